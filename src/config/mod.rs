@@ -1,0 +1,75 @@
+//! Configuration is parsed, then trusted: a folder of TOML files becomes checked values, or a list of every
+//! problem with file, line, key, value and remedy.
+
+use std::sync::Arc;
+
+use crate::basin::{Basin, GateId, IntakeId};
+use crate::points::Field;
+use crate::units::{Discharge, Opening};
+
+/// A checked configuration folder.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The basin.
+    pub basin: Arc<Basin>,
+    /// The field.
+    pub field: Arc<Field>,
+    /// Civil-time entries.
+    pub schedules: Arc<Schedules>,
+    /// Settings of the service.
+    pub service: Service,
+    /// SHA-256 over the files, hex; recorded at start.
+    pub digest: String,
+}
+
+/// Settings of the service (`service.toml`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// Address of the page; loopback only until the page has users.
+    pub listen: std::net::SocketAddr,
+    /// Bench installation: `--time-scale` is allowed, page and every record say "bench".
+    pub bench: bool,
+    /// Days of history to keep.
+    pub history_days: u32,
+    /// Mode after a start without a stored one.
+    pub start_mode: crate::control::operator::Mode,
+}
+
+/// Civil-time entries (`schedules.toml`).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Schedules {
+    /// Announced turns of intakes.
+    pub turns: Vec<Turn>,
+    /// Positions of gates by calendar.
+    pub gates: Vec<GateEntry>,
+}
+
+/// An announced turn: the intake takes `rate` between two instants.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Turn {
+    /// Identifier.
+    pub id: String,
+    /// Which intake.
+    pub intake: IntakeId,
+    /// Start.
+    pub from: jiff::Timestamp,
+    /// End, after the start.
+    pub to: jiff::Timestamp,
+    /// Rate.
+    pub rate: Discharge,
+}
+
+/// A gate position for a time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GateEntry {
+    /// Identifier.
+    pub id: String,
+    /// Which gate.
+    pub gate: GateId,
+    /// Start.
+    pub from: jiff::Timestamp,
+    /// End, after the start.
+    pub to: jiff::Timestamp,
+    /// Position then.
+    pub opening: Opening,
+}

@@ -1,0 +1,86 @@
+//! What people ask for.
+
+use serde::{Deserialize, Serialize};
+
+use crate::basin::GateId;
+use crate::units::Opening;
+
+/// How the service as a whole works.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Watches; proposes nothing, sends nothing.
+    Observe,
+    /// Proposes with reasons; sends nothing by itself.
+    Advice,
+    /// Sends what passes the interlocks.
+    Automatic,
+    /// People set gates; only protective acts run by themselves.
+    #[default]
+    Manual,
+}
+
+/// Who moves one gate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Authority {
+    /// Automatic dispatch.
+    #[default]
+    Automatic,
+    /// A person.
+    Manual,
+}
+
+/// One act of a person.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OperatorAct {
+    /// Identifier of the request; the second of two equal ones is answered with the first one's result.
+    pub request: String,
+    /// Who.
+    pub who: String,
+    /// From where.
+    pub address: String,
+    /// What.
+    pub order: Order,
+}
+
+/// What a person can ask.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "order")]
+pub enum Order {
+    /// Stop moving gates, send nothing new.
+    HoldAll,
+    /// End the hold.
+    ReleaseHold,
+    /// Change the mode of the service.
+    SetMode {
+        /// To.
+        mode: Mode,
+    },
+    /// Take a gate into manual, or give it back.
+    SetAuthority {
+        /// The gate.
+        gate: GateId,
+        /// To whom.
+        authority: Authority,
+    },
+    /// Set-point of a gate; takes it into manual.
+    SetPoint {
+        /// The gate.
+        gate: GateId,
+        /// Where to.
+        opening: Opening,
+        /// Why.
+        reason: String,
+    },
+    /// Stop one gate.
+    StopGate {
+        /// The gate.
+        gate: GateId,
+    },
+    /// Acknowledge an alarm.
+    Acknowledge {
+        /// Its key, as `A09:q.runcheng`.
+        alarm: String,
+    },
+}

@@ -1,0 +1,300 @@
+//! The field as checked values: links, devices, points, and which point belongs to which element of the basin.
+//!
+//! A *point* is one value behind one Modbus address. The list order is the order of `devices.toml`, and a
+//! [`PointId`] is a position in it, so readings are dense arrays and nothing is looked up by name while running.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::basin::{GateId, MeterId, Name};
+
+macro_rules! index {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub struct $name(pub usize);
+    )*};
+}
+
+index! {
+    /// Position in [`Field::links`].
+    LinkId;
+    /// Position in [`Field::devices`].
+    DeviceId;
+    /// Position in [`Field::points`].
+    PointId;
+    /// Position in [`Field::classes`].
+    ClassId;
+}
+
+/// Everything that is reached over Modbus.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    /// One TCP peer each: one connection, one task.
+    pub links: Vec<Link>,
+    /// Units behind the links.
+    pub devices: Vec<Device>,
+    /// All values, in file order.
+    pub points: Vec<Point>,
+    /// Scan periods.
+    pub classes: Vec<ScanClass>,
+    /// Points by element.
+    pub wiring: Wiring,
+}
+
+/// One TCP peer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Link {
+    /// Identifier.
+    pub id: String,
+    /// Where it listens. Resolved at check time; host names are not used in the field.
+    pub address: SocketAddr,
+    /// Response time-out, real seconds.
+    pub timeout_s: f64,
+    /// Connect time-out, real seconds.
+    pub connect_timeout_s: f64,
+    /// Requests open at once, 1..=16.
+    pub window: u8,
+    /// Pause between requests, real seconds.
+    pub gap_s: f64,
+}
+
+/// One Modbus unit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Device {
+    /// Identifier.
+    pub id: String,
+    /// Name for the screens.
+    pub name: Name,
+    /// The link it is behind.
+    pub link: LinkId,
+    /// Unit identifier, 0..=255 on TCP.
+    pub unit: u8,
+    /// Most registers one read may ask for, 1..=125.
+    pub max_block: u16,
+    /// Largest run of unused registers read along to save a request.
+    pub max_gap: u16,
+    /// Period of watchdog writes, simulated seconds, for a device that stops without them.
+    pub watchdog_s: Option<f64>,
+}
+
+/// Period at which points are read, in service time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScanClass {
+    /// Identifier.
+    pub id: String,
+    /// Period, s.
+    pub period_s: f64,
+}
+
+/// Modbus table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Table {
+    /// Read-write bits, FC 1, 5, 15.
+    Coil,
+    /// Read-only bits, FC 2.
+    Discrete,
+    /// Read-only registers, FC 4.
+    Input,
+    /// Read-write registers, FC 3, 6, 16.
+    Holding,
+}
+
+/// How registers make a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DataType {
+    /// Unsigned 16 bit.
+    U16,
+    /// Signed 16 bit.
+    I16,
+    /// Unsigned 32 bit.
+    U32,
+    /// Signed 32 bit.
+    I32,
+    /// IEEE 754 single.
+    F32,
+    /// IEEE 754 double.
+    F64,
+    /// One bit of a register (see [`Point::bit`]), or a coil or discrete input: 0 or 1.
+    Bit,
+}
+
+impl DataType {
+    /// Registers it takes (a bit in a register takes one).
+    pub const fn registers(self) -> u16 {
+        match self {
+            Self::U16 | Self::I16 | Self::Bit => 1,
+            Self::U32 | Self::I32 | Self::F32 => 2,
+            Self::F64 => 4,
+        }
+    }
+}
+
+/// Order of bytes on the wire for the value 0xAABBCCDD.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ByteOrder {
+    /// High word first, high byte first.
+    #[default]
+    #[serde(rename = "ABCD")]
+    Abcd,
+    /// Low word first, high byte first.
+    #[serde(rename = "CDAB")]
+    Cdab,
+    /// High word first, low byte first.
+    #[serde(rename = "BADC")]
+    Badc,
+    /// Low word first, low byte first.
+    #[serde(rename = "DCBA")]
+    Dcba,
+}
+
+/// What a point means to its element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The measured value of a meter, in the meter's unit.
+    Value,
+    /// Present position of a gate, in its stroke unit.
+    Position,
+    /// Target position, in the stroke unit; read back and written.
+    Target,
+    /// Command word: 3 stop, 4 go to target (layout A); written.
+    Command,
+    /// Watchdog counter; written.
+    Watchdog,
+    /// Sequence of the newest command; written.
+    Sequence,
+    /// Echo of the sequence by the device.
+    SequenceEcho,
+    /// 1 while the key stands on remote.
+    Remote,
+    /// 1 while the emergency stop is pressed.
+    Estop,
+    /// 1 while opening.
+    MovingOpen,
+    /// 1 while shutting.
+    MovingShut,
+    /// 1 at the upper limit switch.
+    TopLimit,
+    /// 1 at the lower limit switch.
+    BottomLimit,
+    /// 1 on any drive fault (overload, phase loss, sensor fault).
+    Fault,
+    /// 1 after a unit trip.
+    Trip,
+    /// Flow through the gate as its box reports it, m³/s.
+    Flow,
+    /// Level above, m above the datum.
+    LevelUp,
+    /// Level below, m above the datum.
+    LevelDown,
+    /// Hoist load or power: shown only.
+    Load,
+    /// Shown only.
+    Other,
+}
+
+/// What a point belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Element {
+    /// A gate, valve, flap or turbine.
+    Gate(GateId),
+    /// A meter.
+    Meter(MeterId),
+    /// Nothing the basin knows; shown only.
+    None,
+}
+
+/// One value behind one address.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Point {
+    /// `ELEMENT/ROLE`, unique, as `zf.eco.v1/position`.
+    pub id: String,
+    /// The unit it is read from.
+    pub device: DeviceId,
+    /// Table.
+    pub table: Table,
+    /// Zero-based PDU address.
+    pub address: u16,
+    /// Encoding.
+    pub data_type: DataType,
+    /// Byte order of multi-register values.
+    pub order: ByteOrder,
+    /// Bit number for [`DataType::Bit`] in a register, 0 = least significant.
+    pub bit: u8,
+    /// value = raw · scale + offset.
+    pub scale: f64,
+    /// See `scale`.
+    pub offset: f64,
+    /// Raw values (before scale, as a number) that mean "no value".
+    pub sentinels: Vec<f64>,
+    /// Least credible value after scaling.
+    pub min: Option<f64>,
+    /// Largest credible value after scaling.
+    pub max: Option<f64>,
+    /// Unit for the screens.
+    pub unit: String,
+    /// Scan class; `None` for points that are written only.
+    pub class: Option<ClassId>,
+    /// What it belongs to.
+    pub element: Element,
+    /// What it means there.
+    pub role: Role,
+}
+
+/// Points by element, resolved once.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wiring {
+    /// By [`MeterId`]: the point with its value.
+    pub meters: Vec<Option<PointId>>,
+    /// By [`GateId`].
+    pub gates: Vec<GatePoints>,
+}
+
+/// The points of one gate; `None` where the site has no such register.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GatePoints {
+    /// [`Role::Position`].
+    pub position: Option<PointId>,
+    /// [`Role::Target`].
+    pub target: Option<PointId>,
+    /// [`Role::Command`].
+    pub command: Option<PointId>,
+    /// [`Role::Watchdog`].
+    pub watchdog: Option<PointId>,
+    /// [`Role::Sequence`].
+    pub sequence: Option<PointId>,
+    /// [`Role::SequenceEcho`].
+    pub sequence_echo: Option<PointId>,
+    /// [`Role::Remote`].
+    pub remote: Option<PointId>,
+    /// [`Role::Estop`].
+    pub estop: Option<PointId>,
+    /// [`Role::MovingOpen`].
+    pub moving_open: Option<PointId>,
+    /// [`Role::MovingShut`].
+    pub moving_shut: Option<PointId>,
+    /// [`Role::Fault`].
+    pub fault: Option<PointId>,
+    /// [`Role::Trip`].
+    pub trip: Option<PointId>,
+    /// [`Role::Flow`].
+    pub flow: Option<PointId>,
+}
+
+impl Field {
+    /// The point called `id`.
+    pub fn point(&self, id: &str) -> Option<PointId> {
+        self.points.iter().position(|point| point.id == id).map(PointId)
+    }
+
+    /// Period of a point, s; `None` when it is not scanned.
+    pub fn period_s(&self, point: PointId) -> Option<f64> {
+        let class = self.points.get(point.0)?.class?;
+        self.classes.get(class.0).map(|class| class.period_s)
+    }
+}
