@@ -14,4 +14,5 @@ pub mod basin;
 pub mod config;
 pub mod control;
 pub mod points;
+pub mod shell;
 pub mod units;

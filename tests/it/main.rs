@@ -1,1 +1,18 @@
-//! x
+//! The one integration binary.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
+    clippy::too_many_lines,
+    reason = "tests: a helper that fails is a failed test, and numbers are small"
+)]
+
+mod fixture;
+mod web;

@@ -1,0 +1,86 @@
+//! Makes the table of web assets: every file under `shell/web/assets/` with its type, hash and a compressed copy.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use flate2::{Compression, GzBuilder};
+use sha2::{Digest, Sha256};
+
+const ASSETS: &str = "src/shell/web/assets";
+
+fn main() -> io::Result<()> {
+    let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
+    let out = PathBuf::from(variable("OUT_DIR")?);
+    let mut files = Vec::new();
+    collect(&root.join(ASSETS), &mut files)?;
+    files.sort();
+    let mut table = String::from("&[\n");
+    for (number, file) in files.iter().enumerate() {
+        let bytes = fs::read(file)?;
+        let packed = out.join(format!("asset-{number}.gz"));
+        fs::write(&packed, gzip(&bytes)?)?;
+        let name = name_of(file, &root.join(ASSETS))?;
+        let (file_text, packed_text) = (file.to_string_lossy(), packed.to_string_lossy());
+        let entry = format!(
+            "Asset {{ name: {name:?}, mime: {:?}, etag: {:?}, plain: include_bytes!({file_text:?}), \
+             gzip: include_bytes!({packed_text:?}) }},\n",
+            mime_of(file),
+            format!("\"{}\"", hex(&bytes)),
+        );
+        table.push_str(&entry);
+    }
+    table.push(']');
+    fs::write(out.join("assets.rs"), table)?;
+    let mut stdout = io::stdout();
+    writeln!(stdout, "cargo::rerun-if-changed={ASSETS}")?;
+    writeln!(stdout, "cargo::rerun-if-changed=src/build.rs")
+}
+
+fn variable(name: &str) -> io::Result<String> {
+    std::env::var(name).map_err(|error| io::Error::other(format!("{name}: {error}")))
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(&path, files)?;
+        } else {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn name_of(file: &Path, root: &Path) -> io::Result<String> {
+    let relative = file.strip_prefix(root).map_err(io::Error::other)?;
+    let parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
+    Ok(parts.join("/"))
+}
+
+/// No time and no name in the header, so that the same sources make the same bytes.
+fn gzip(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut packer = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
+    packer.write_all(bytes)?;
+    packer.finish()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn mime_of(file: &Path) -> &'static str {
+    match file.extension().and_then(|extension| extension.to_str()) {
+        Some("html") => "text/html; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("json") => "application/json",
+        Some("svg") => "image/svg+xml",
+        _ => "text/plain; charset=utf-8",
+    }
+}

@@ -1,0 +1,57 @@
+//! The files of the page, embedded with their hashes and compressed copies.
+
+use axum::extract::Path;
+use axum::http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
+};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+/// One embedded file.
+#[derive(Clone, Copy, Debug)]
+pub struct Asset {
+    /// Path below `/assets/`.
+    pub name: &'static str,
+    /// Content type.
+    pub mime: &'static str,
+    /// SHA-256 of the plain bytes, hex, in quotes.
+    pub etag: &'static str,
+    /// The file.
+    pub plain: &'static [u8],
+    /// The same, gzip.
+    pub gzip: &'static [u8],
+}
+
+/// All embedded files by name.
+pub const ASSETS: &[Asset] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
+
+/// The file called `name`.
+pub fn find(name: &str) -> Option<&'static Asset> {
+    ASSETS.binary_search_by(|asset| asset.name.cmp(name)).ok().and_then(|i| ASSETS.get(i))
+}
+
+/// `GET /`.
+pub(super) async fn page(headers: HeaderMap) -> Response {
+    serve("index.html", &headers)
+}
+
+/// `GET /assets/{*name}`.
+pub(super) async fn file(Path(name): Path<String>, headers: HeaderMap) -> Response {
+    serve(&name, &headers)
+}
+
+fn serve(name: &str, headers: &HeaderMap) -> Response {
+    let Some(asset) = find(name) else { return StatusCode::NOT_FOUND.into_response() };
+    let known = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let common = [(ETAG, asset.etag), (CACHE_CONTROL, "no-cache"), (VARY, "accept-encoding")];
+    if known.is_some_and(|known| known.split(',').any(|tag| tag.trim() == asset.etag)) {
+        return (StatusCode::NOT_MODIFIED, common).into_response();
+    }
+    let accepted = headers.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content = [(CONTENT_TYPE, asset.mime)];
+    if accepted.split(',').any(|coding| coding.split(';').next().is_some_and(|c| c.trim() == "gzip")) {
+        (common, content, [(CONTENT_ENCODING, "gzip")], asset.gzip).into_response()
+    } else {
+        (common, content, asset.plain).into_response()
+    }
+}

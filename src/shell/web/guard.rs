@@ -1,0 +1,130 @@
+//! What every request passes: own host only, own origin only, and headers that keep the page to itself.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, ORIGIN, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+/// Largest request body, bytes.
+pub(super) const BODY_LIMIT: usize = 16 * 1024;
+/// Longest time until a response begins.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Header that a form or a foreign page cannot set.
+const OWN: &str = "x-qindan";
+
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+                      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Why a request was turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum Refusal {
+    #[error("host: not this machine; open the page by its loopback address")]
+    Host,
+    #[error("origin: not this page; requests from other sites are refused")]
+    Origin,
+    #[error("x-qindan: header missing; send \"x-qindan: 1\" with every act")]
+    Header,
+    #[error("content-type: must be application/json")]
+    Type,
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = match self {
+            Self::Host => StatusCode::MISDIRECTED_REQUEST,
+            Self::Origin | Self::Header => StatusCode::FORBIDDEN,
+            Self::Type => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        };
+        super::failure(status, &self.to_string())
+    }
+}
+
+/// Checks a request, bounds the time to its answer and adds the headers of every response.
+pub(super) async fn guard(request: Request, next: Next) -> Response {
+    let mut response = match check(request.method(), request.uri().path(), request.headers()) {
+        Err(refusal) => refusal.into_response(),
+        Ok(()) => match tokio::time::timeout(PATIENCE, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => super::failure(StatusCode::GATEWAY_TIMEOUT, "no answer in time; look at /readyz"),
+        },
+    };
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (X_FRAME_OPTIONS, "DENY"),
+        (REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+fn check(method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Refusal> {
+    let host = text(headers, &HOST).filter(|host| is_loopback(host)).ok_or(Refusal::Host)?;
+    let site = text(headers, &HeaderName::from_static("sec-fetch-site"));
+    if let Some(origin) = text(headers, &ORIGIN)
+        && origin != format!("http://{host}")
+        && origin != format!("https://{host}")
+    {
+        return Err(Refusal::Origin);
+    }
+    let opened_by_user = *method == Method::GET && !path.starts_with("/api/");
+    if !opened_by_user && !matches!(site, None | Some("same-origin" | "none")) {
+        return Err(Refusal::Origin);
+    }
+    if method == Method::GET || method == Method::HEAD {
+        return Ok(());
+    }
+    if site == Some("none") {
+        return Err(Refusal::Origin);
+    }
+    if text(headers, &HeaderName::from_static(OWN)) != Some("1") {
+        return Err(Refusal::Header);
+    }
+    let json = text(headers, &CONTENT_TYPE).and_then(|kind| kind.split(';').next()).map(str::trim);
+    if json == Some("application/json") { Ok(()) } else { Err(Refusal::Type) }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// Whether a `Host` header names this machine: a rebound foreign name does not.
+fn is_loopback(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') && port.bytes().all(|b| b.is_ascii_digit()) => name,
+        Some(_) | None => host,
+    };
+    let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    bare.eq_ignore_ascii_case("localhost")
+        || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_loopback;
+
+    #[test]
+    fn only_names_of_this_machine_are_taken() {
+        for host in ["localhost", "LOCALHOST:8080", "127.0.0.1", "127.1.2.3:80", "[::1]:8080", "[::1]"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in
+            ["", "evil.example", "localhost.evil.example:80", "10.0.0.1", "127.0.0.1.nip.io", "[::2]:1"]
+        {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! `/metrics` (Prometheus text), `/healthz` and `/readyz`.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::App;
+use crate::control::operator::{Authority, Mode};
+use crate::control::quality::Quality;
+use crate::control::status::Status;
+
+/// A state older than this means the cycle does not run, real time.
+pub(super) const BLIND_AFTER: Duration = Duration::from_secs(5);
+
+/// Health of the parts the page does not see itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Health {
+    /// Links to the field.
+    pub links: Vec<LinkRow>,
+    /// Further counters by metric name (`qindan_…_total`), with a help text.
+    pub counters: Vec<(&'static str, &'static str, f64)>,
+}
+
+/// One link to the field.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct LinkRow {
+    /// Identifier.
+    pub id: String,
+    /// Connected now.
+    pub up: bool,
+    /// Requests sent.
+    pub requests: u64,
+    /// Requests without an answer in time.
+    pub timeouts: u64,
+    /// Writes sent.
+    pub writes: u64,
+}
+
+/// Reports [`Health`] now; called for `/metrics` only.
+pub type HealthSource = Arc<dyn Fn() -> Health + Send + Sync>;
+
+/// `GET /healthz`: the process answers.
+pub(super) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// `GET /readyz`: the cycle runs and the record can be written.
+pub(super) async fn readyz(State(app): State<Arc<App>>) -> Response {
+    let made_at = app.frames.borrow().made_at;
+    let status = app.web.status.borrow();
+    let age = app.web.time.now().mono.saturating_sub(made_at);
+    let ended = app.web.status.has_changed().is_err();
+    if ended || age > BLIND_AFTER {
+        (StatusCode::SERVICE_UNAVAILABLE, "no cycle for 5 s\n").into_response()
+    } else if !status.record_ok {
+        (StatusCode::SERVICE_UNAVAILABLE, "the record cannot be written\n").into_response()
+    } else {
+        "ready\n".into_response()
+    }
+}
+
+/// `GET /metrics`.
+pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
+    let status = app.web.status.borrow().clone();
+    let text = render(&app, &status);
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}
+
+fn render(app: &App, status: &Status) -> String {
+    let basin = &app.web.config.basin;
+    let mut page = Page::default();
+    page.one("qindan_tick", "counter", "Ticks since start", count(status.tick));
+    let age = app.web.time.now().mono.saturating_sub(app.frames.borrow().made_at);
+    page.one("qindan_state_age_seconds", "gauge", "Age of the published state, real time", age.as_secs_f64());
+    page.one("qindan_record_ok", "gauge", "The record can be written", flag(status.record_ok));
+    page.one("qindan_hold_all", "gauge", "Hold-all is on", flag(status.hold_all.is_some()));
+    page.one("qindan_bench", "gauge", "Bench installation", flag(status.bench));
+    page.one(
+        "qindan_ladder_rung",
+        "gauge",
+        "Rung of the fallback ladder, 0 to 3",
+        f64::from(status.rung as u8),
+    );
+    page.family("qindan_mode", "gauge", "Mode of the service");
+    for (mode, name) in [
+        (Mode::Observe, "observe"),
+        (Mode::Advice, "advice"),
+        (Mode::Automatic, "automatic"),
+        (Mode::Manual, "manual"),
+    ] {
+        page.row("qindan_mode", &[("mode", name)], flag(status.mode == mode));
+    }
+    page.family("qindan_section_flow_m3s", "gauge", "Flow at a section as measured");
+    page.family("qindan_section_floor_m3s", "gauge", "Floor in force at a section");
+    for (section, now) in basin.sections.iter().zip(&status.sections) {
+        let label = [("section", section.id.as_str())];
+        if let Some(value) = now.reading.usable() {
+            page.row("qindan_section_flow_m3s", &label, value);
+        }
+        if let Some(floor) = now.floor {
+            page.row("qindan_section_floor_m3s", &label, floor.get());
+        }
+    }
+    page.family("qindan_release_target_m3s", "gauge", "Release wanted at a reservoir");
+    for release in &status.release {
+        let id = basin.reservoirs.get(release.reservoir).map_or("", |body| body.id.as_str());
+        page.row("qindan_release_target_m3s", &[("reservoir", id)], release.target.get());
+    }
+    page.family("qindan_gate_opening_ratio", "gauge", "Opening of a gate, 0 to 1");
+    page.family("qindan_gate_manual", "gauge", "The gate is under manual authority");
+    page.family("qindan_gate_starts_day", "gauge", "Motor starts in the last 24 h");
+    for (gate, now) in basin.gates.iter().zip(&status.gates) {
+        let label = [("gate", gate.id.as_str())];
+        if let Some(opening) = now.opening {
+            page.row("qindan_gate_opening_ratio", &label, opening.fraction());
+        }
+        page.row("qindan_gate_manual", &label, flag(now.authority == Authority::Manual));
+        page.row("qindan_gate_starts_day", &label, f64::from(now.starts.1));
+    }
+    page.family("qindan_points", "gauge", "Points by quality");
+    for (quality, name) in [
+        (Quality::Good, "good"),
+        (Quality::Simulated, "simulated"),
+        (Quality::Substituted, "substituted"),
+        (Quality::Stale, "stale"),
+        (Quality::Suspect, "suspect"),
+        (Quality::Bad, "bad"),
+    ] {
+        let number = status.image.iter().filter(|reading| reading.quality == quality).count();
+        page.row("qindan_points", &[("quality", name)], count(u64::try_from(number).unwrap_or(u64::MAX)));
+    }
+    page.family("qindan_alarms", "gauge", "Open alarms by priority");
+    for (priority, name) in [(1, "1"), (2, "2"), (3, "3"), (4, "4")] {
+        let number = status.alarms.iter().filter(|alarm| alarm.priority == priority).count();
+        page.row("qindan_alarms", &[("priority", name)], count(u64::try_from(number).unwrap_or(u64::MAX)));
+    }
+    let health = (app.web.health)();
+    page.family("qindan_link_up", "gauge", "A link to the field is connected");
+    page.family("qindan_link_requests_total", "counter", "Requests sent on a link");
+    page.family("qindan_link_timeouts_total", "counter", "Requests without an answer in time");
+    page.family("qindan_link_writes_total", "counter", "Writes sent on a link");
+    for link in &health.links {
+        let label = [("link", link.id.as_str())];
+        page.row("qindan_link_up", &label, flag(link.up));
+        page.row("qindan_link_requests_total", &label, count(link.requests));
+        page.row("qindan_link_timeouts_total", &label, count(link.timeouts));
+        page.row("qindan_link_writes_total", &label, count(link.writes));
+    }
+    for (name, help, value) in &health.counters {
+        page.one(name, "counter", help, *value);
+    }
+    page.finish()
+}
+
+/// Families in order of first mention, with their rows together as the format wants.
+#[derive(Default)]
+struct Page(Vec<(String, String)>);
+
+impl Page {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        self.0.push((name.to_owned(), format!("# HELP {name} {help}\n# TYPE {name} {kind}\n")));
+    }
+
+    fn row(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
+        let Some((_, text)) = self.0.iter_mut().find(|(known, _)| known == name) else { return };
+        let labels: Vec<_> =
+            labels.iter().map(|(key, value)| format!("{key}=\"{}\"", escaped(value))).collect();
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{name}{labels} {value}");
+    }
+
+    fn one(&mut self, name: &str, kind: &str, help: &str, value: f64) {
+        self.family(name, kind, help);
+        self.row(name, &[], value);
+    }
+
+    fn finish(self) -> String {
+        self.0.into_iter().map(|(_, text)| text).collect()
+    }
+}
+
+fn escaped(label: &str) -> String {
+    label.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+fn flag(on: bool) -> f64 {
+    if on { 1.0 } else { 0.0 }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a metric is a double by definition")]
+fn count(number: u64) -> f64 {
+    number as f64
+}

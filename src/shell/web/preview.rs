@@ -1,0 +1,319 @@
+//! What an act would do, before it is done, and whether that is still true when it is confirmed.
+//!
+//! This is worked out from the published status alone: the configured wave travel times give the arrival window,
+//! and flows are only foretold where opening and flow are proportional (valves). [`preview`] is one pure
+//! function behind [`Previewer`], so a better one can take its place.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::basin::{Basin, GateId, GateKind, NodeId, Place, Reach, ReachKind, SectionId};
+use crate::config::Config;
+use crate::control::command::CommandId;
+use crate::control::operator::{Authority, Mode, Order};
+use crate::control::quality::{Quality, Reading, Reason};
+use crate::control::reason::Limit;
+use crate::control::status::{GateState, GateStatus, Status};
+use crate::units::{Discharge, Opening};
+
+/// Works out a preview; pure.
+pub type Previewer = Arc<dyn Fn(&Config, &Status, &Order) -> Preview + Send + Sync>;
+
+/// What an act would do.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Preview {
+    /// The gate it moves, if one.
+    pub gate: Option<GateId>,
+    /// Opening now.
+    pub from: Option<Opening>,
+    /// Opening afterwards.
+    pub to: Option<Opening>,
+    /// Time the movement takes, s.
+    pub travel_s: Option<f64>,
+    /// Flow through the gate now, m³/s.
+    pub flow_now_m3s: Option<Discharge>,
+    /// Flow through it afterwards; `None` when it cannot be told from here.
+    pub flow_then_m3s: Option<Discharge>,
+    /// Sections the change reaches, in file order.
+    pub sections: Vec<Reached>,
+    /// What stands in the way now, failing first; empty means it may go.
+    pub blocked_by: Vec<Limit>,
+    /// Values this rests on.
+    pub inputs: Vec<Input>,
+    /// The gate leaves automatic control.
+    pub takes_manual: bool,
+}
+
+/// A section below the gate.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Reached {
+    /// Which.
+    pub section: SectionId,
+    /// Flow there now.
+    pub now_m3s: Option<Discharge>,
+    /// Its floor today.
+    pub floor_m3s: Option<Discharge>,
+    /// Change to expect, before losses on the way.
+    pub change_m3s: Option<Discharge>,
+    /// First response and full change, hours from now.
+    pub arrives_in_h: (f64, f64),
+}
+
+/// One value a preview rests on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Input {
+    /// What it is of: `gate:ID` or `section:ID`.
+    pub of: String,
+    /// The number, in its unit (openings as fractions).
+    pub value: Option<f64>,
+    /// How far to trust it.
+    pub quality: Quality,
+    /// Why not fully.
+    pub reason: Option<Reason>,
+    /// Age of the last good reply, s of service time.
+    pub age_s: Option<f64>,
+}
+
+/// What must not have changed between preview and confirmation.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Basis {
+    mode: Mode,
+    hold_all: bool,
+    gate: Option<GateBasis>,
+    short: Vec<Option<bool>>,
+    trusted: Vec<Quality>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct GateBasis {
+    authority: Authority,
+    remote: Option<bool>,
+    estop: Option<bool>,
+    fault: Option<bool>,
+    state: GateState,
+    command: Option<CommandId>,
+    opening: Option<Opening>,
+    tolerance: f64,
+    blocked: Vec<std::mem::Discriminant<Limit>>,
+}
+
+impl Basis {
+    /// What a preview for `order` rests on.
+    pub(super) fn of(config: &Config, status: &Status, order: &Order) -> Self {
+        let gate = gate_of(order).and_then(|id| status.gates.get(id.0).map(|gate| (id, gate)));
+        Self {
+            mode: status.mode,
+            hold_all: status.hold_all.is_some(),
+            gate: gate.map(|(id, gate)| GateBasis {
+                authority: gate.authority,
+                remote: gate.remote,
+                estop: gate.estop,
+                fault: gate.fault,
+                state: gate.state,
+                command: gate.in_flight.as_ref().map(|command| command.id),
+                opening: gate.opening,
+                tolerance: config.basin.gates.get(id.0).map_or(0.0, |g| g.tolerance.max(g.min_step)),
+                blocked: lasting(&gate.blocked_by).map(std::mem::discriminant).collect(),
+            }),
+            short: status.sections.iter().map(|s| Some(section_flow(s)?.get() < s.floor?.get())).collect(),
+            trusted: status.sections.iter().map(|section| section.reading.quality).collect(),
+        }
+    }
+
+    /// Whether a preview made on `self` is still true on `now`.
+    pub(super) fn still_holds(&self, now: &Self) -> bool {
+        let gate = match (&self.gate, &now.gate) {
+            (Some(then), Some(now)) => then.still_holds(now),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        gate && self.mode == now.mode
+            && self.hold_all == now.hold_all
+            && self.short == now.short
+            && self.trusted == now.trusted
+    }
+}
+
+impl GateBasis {
+    fn still_holds(&self, now: &Self) -> bool {
+        let near = match (self.opening, now.opening) {
+            (Some(then), Some(now)) => (then.fraction() - now.fraction()).abs() <= self.tolerance,
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        near && Self { opening: None, ..self.clone() } == Self { opening: None, ..now.clone() }
+    }
+}
+
+/// Limits that do not come and go by themselves within seconds.
+fn lasting(limits: &[Limit]) -> impl Iterator<Item = &Limit> {
+    limits.iter().filter(|limit| !matches!(limit, Limit::Pause { .. } | Limit::TooSmall))
+}
+
+fn gate_of(order: &Order) -> Option<GateId> {
+    match order {
+        Order::SetPoint { gate, .. } | Order::SetAuthority { gate, .. } | Order::StopGate { gate } => {
+            Some(*gate)
+        }
+        Order::HoldAll | Order::ReleaseHold | Order::SetMode { .. } | Order::Acknowledge { .. } => None,
+    }
+}
+
+fn section_flow(section: &crate::control::status::SectionStatus) -> Option<Discharge> {
+    section.reading.usable().and_then(Discharge::new).or(section.estimate.flow)
+}
+
+/// What `order` would do, from the status alone.
+pub fn preview(config: &Config, status: &Status, order: &Order) -> Preview {
+    let basin = &config.basin;
+    let gate = gate_of(order);
+    let now = gate.and_then(|id| status.gates.get(id.0));
+    let to = match order {
+        Order::SetPoint { opening, .. } => Some(*opening),
+        Order::HoldAll
+        | Order::ReleaseHold
+        | Order::SetMode { .. }
+        | Order::SetAuthority { .. }
+        | Order::StopGate { .. }
+        | Order::Acknowledge { .. } => None,
+    };
+    let flow_then = gate.zip(now).zip(to).and_then(|((id, now), to)| flow_at(basin, id, now, to));
+    let change = flow_then.zip(now.and_then(|now| now.flow.flow)).map(|(then, now)| then - now);
+    Preview {
+        gate,
+        from: now.and_then(|now| now.opening),
+        to,
+        travel_s: gate.zip(now).zip(to).and_then(|((id, now), to)| {
+            let part = (to.fraction() - now.opening?.fraction()).abs();
+            Some(part * basin.gates.get(id.0)?.stroke_s)
+        }),
+        flow_now_m3s: now.and_then(|now| now.flow.flow),
+        flow_then_m3s: flow_then,
+        sections: gate.zip(to).map_or_else(Vec::new, |(id, _)| reached(basin, status, id, change)),
+        blocked_by: now.map_or_else(Vec::new, |now| standing(&now.blocked_by, order)),
+        inputs: inputs(basin, status, gate.zip(now)),
+        takes_manual: to.is_some() && now.is_some_and(|now| now.authority == Authority::Automatic),
+    }
+}
+
+/// Limits that also bind a person's set-point: taking the gate into manual ends those of mode and authority.
+fn standing(limits: &[Limit], order: &Order) -> Vec<Limit> {
+    match order {
+        Order::SetPoint { .. } => limits
+            .iter()
+            .filter(|l| !matches!(l, Limit::Manual | Limit::Mode | Limit::TooSmall))
+            .cloned()
+            .collect(),
+        Order::HoldAll
+        | Order::ReleaseHold
+        | Order::SetMode { .. }
+        | Order::SetAuthority { .. }
+        | Order::StopGate { .. }
+        | Order::Acknowledge { .. } => Vec::new(),
+    }
+}
+
+/// Flow at another opening where it is proportional to the opening, and where a shut gate passes nothing.
+fn flow_at(basin: &Basin, id: GateId, now: &GateStatus, to: Opening) -> Option<Discharge> {
+    if to == Opening::SHUT {
+        return Some(Discharge::ZERO);
+    }
+    let (flow, opening) = (now.flow.flow?, now.opening?.fraction());
+    match basin.gates.get(id.0)?.kind {
+        GateKind::Valve { .. } if opening > 0.02 => Some(flow * (to.fraction() / opening)),
+        GateKind::Valve { .. }
+        | GateKind::Radial { .. }
+        | GateKind::Plane { .. }
+        | GateKind::Flap { .. }
+        | GateKind::Turbine { .. } => None,
+    }
+}
+
+/// Sections downstream of a gate with the hours a change takes to them.
+fn reached(basin: &Basin, status: &Status, gate: GateId, change: Option<Discharge>) -> Vec<Reached> {
+    let start = basin.gates.get(gate.0).and_then(|gate| match gate.to {
+        Place::Along { reach, km } => {
+            let reach = basin.reaches.get(reach.0)?;
+            let left = 1.0 - km / reach.length_km;
+            Some((reach.to, hours(reach, status, left)))
+        }
+        Place::Node(node) => Some((node, (0.0, 0.0))),
+        Place::Reservoir(_) | Place::Wetland(_) | Place::Outside => None,
+    });
+    let mut path: Vec<(NodeId, (f64, f64))> = start.into_iter().collect();
+    // Every step leaves by a reach not used before: the network is acyclic, so it ends.
+    for _ in 0..basin.reaches.len() {
+        let Some((at, (first, full))) = path.last().copied() else { break };
+        if basin
+            .reservoirs
+            .iter()
+            .any(|body| body.at == at && body.kind == crate::basin::ReservoirKind::Reservoir)
+        {
+            break;
+        }
+        let Some(reach) = basin.reaches.iter().find(|r| r.from == at && r.kind == ReachKind::River) else {
+            break;
+        };
+        let (a, b) = hours(reach, status, 1.0);
+        path.push((reach.to, (first + a, full + b)));
+    }
+    let sections = basin.sections.iter().zip(&status.sections);
+    sections
+        .filter_map(|(section, now)| {
+            let (node, part) = match section.at {
+                Place::Node(node) => (node, None),
+                Place::Along { reach, km } => {
+                    let reach = basin.reaches.get(reach.0)?;
+                    (reach.from, Some((reach, km / reach.length_km)))
+                }
+                Place::Reservoir(_) | Place::Wetland(_) | Place::Outside => return None,
+            };
+            let (_, (first, full)) = path.iter().find(|(at, _)| *at == node)?;
+            let (a, b) = part.map_or((0.0, 0.0), |(reach, part)| hours(reach, status, part));
+            Some(Reached {
+                section: now.section,
+                now_m3s: section_flow(now),
+                floor_m3s: now.floor,
+                change_m3s: change,
+                arrives_in_h: (first + a, full + b),
+            })
+        })
+        .collect()
+}
+
+/// Hours for a part of a reach: at twice the flow there now (first response), and at that flow (full change).
+fn hours(reach: &Reach, status: &Status, part: f64) -> (f64, f64) {
+    let flow = status.nodes.get(reach.from.0).and_then(|node| node.flow).map_or(0.0, Discharge::get);
+    (lag(reach, flow * 2.0) * part, lag(reach, flow) * part)
+}
+
+fn lag(reach: &Reach, flow: f64) -> f64 {
+    let after = reach.lags.iter().find(|point| point.flow.get() >= flow);
+    let before = reach.lags.iter().rev().find(|point| point.flow.get() < flow);
+    match (before, after) {
+        (Some(a), Some(b)) => {
+            let share = (flow - a.flow.get()) / (b.flow.get() - a.flow.get());
+            a.hours + (b.hours - a.hours) * share
+        }
+        (Some(only), None) | (None, Some(only)) => only.hours,
+        (None, None) => 0.0,
+    }
+}
+
+fn inputs(basin: &Basin, status: &Status, gate: Option<(GateId, &GateStatus)>) -> Vec<Input> {
+    let own = gate.and_then(|(id, now)| {
+        let name = &basin.gates.get(id.0)?.id;
+        let value = now.opening.map(Opening::fraction);
+        Some(input(format!("gate:{name}"), &now.position, value, status))
+    });
+    let sections = basin.sections.iter().zip(&status.sections).filter(|(_, now)| now.floor.is_some());
+    let sections =
+        sections.map(|(s, now)| input(format!("section:{}", s.id), &now.reading, now.reading.value, status));
+    own.into_iter().chain(sections).collect()
+}
+
+fn input(of: String, reading: &Reading, value: Option<f64>, status: &Status) -> Input {
+    let age_s = reading.age(status.mono).map(|age| age.as_secs_f64());
+    Input { of, value, quality: reading.quality, reason: reading.reason, age_s }
+}

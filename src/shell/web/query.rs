@@ -1,0 +1,144 @@
+//! `GET /api/v1/trends` and `GET /api/v1/actions`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use futures_util::future::BoxFuture;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::{App, failure};
+use crate::config::Config;
+use crate::shell::trend::{Bucket, Series, Window};
+
+/// Most series in one request.
+const SERIES_LIMIT: usize = 16;
+/// Most points of one series in one answer.
+const POINTS_LIMIT: usize = 2000;
+/// Most rows of the action log in one answer.
+const ROWS_LIMIT: usize = 500;
+
+/// One row of the action log as the page shows it. Elements are named by identifier, since the log outlives a
+/// configuration.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ActionRow {
+    /// Number of the record.
+    pub seq: u64,
+    /// When.
+    pub utc: Timestamp,
+    /// Kind of the record, as `intent`, `operator`, `refusal`.
+    pub kind: String,
+    /// Who: `dispatch`, `operator:NAME`, `failsafe`, `recovery`, `service`.
+    pub actor: String,
+    /// Gate identifier, if one was concerned.
+    pub gate: Option<String>,
+    /// Opening before, 0..=1.
+    pub from: Option<f64>,
+    /// Opening after or asked for, 0..=1.
+    pub to: Option<f64>,
+    /// Causes (list of [`crate::control::reason::Because`], elements by identifier or position).
+    pub because: Value,
+    /// Limits that narrowed or refused (list of [`crate::control::reason::Limit`]).
+    pub limits: Value,
+    /// Terminal state ([`crate::control::command::Terminal`]); null while open or when there is none.
+    pub outcome: Value,
+    /// From intent to terminal state, ms of service time.
+    pub took_ms: Option<u64>,
+}
+
+/// Returns the newest rows of the action log, newest first: commands with their outcome, refusals and acts of
+/// people. The error is a text for the page.
+pub type ActionsSource =
+    Arc<dyn Fn(usize) -> BoxFuture<'static, Result<Vec<ActionRow>, String>> + Send + Sync>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Span {
+    /// `section:ID`, `meter:ID` or `gate:ID`, separated by commas.
+    series: String,
+    /// Length back from the newest state, hours, up to 72.
+    hours: Option<f64>,
+    /// Most points per series.
+    points: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Limited {
+    limit: Option<usize>,
+}
+
+pub(super) async fn trends(
+    State(app): State<Arc<App>>,
+    span: Result<Query<Span>, QueryRejection>,
+) -> Response {
+    let span = match span {
+        Ok(Query(span)) => span,
+        Err(error) => return failure(StatusCode::BAD_REQUEST, &error.body_text()),
+    };
+    let hours = span.hours.unwrap_or(24.0);
+    if !(0.0..=72.0).contains(&hours) {
+        return failure(StatusCode::BAD_REQUEST, "hours: must be from 0 to 72");
+    }
+    let to = app.web.status.borrow().utc;
+    let back = SignedDuration::try_from_secs_f64(hours * 3600.0).unwrap_or_default();
+    let from = to.checked_sub(back).unwrap_or(to);
+    let points = span.points.unwrap_or(480).clamp(1, POINTS_LIMIT);
+    let mut answer = Map::new();
+    for name in span.series.split(',').take(SERIES_LIMIT) {
+        let Some(series) = series(&app.web.config, name) else {
+            let why = format!("series: {name}: unknown; write section:ID, meter:ID or gate:ID");
+            return failure(StatusCode::NOT_FOUND, &why);
+        };
+        answer.insert(name.to_owned(), columns(&app.web.trends.window(series, from, to, points)));
+    }
+    Json(json!({ "to_s": to.as_second(), "series": answer })).into_response()
+}
+
+fn series(config: &Config, name: &str) -> Option<Series> {
+    let basin = &config.basin;
+    match name.split_once(':')? {
+        ("section", id) => basin.section(id).map(|section| Series::Section(section.0)),
+        ("meter", id) => basin.meter(id).map(|meter| Series::Meter(meter.0)),
+        ("gate", id) => basin.gate(id).map(|gate| Series::Gate(gate.0)),
+        _ => None,
+    }
+}
+
+/// A window as columns; numbers to four decimals.
+fn columns(window: &Window) -> Value {
+    let column = |pick: fn(&Bucket) -> f64| {
+        let values = window.buckets.iter().map(|b| b.as_ref().map(|b| (pick(b) * 1e4).round() / 1e4));
+        values.collect::<Vec<_>>()
+    };
+    let estimated: Vec<_> = window
+        .buckets
+        .iter()
+        .enumerate()
+        .filter(|(_, b)| b.is_some_and(|b| b.estimated))
+        .map(|(i, _)| i)
+        .collect();
+    json!({
+        "from_s": window.from_s, "step_s": window.step_s,
+        "mean": column(|b| b.mean), "min": column(|b| b.min), "max": column(|b| b.max), "estimated": estimated,
+    })
+}
+
+pub(super) async fn actions(
+    State(app): State<Arc<App>>,
+    query: Result<Query<Limited>, QueryRejection>,
+) -> Response {
+    let limit = match query {
+        Ok(Query(query)) => query.limit.unwrap_or(20).clamp(1, ROWS_LIMIT),
+        Err(error) => return failure(StatusCode::BAD_REQUEST, &error.body_text()),
+    };
+    match (app.web.actions)(limit).await {
+        Ok(rows) => Json(json!({ "actions": rows })).into_response(),
+        Err(why) => failure(StatusCode::SERVICE_UNAVAILABLE, &why),
+    }
+}

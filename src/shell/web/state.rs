@@ -1,0 +1,185 @@
+//! `GET /api/v1/state` and the frames of the stream: one status as compact JSON.
+//!
+//! Lists are in the order of `/api/v1/basin`. Keys carry units; times are seconds of service time (`_at`) or
+//! Unix seconds (`_s`). A reading is `{v, q, r, at, last}`: value, quality, reason, time of the last good reply
+//! and last good number; absent keys mean "none".
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::config::Config;
+use crate::control::quality::{Quality, Reading};
+use crate::control::status::{
+    AlarmStatus, CommandStatus, Estimate, Explanation, GateStatus, SectionStatus, Status, Transit,
+};
+use crate::units::{Discharge, Opening};
+
+/// The state as published, without its sequence number.
+pub(super) fn document(config: &Config, status: &Status) -> Value {
+    let basin = &config.basin;
+    let season = status.utc.to_zoned_datetime(basin.zone.clone());
+    let meters =
+        config.field.wiring.meters.iter().map(|point| {
+            point.and_then(|point| status.image.get(point.0)).map_or_else(|| json!({}), reading)
+        });
+    json!({
+        "tick": status.tick,
+        "at": seconds(status.mono),
+        "utc_ms": status.utc.as_millisecond(),
+        "offset_s": season.offset().seconds(),
+        "bench": status.bench,
+        "observing": status.observing,
+        "mode": status.mode,
+        "mode_since_s": status.mode_since.as_second(),
+        "mode_by": status.mode_by,
+        "hold_all": status.hold_all,
+        "rung": status.rung,
+        "record_ok": status.record_ok,
+        "flood_season": basin.flood_season.contains(season.date()),
+        "season_days": season_days(basin.flood_season, season.date()),
+        "data": data(config, status),
+        "release": status.release.iter().map(|release| json!({
+            "reservoir": release.reservoir, "target_m3s": flow(release.target),
+            "actual": estimate(release.actual), "because": release.because,
+        })).collect::<Vec<_>>(),
+        "sections": status.sections.iter().map(section).collect::<Vec<_>>(),
+        "gates": status.gates.iter().map(gate).collect::<Vec<_>>(),
+        "nodes": status.nodes.iter().map(|node| estimate(*node)).collect::<Vec<_>>(),
+        "meters": meters.collect::<Vec<_>>(),
+        "flood_limits_m": basin.reservoirs.iter().map(|body| body.flood_limit_on(season.date()))
+            .collect::<Vec<_>>(),
+        "transit": status.transit.iter().map(transit).collect::<Vec<_>>(),
+        "why": status.why.iter().map(explanation).collect::<Vec<_>>(),
+        "alarms": status.alarms.iter().map(alarm).collect::<Vec<_>>(),
+    })
+}
+
+/// Days until the flood season begins, or until it ends while it lasts.
+fn season_days(season: crate::basin::Season, today: jiff::civil::Date) -> Option<i32> {
+    let inside = season.contains(today);
+    let change = today.series(jiff::ToSpan::days(1)).take(366).find(|day| season.contains(*day) != inside)?;
+    today.until(change).ok().map(|span| span.get_days())
+}
+
+/// How much of the scanned field is good, and the age of its newest reply.
+fn data(config: &Config, status: &Status) -> Value {
+    let scanned =
+        config.field.points.iter().zip(status.image.iter()).filter(|(point, _)| point.class.is_some());
+    let (mut total, mut good, mut newest) = (0_u32, 0_u32, None::<Duration>);
+    for (_, reading) in scanned {
+        total += 1;
+        good += u32::from(matches!(reading.quality, Quality::Good | Quality::Simulated));
+        newest = newest.max(reading.taken_at);
+    }
+    json!({ "good": good, "total": total, "at": newest.map(seconds) })
+}
+
+fn seconds(time: Duration) -> f64 {
+    round(time.as_secs_f64(), 10.0)
+}
+
+fn round(value: f64, steps: f64) -> f64 {
+    (value * steps).round() / steps
+}
+
+fn flow(flow: Discharge) -> f64 {
+    round(flow.get(), 1e4)
+}
+
+fn opening(opening: Opening) -> f64 {
+    round(opening.fraction(), 1e5)
+}
+
+pub(super) fn reading(reading: &Reading) -> Value {
+    let mut parts = Map::new();
+    let mut put = |key: &str, value: Value| {
+        if !value.is_null() {
+            parts.insert(key.to_owned(), value);
+        }
+    };
+    put("v", json!(reading.value.map(|value| round(value, 1e4))));
+    put("q", json!(reading.quality));
+    put("r", json!(reading.reason));
+    put("at", json!(reading.taken_at.map(seconds)));
+    if reading.value.is_none() {
+        put("last", json!(reading.last_good.map(|value| round(value, 1e4))));
+    }
+    Value::Object(parts)
+}
+
+fn estimate(estimate: Estimate) -> Value {
+    let mut value = json!({ "v": estimate.flow.map(flow), "q": estimate.quality });
+    if let (Some(reason), Value::Object(parts)) = (estimate.reason, &mut value) {
+        parts.insert("r".to_owned(), json!(reason));
+    }
+    value
+}
+
+fn section(section: &SectionStatus) -> Value {
+    let ahead = |(hours, q): &(f64, Discharge)| (round(*hours, 1e3), flow(*q));
+    json!({
+        "reading": reading(&section.reading),
+        "estimate": estimate(section.estimate),
+        "floor_m3s": section.floor.map(flow),
+        "setpoint_m3s": section.setpoint.map(flow),
+        "hour_mean_m3s": section.hour_mean.map(flow),
+        "day_mean_m3s": section.day_mean.map(flow),
+        "forecast": section.forecast.iter().map(ahead).collect::<Vec<_>>(),
+        "forecast_min": section.forecast_min.as_ref().map(ahead),
+    })
+}
+
+fn gate(gate: &GateStatus) -> Value {
+    json!({
+        "opening": gate.opening.map(opening),
+        "position": reading(&gate.position),
+        "target": gate.target.map(opening),
+        "flow": estimate(gate.flow),
+        "authority": gate.authority,
+        "remote": gate.remote,
+        "estop": gate.estop,
+        "fault": gate.fault,
+        "moving": gate.moving,
+        "state": gate.state,
+        "in_flight": gate.in_flight.as_ref().map(command),
+        "starts": gate.starts,
+        "blocked_by": gate.blocked_by,
+    })
+}
+
+fn command(command: &CommandStatus) -> Value {
+    json!({
+        "id": command.id, "action": command.action, "since_at": seconds(command.since),
+        "because": command.because,
+    })
+}
+
+fn transit(transit: &Transit) -> Value {
+    json!({
+        "id": transit.id, "change_m3s": flow(transit.change), "left_at": seconds(transit.left),
+        "to": transit.to, "progress": round(transit.progress, 1e3),
+        "arrives_in_h": (round(transit.arrives_in_h.0, 1e2), round(transit.arrives_in_h.1, 1e2)),
+    })
+}
+
+fn explanation(why: &Explanation) -> Value {
+    json!({
+        "utc_s": why.utc.as_second(), "gate": why.gate, "command": why.command,
+        "from": why.from.map(opening), "to": why.to.map(opening), "actor": why.actor,
+        "because": why.because, "limits": why.limits,
+        "expect": why.expect.iter().map(|(section, change, from, to)| json!({
+            "section": section, "change_m3s": flow(*change),
+            "from_h": round(*from, 1e2), "to_h": round(*to, 1e2),
+        })).collect::<Vec<_>>(),
+        "outcome": why.outcome,
+    })
+}
+
+fn alarm(alarm: &AlarmStatus) -> Value {
+    json!({
+        "key": alarm.key, "id": alarm.id, "element": alarm.element, "priority": alarm.priority,
+        "active": alarm.active, "acknowledged": alarm.acknowledged, "since_s": alarm.since.as_second(),
+        "detail": alarm.detail,
+    })
+}
