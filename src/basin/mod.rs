@@ -180,6 +180,11 @@ impl Basin {
         self.nodes.iter().position(|node| node.id == id).map(NodeId)
     }
 
+    /// The civil date at the site.
+    pub fn date_at(&self, utc: jiff::Timestamp) -> Date {
+        self.zone.to_datetime(utc).date()
+    }
+
     /// The node whose water a place belongs to: itself, the upstream node of its reach, or none.
     pub fn upstream_node(&self, place: Place) -> Option<NodeId> {
         match place {

@@ -1,11 +1,30 @@
 //! Thinks and cannot act: no I/O, no clock, no files. One frozen [`Snapshot`] in, one [`Decision`] out.
 
+mod acts;
+pub mod alarm;
+pub mod carry;
 pub mod command;
+mod controller;
+pub mod dispatch;
+pub mod estimate;
+mod facts;
+pub mod gate;
+pub mod grade;
+pub mod interlock;
 pub mod operator;
+pub mod outlets;
+mod publish;
 pub mod quality;
 pub mod reason;
 pub mod record;
+pub mod routing;
+pub mod rules;
+pub mod series;
 pub mod status;
+pub mod structure;
+#[cfg(test)]
+pub(crate) mod testing;
+mod watch;
 
 use std::time::Duration;
 
@@ -13,8 +32,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use command::{OpenIntent, WriteReport};
+pub use controller::{Controller, Settings};
+use interlock::Cleared;
 use operator::OperatorAct;
 use quality::Sample;
+use record::Entry;
 
 /// Both times, read together: `mono` never steps, `utc` is civil and may.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,4 +60,17 @@ pub struct Snapshot {
     pub recovered: Vec<OpenIntent>,
     /// Whether the record can be written.
     pub record_ok: bool,
+}
+
+/// What to do about a snapshot. The shell journals `entries` first, then sends `commands`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Decision {
+    /// Commands that passed every interlock; each has its intent among the entries.
+    pub commands: Vec<Cleared>,
+    /// What the record keeps of this tick, in order.
+    pub entries: Vec<Entry>,
+    /// Answers to acts of people, by request.
+    pub answers: Vec<(String, Result<String, String>)>,
+    /// A control cycle ran in this tick.
+    pub cycle: bool,
 }

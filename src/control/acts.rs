@@ -1,0 +1,156 @@
+//! What people ask for becomes a changed mode, an acknowledged alarm, or a wish; every act is answered and
+//! recorded.
+
+use super::command::Action;
+use super::controller::Controller;
+use super::gate::GateMemory;
+use super::interlock::{Purpose, Wish};
+use super::operator::{Authority, Mode, OperatorAct, Order};
+use super::reason::Because;
+use super::record::{Entry, Kind};
+use super::{Decision, Now};
+use crate::basin::GateId;
+
+/// Answers kept so that a request sent twice is answered once.
+const ANSWERS: usize = 256;
+
+impl Controller {
+    /// Carries out `acts`; set-points and stops come back as wishes.
+    pub(super) fn obey(&mut self, acts: &[OperatorAct], decision: &mut Decision, now: Now) -> Vec<Wish> {
+        let mut wishes = Vec::new();
+        for act in acts {
+            if let Some((_, answer)) = self.carry.answered.iter().find(|(request, _)| *request == act.request)
+            {
+                decision.answers.push((act.request.clone(), answer.clone()));
+                continue;
+            }
+            let answer = self.obey_one(act, decision, &mut wishes, now);
+            let mut entry = Entry::new(Kind::Operator, format!("operator:{}", act.who));
+            entry.detail = Some(serde_json::json!({
+                "request": act.request, "address": act.address, "order": act.order,
+                "answer": answer.as_ref().map_or_else(Clone::clone, Clone::clone), "accepted": answer.is_ok() }));
+            entry.gate = gate_of(&act.order).and_then(|id| self.basin.gates.get(id.0)).map(|g| g.id.clone());
+            decision.entries.push(entry);
+            self.carry.answered.push_back((act.request.clone(), answer.clone()));
+            while self.carry.answered.len() > ANSWERS {
+                self.carry.answered.pop_front();
+            }
+            decision.answers.push((act.request.clone(), answer));
+        }
+        wishes
+    }
+
+    fn obey_one(
+        &mut self,
+        act: &OperatorAct,
+        decision: &mut Decision,
+        wishes: &mut Vec<Wish>,
+        now: Now,
+    ) -> Result<String, String> {
+        match &act.order {
+            Order::HoldAll => {
+                self.carry.hold_all = Some(act.who.clone());
+                wishes.extend(self.moving().map(|gate| stop(gate, &act.who, Because::HoldAll)));
+                Ok("holding".into())
+            }
+            Order::ReleaseHold => {
+                self.carry.hold_all = None;
+                Ok("hold released".into())
+            }
+            Order::SetMode { mode } if self.settings.observing && *mode != Mode::Observe => {
+                Err("the service was started with --observe and cannot write; restart it without".into())
+            }
+            Order::SetMode { mode } => {
+                self.carry.mode = *mode;
+                self.carry.mode_since = now.utc;
+                self.carry.mode_by.clone_from(&act.who);
+                Ok("mode set".into())
+            }
+            Order::SetAuthority { gate, authority } => self.give(*gate, *authority),
+            Order::SetPoint { gate, opening, reason } => {
+                self.set_point(*gate, *opening, &act.who, reason, wishes, now)
+            }
+            Order::StopGate { gate } => {
+                self.give(*gate, Authority::Manual)?;
+                let why = Because::Operator { who: act.who.clone(), reason: "stop".into() };
+                wishes.push(stop(*gate, &act.who, why));
+                Ok("stopping".into())
+            }
+            Order::Acknowledge { alarm } => match self.carry.alarms.acknowledge(alarm) {
+                Some(change) => {
+                    let mut entry = Entry::new(Kind::Alarm, format!("operator:{}", act.who));
+                    entry.detail = serde_json::to_value(&change).ok();
+                    decision.entries.push(entry);
+                    Ok("acknowledged".into())
+                }
+                None => Err(format!("alarm {alarm} is not open or was already acknowledged")),
+            },
+        }
+    }
+
+    fn give(&mut self, gate: GateId, authority: Authority) -> Result<String, String> {
+        let slot = self.carry.authorities.get_mut(gate.0).ok_or("no such gate")?;
+        *slot = authority;
+        // Giving a gate back to automatic settles a foreign set-point: a person has looked.
+        if let Some(memory) = self.gates.get_mut(gate.0)
+            && authority == Authority::Automatic
+        {
+            memory.foreign = false;
+            memory.missed = false;
+        }
+        Ok("authority set".into())
+    }
+
+    fn set_point(
+        &mut self,
+        gate: GateId,
+        opening: crate::units::Opening,
+        who: &str,
+        reason: &str,
+        wishes: &mut Vec<Wish>,
+        now: Now,
+    ) -> Result<String, String> {
+        let (_, allowed) = self.situation(gate, self.record_ok, now).ok_or("no such gate")?;
+        let refusals = allowed.refusals(Purpose::Operator);
+        if !refusals.is_empty() {
+            return Err(format!("refused: {}", serde_json::to_string(&refusals).unwrap_or_default()));
+        }
+        let (lowest, highest) = allowed.range();
+        if opening < lowest || opening > highest {
+            let (low, high) = (lowest.percent(), highest.percent());
+            return Err(format!(
+                "refused: {opening} lies outside what is permitted now, {low:.1} % to {high:.1} %"
+            ));
+        }
+        self.give(gate, Authority::Manual)?;
+        let because = vec![Because::Operator { who: who.into(), reason: reason.into() }];
+        let actor = format!("operator:{who}");
+        wishes.push(Wish { gate, action: Action::Goto(opening), purpose: Purpose::Operator, actor, because });
+        Ok("set".into())
+    }
+
+    /// Gates that move or are about to.
+    fn moving(&self) -> impl Iterator<Item = GateId> {
+        let busy = |memory: &GateMemory| memory.in_flight.as_ref().is_some_and(|c| c.action != Action::Stop);
+        let moves = self.gates.iter().zip(&self.facts).enumerate();
+        moves
+            .filter(move |(_, (memory, facts))| busy(memory) || facts.moving.unwrap_or(0) != 0)
+            .map(|(at, _)| GateId(at))
+            .collect::<Vec<_>>()
+            .into_iter()
+    }
+}
+
+fn stop(gate: GateId, who: &str, why: Because) -> Wish {
+    let actor = format!("operator:{who}");
+    Wish { gate, action: Action::Stop, purpose: Purpose::Protective, actor, because: vec![why] }
+}
+
+fn gate_of(order: &Order) -> Option<GateId> {
+    match order {
+        Order::SetAuthority { gate, .. } | Order::SetPoint { gate, .. } | Order::StopGate { gate } => {
+            Some(*gate)
+        }
+        Order::HoldAll | Order::ReleaseHold | Order::SetMode { .. } | Order::Acknowledge { .. } => None,
+    }
+}

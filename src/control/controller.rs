@@ -1,0 +1,593 @@
+//! The cycle's thinking half: one frozen snapshot in, one decision out.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::carry::{Carry, Parcel};
+use super::command::{Action, CommandId, FailReason, OpenIntent, Terminal};
+use super::dispatch::{self, Inputs};
+use super::estimate;
+use super::gate::{self, Ended, GateFacts, GateMemory, InFlight};
+use super::grade::Grader;
+use super::interlock::{self, Authorities, Cleared, Purpose, Situation, Wish};
+use super::operator::{Authority, Mode};
+use super::outlets::{Outlets, View};
+use super::quality::Reading;
+use super::reason::Limit;
+use super::record::{Entry, Kind};
+use super::routing::{self, Path};
+use super::series::BIN_S;
+use super::status::{Explanation, Rung};
+use super::{Decision, Now, Snapshot, facts, rules};
+use crate::basin::{Basin, GateId, MeterId, Place, SectionId};
+use crate::config::{Config, Schedules};
+use crate::points::Field;
+use crate::units::{Discharge, Opening, Stage};
+
+/// Smallest change of release shown as a parcel on its way, m³/s.
+const PARCEL: f64 = 0.04;
+
+/// Explanations kept for the page.
+const WHY: usize = 20;
+
+/// How the service was started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// With `--observe`.
+    pub observing: bool,
+    /// Bench installation.
+    pub bench: bool,
+}
+
+/// Decides; remembers between ticks only plain values.
+#[derive(Clone, Debug)]
+pub struct Controller {
+    pub(super) basin: Arc<Basin>,
+    pub(super) field: Arc<Field>,
+    pub(super) schedules: Arc<Schedules>,
+    pub(super) settings: Settings,
+    pub(super) paths: Vec<Path>,
+    pub(super) outlets: Vec<Outlets>,
+    grader: Grader,
+    pub(super) readings: Vec<Reading>,
+    pub(super) facts: Vec<GateFacts>,
+    pub(super) gates: Vec<GateMemory>,
+    pub(super) carry: Carry,
+    pub(super) tick: u64,
+    pub(super) rung: Rung,
+    pub(super) record_ok: bool,
+    pub(super) why: VecDeque<Explanation>,
+    pub(super) conflicts: Vec<GateId>,
+    last: Option<Now>,
+    next_cycle: Duration,
+    next_bin: Duration,
+    pub(super) next_watch: Duration,
+    section_seen: Vec<Duration>,
+    refused: BTreeMap<GateId, Vec<Limit>>,
+}
+
+impl Controller {
+    /// A controller for a configuration, with the memory stored before a restart if there is one.
+    pub fn new(config: &Config, settings: Settings, carry: Option<Carry>, utc: Timestamp) -> Self {
+        let basin = Arc::clone(&config.basin);
+        let paths = routing::paths(&basin);
+        let mut outlets = Vec::<Outlets>::new();
+        for path in &paths {
+            if outlets.iter().all(|o| o.source != path.source) {
+                outlets.push(Outlets::new(&basin, path.source, path.outlet));
+            }
+        }
+        let mode = if settings.observing { Mode::Observe } else { config.service.start_mode };
+        let carry = match carry {
+            Some(stored) => stored.resumed(&basin, &paths, outlets.len(), utc),
+            None => Carry::new(&basin, &paths, outlets.len(), mode, utc),
+        };
+        let carry = if settings.observing { Carry { mode: Mode::Observe, ..carry } } else { carry };
+        let grader = Grader::new(&basin, &config.field);
+        let gates = vec![GateMemory::default(); basin.gates.len()];
+        let section_seen = vec![Duration::ZERO; basin.sections.len()];
+        Self {
+            field: Arc::clone(&config.field),
+            schedules: Arc::clone(&config.schedules),
+            settings,
+            paths,
+            outlets,
+            grader,
+            readings: Vec::new(),
+            facts: Vec::new(),
+            gates,
+            carry,
+            tick: 0,
+            rung: Rung::F2,
+            record_ok: true,
+            why: VecDeque::new(),
+            conflicts: Vec::new(),
+            last: None,
+            next_cycle: Duration::ZERO,
+            next_bin: Duration::from_secs_f64(BIN_S),
+            next_watch: Duration::ZERO,
+            section_seen,
+            refused: BTreeMap::new(),
+            basin,
+        }
+    }
+
+    /// What to store for the next start.
+    pub fn carry(&self, utc: Timestamp) -> Carry {
+        Carry { stored: utc, ..self.carry.clone() }
+    }
+
+    /// Numbers commands from `next` on, when the record knows higher ones than the stored memory.
+    pub fn number_from(&mut self, next: u64) {
+        self.carry.next_command = self.carry.next_command.max(next);
+    }
+
+    /// Readings of the last tick, by point.
+    pub fn readings(&self) -> &[Reading] {
+        &self.readings
+    }
+
+    /// Whether a gate moves or a command is on its way: the local loop wants short ticks.
+    pub fn is_busy(&self) -> bool {
+        self.gates.iter().any(|g| g.in_flight.is_some())
+            || self.facts.iter().any(|f| f.moving.unwrap_or(0) != 0)
+    }
+
+    /// One tick: what to do about `seen` at `now`.
+    ///
+    /// Total: bad data become graded readings and alarms, never an error.
+    pub fn decide(&mut self, seen: &Snapshot, now: Now) -> Decision {
+        let before = self.last.replace(now);
+        let dt = before.map_or(self.basin.control.tick_s, |b| now.mono.saturating_sub(b.mono).as_secs_f64());
+        let mut decision = Decision::default();
+        self.tick += 1;
+        self.record_ok = seen.record_ok;
+        self.grader.grade(&seen.samples, now.mono, &mut self.readings);
+        facts::gather(&self.basin, &self.field, &self.readings, &mut self.facts);
+        for report in &seen.writes {
+            if let Some(gate) = self.gates.get_mut(report.gate.0) {
+                gate.report(report.command, report.result);
+            }
+        }
+        self.adopt(&seen.recovered);
+        self.settle(&mut decision, now);
+        let mut wishes = self.obey(&seen.acts, &mut decision, now);
+        self.observe(dt, now);
+        let cycle = now.mono >= self.next_cycle;
+        if cycle {
+            self.next_cycle = due_after(self.next_cycle, self.basin.control.cycle_s, now.mono);
+            self.plan(now, &mut decision);
+        }
+        self.hold_release(&mut wishes, dt, cycle, now);
+        if cycle {
+            wishes.extend(self.rules(now));
+        }
+        self.clear(wishes, seen, &mut decision, now);
+        self.watch(&mut decision, now);
+        decision.cycle = cycle;
+        decision
+    }
+
+    /// Usable value of a meter.
+    pub(super) fn meter(&self, id: MeterId) -> Option<f64> {
+        self.meter_reading(id).usable()
+    }
+
+    /// Reading of a meter.
+    pub(super) fn meter_reading(&self, id: MeterId) -> Reading {
+        let point = self.field.wiring.meters.get(id.0).copied().flatten();
+        point.and_then(|p| self.readings.get(p.0)).copied().unwrap_or(Reading::NEVER)
+    }
+
+    /// Takes up intents the last run left without an outcome.
+    fn adopt(&mut self, intents: &[OpenIntent]) {
+        for intent in intents {
+            if let Some(gate) = self.basin.gate(&intent.gate).and_then(|id| self.gates.get_mut(id.0)) {
+                gate.open_intent = Some(intent.clone());
+            }
+            self.number_from(intent.command.0 + 1);
+        }
+    }
+
+    /// Ends commands that have ended, and explains what the last run left open.
+    fn settle(&mut self, decision: &mut Decision, now: Now) {
+        for at in 0..self.gates.len() {
+            let (Some(gate), Some(facts), Some(memory)) =
+                (self.basin.gates.get(at), self.facts.get(at), self.gates.get_mut(at))
+            else {
+                continue;
+            };
+            if let Some(ended) = memory.advance(gate, facts, now.mono) {
+                let entry = outcome_entry(&gate.id, &ended, facts.opening);
+                explain_end(&mut self.why, ended.command.id, &ended.terminal);
+                decision.entries.push(entry);
+            }
+            if let Some(intent) = memory.open_intent.clone()
+                && let Some(terminal) = recovered(gate, facts, &intent)
+            {
+                memory.open_intent = None;
+                let mut entry = Entry::new(Kind::Outcome, "recovery");
+                entry.gate = Some(gate.id.clone());
+                entry.command = Some(intent.command);
+                entry.action = Some(intent.action);
+                entry.before = intent.before;
+                entry.after = facts.opening;
+                entry.outcome = Some(terminal);
+                entry.detail = Some(serde_json::json!({ "recovered": true }));
+                decision.entries.push(entry);
+            }
+        }
+    }
+
+    /// Feeds the memory of the river.
+    fn observe(&mut self, dt: f64, now: Now) {
+        let date = self.basin.date_at(now.utc);
+        let mut all = std::mem::take(&mut self.outlets);
+        let mut outflow = BTreeMap::new();
+        for outlets in &mut all {
+            let view = self.view(outlets, dt, now);
+            outlets.observe(&view);
+            outflow.insert(outlets.source.0, outlets.present(&view));
+        }
+        self.outlets = all;
+        let mut river = std::mem::take(&mut self.carry.river);
+        river.add(|source| outflow.get(&source).copied().flatten(), |meter| self.meter(meter));
+        if now.mono >= self.next_bin {
+            self.next_bin = due_after(self.next_bin, BIN_S, now.mono);
+            let scene = estimate::Scene { basin: &self.basin, schedules: &self.schedules, utc: now.utc };
+            river.close(&scene, &self.paths, |source| outflow.get(&source).copied().flatten().unwrap_or(0.0));
+        }
+        self.carry.river = river;
+        for at in 0..self.basin.sections.len() {
+            let Some(value) = self.basin.sections.get(at).and_then(|s| self.meter(s.meter)) else { continue };
+            if let Some(seen) = self.section_seen.get_mut(at) {
+                *seen = now.mono;
+            }
+            if let Some(day) = self.carry.days.get_mut(at) {
+                if day.day != Some(date) {
+                    *day = super::carry::DayMean { day: Some(date), ..Default::default() };
+                }
+                day.volume += value * dt;
+                day.seconds += dt;
+            }
+        }
+    }
+
+    /// What the local loop of one dam sees.
+    pub(super) fn view<'a>(&'a self, outlets: &Outlets, dt: f64, now: Now) -> View<'a> {
+        let date = self.basin.date_at(now.utc);
+        let level = self
+            .basin
+            .reservoirs
+            .get(outlets.source.0)
+            .and_then(|r| r.level_meter)
+            .and_then(|m| self.meter(m))
+            .and_then(Stage::new);
+        let section = self.basin.sections.iter().find(|s| s.at == Place::Node(outlets.outlet));
+        let floor = section.and_then(|s| s.floor_on(date)).map_or(0.0, Discharge::get);
+        let setpoint =
+            section.and_then(|s| dispatch::setpoint(&self.basin, s, 0.0, date)).map_or(floor, Discharge::get);
+        View {
+            basin: &self.basin,
+            facts: &self.facts,
+            gates: &self.gates,
+            level,
+            flow: outlets.meter.and_then(|m| self.meter(m)),
+            floor,
+            setpoint,
+            now: now.mono,
+            dt,
+        }
+    }
+
+    /// Decides the release of each dam for this control cycle.
+    fn plan(&mut self, now: Now, decision: &mut Decision) {
+        let scene = estimate::Scene { basin: &self.basin, schedules: &self.schedules, utc: now.utc };
+        let mut rung = Rung::F2;
+        let mut releases = std::mem::take(&mut self.carry.releases);
+        let mut moved = Vec::new();
+        for (outlets, release) in self.outlets.iter().zip(&mut releases) {
+            let view = self.view(outlets, self.basin.control.cycle_s, now);
+            let far = self.paths.iter().filter(|p| p.source == outlets.source && !p.way.is_empty());
+            let lost = far
+                .filter_map(|p| self.section_seen.get(p.section.0))
+                .map(|seen| now.mono.saturating_sub(*seen).as_secs_f64())
+                .fold(0.0, f64::max);
+            let body = self.basin.reservoirs.get(outlets.source.0);
+            let dead =
+                body.and_then(|r| r.dead_level).zip(view.level).is_some_and(|(dead, level)| level <= dead);
+            let inputs = Inputs {
+                flow: outlets.present(&view),
+                sections_lost_s: lost,
+                at_dead_level: dead,
+                inflow: None,
+            };
+            let old = release.target;
+            let stands_on = release.decide(&scene, &self.carry.river, &self.paths, outlets.source.0, inputs);
+            rung = rung.max(stands_on);
+            if let (Some(old), Some(new)) = (old, release.target)
+                && (new - old).abs() >= PARCEL
+            {
+                moved.push((outlets.source, new - old, new));
+                let mut entry = Entry::new(Kind::Decision, "dispatch");
+                entry.flow = Some(Discharge::lossy(new));
+                entry.because.clone_from(&release.because);
+                entry.inputs = Some(self.inputs_digest());
+                entry.detail = Some(serde_json::json!({
+                    "release_of": body.map(|r| r.id.clone()), "from_m3s": old, "to_m3s": new }));
+                decision.entries.push(entry);
+            }
+        }
+        self.carry.releases = releases;
+        for (source, change, release) in moved {
+            self.note_parcels(source.0, change, release, now.utc);
+        }
+        if rung != self.rung {
+            let mut entry = Entry::new(Kind::Plan, "dispatch");
+            entry.detail = Some(serde_json::json!({ "rung_from": self.rung, "rung_to": rung }));
+            decision.entries.push(entry);
+            self.rung = rung;
+        }
+        let arrived = |p: &Parcel| now.utc.duration_since(p.left).as_secs_f64() > 1.5 * p.lag_h * 3600.0;
+        self.carry.parcels.retain(|p| !arrived(p));
+    }
+
+    fn note_parcels(&mut self, source: usize, change: f64, release: f64, left: Timestamp) {
+        for path in self.paths.iter().filter(|p| p.source.0 == source && !p.way.is_empty()) {
+            let lag_h = path.lag_h(&self.basin, Discharge::lossy(release));
+            let parcel = Parcel {
+                id: self.carry.next_parcel,
+                to: path.section,
+                change: Discharge::lossy(change),
+                left,
+                lag_h,
+            };
+            self.carry.next_parcel += 1;
+            self.carry.parcels.push_back(parcel);
+        }
+        while self.carry.parcels.len() > 64 {
+            self.carry.parcels.pop_front();
+        }
+    }
+
+    fn hold_release(&mut self, wishes: &mut Vec<Wish>, dt: f64, cycle: bool, now: Now) {
+        let mut all = std::mem::take(&mut self.outlets);
+        for (outlets, release) in all.iter_mut().zip(&self.carry.releases) {
+            let Some(target) = release.target else { continue };
+            let view = self.view(outlets, dt, now);
+            wishes.extend(outlets.wishes(&view, target, &release.because, cycle));
+        }
+        self.outlets = all;
+    }
+
+    fn rules(&self, now: Now) -> Vec<Wish> {
+        rules::wishes(&rules::Scene {
+            basin: &self.basin,
+            schedules: &self.schedules,
+            meter: &|id| self.meter(id),
+            facts: &self.facts,
+            gates: &self.gates,
+            now: now.mono,
+            utc: now.utc,
+            flood_season: self.flood_season(now),
+        })
+    }
+
+    pub(super) fn flood_season(&self, now: Now) -> bool {
+        self.basin.flood_season.contains(self.basin.date_at(now.utc))
+    }
+
+    /// What is permitted to a gate now, with the situation it was judged on.
+    pub(super) fn situation(
+        &self,
+        id: GateId,
+        record_ok: bool,
+        now: Now,
+    ) -> Option<(Situation<'_>, interlock::Allowed)> {
+        let outlets = self.outlets.iter().find(|o| o.has(id));
+        let view = outlets.map(|o| (o, self.view(o, 0.0, now)));
+        let seen = Situation {
+            basin: &self.basin,
+            id,
+            facts: self.facts.get(id.0)?,
+            memory: self.gates.get(id.0)?,
+            authority: self.carry.authorities.get(id.0).copied().unwrap_or(Authority::Manual),
+            service: Authorities {
+                mode: self.carry.mode,
+                hold_all: self.carry.hold_all.is_some(),
+                record_ok,
+                flood_season: self.flood_season(now),
+            },
+            release: view.as_ref().map(|(o, v)| o.limits(v, id)),
+            above: view.as_ref().and_then(|(o, _)| o.level(now.mono)),
+            now: now.mono,
+        };
+        let allowed = interlock::survey(&seen);
+        Some((seen, allowed))
+    }
+
+    /// Every wish passes the interlocks; what is cleared becomes a command with its intent.
+    fn clear(&mut self, wishes: Vec<Wish>, seen: &Snapshot, decision: &mut Decision, now: Now) {
+        self.conflicts.clear();
+        for wish in wishes {
+            let valid_for = Duration::from_secs(gate::VALID_S);
+            let id = CommandId(self.carry.next_command);
+            let Some((situation, allowed)) = self.situation(wish.gate, seen.record_ok, now) else { continue };
+            match interlock::review(&wish, &situation, &allowed, id, valid_for) {
+                Ok(cleared) => {
+                    self.carry.next_command += 1;
+                    self.refused.remove(&wish.gate);
+                    self.take_up(&cleared, decision, now);
+                    decision.commands.push(cleared);
+                }
+                Err(limits) => self.note_refusal(&wish, limits, decision),
+            }
+        }
+    }
+
+    fn take_up(&mut self, cleared: &Cleared, decision: &mut Decision, now: Now) {
+        let Some(gate) = self.basin.gates.get(cleared.gate().0) else { return };
+        let next = InFlight {
+            id: cleared.id(),
+            action: cleared.action(),
+            before: cleared.before(),
+            since: now.mono,
+            deadline: gate::deadline(gate, cleared.before(), cleared.action(), now.mono),
+            write: None,
+            because: cleared.because().to_vec(),
+            actor: cleared.actor().into(),
+        };
+        let mut intent = Entry::new(Kind::Intent, cleared.actor());
+        intent.gate = Some(gate.id.clone());
+        intent.command = Some(cleared.id());
+        intent.action = Some(cleared.action());
+        intent.before = cleared.before();
+        intent.because = cleared.because().to_vec();
+        intent.limits = cleared.narrowed_by().to_vec();
+        intent.inputs = Some(self.inputs_digest());
+        let explanation = self.explanation(cleared, now);
+        let after = self.facts.get(cleared.gate().0).and_then(|f| f.opening);
+        let superseded = self.gates.get_mut(cleared.gate().0).and_then(|m| m.command(next, gate, now.mono));
+        if let Some(ended) = superseded {
+            explain_end(&mut self.why, ended.command.id, &ended.terminal);
+            decision.entries.push(outcome_entry(&gate.id, &ended, after));
+        }
+        decision.entries.push(intent);
+        self.why.push_front(explanation);
+        self.why.truncate(WHY);
+    }
+
+    /// A refusal is recorded when its limits change, not every cycle.
+    fn note_refusal(&mut self, wish: &Wish, limits: Vec<Limit>, decision: &mut Decision) {
+        if limits.contains(&Limit::Conflict) {
+            self.conflicts.push(wish.gate);
+        }
+        let passing =
+            |limit: &Limit| matches!(limit, Limit::TooSmall | Limit::InFlight | Limit::Pause { .. });
+        if wish.purpose != Purpose::Operator && limits.iter().any(passing) {
+            return;
+        }
+        let kinds = |limits: &[Limit]| limits.iter().map(std::mem::discriminant).collect::<Vec<_>>();
+        let known = self.refused.get(&wish.gate).is_some_and(|old| kinds(old) == kinds(&limits));
+        if !known || wish.purpose == Purpose::Operator {
+            let mut entry = Entry::new(Kind::Refusal, wish.actor.clone());
+            entry.gate = self.basin.gates.get(wish.gate.0).map(|g| g.id.clone());
+            entry.action = Some(wish.action);
+            entry.before = self.facts.get(wish.gate.0).and_then(|f| f.opening);
+            entry.because.clone_from(&wish.because);
+            entry.limits.clone_from(&limits);
+            decision.entries.push(entry);
+        }
+        self.refused.insert(wish.gate, limits);
+    }
+
+    fn explanation(&self, cleared: &Cleared, now: Now) -> Explanation {
+        let to = match cleared.action() {
+            Action::Goto(to) => Some(to),
+            Action::Stop => None,
+        };
+        Explanation {
+            utc: now.utc,
+            gate: Some(cleared.gate()),
+            command: Some(cleared.id()),
+            from: cleared.before(),
+            to,
+            actor: cleared.actor().into(),
+            because: cleared.because().to_vec(),
+            limits: cleared.narrowed_by().to_vec(),
+            expect: to.map_or_else(Vec::new, |to| self.effect(cleared.gate(), cleared.before(), to, now)),
+            outcome: None,
+        }
+    }
+
+    /// Change of flow a movement makes at each section below: section, change, first and full arrival in hours.
+    pub fn effect(
+        &self,
+        id: GateId,
+        from: Option<Opening>,
+        to: Opening,
+        now: Now,
+    ) -> Vec<(SectionId, Discharge, f64, f64)> {
+        let Some(outlets) = self.outlets.iter().find(|o| o.has(id)) else { return Vec::new() };
+        let (Some(level), Some(gate), Some(from)) =
+            (outlets.level(now.mono), self.basin.gates.get(id.0), from)
+        else {
+            return Vec::new();
+        };
+        let flow = |at| super::structure::flow(gate, at, level);
+        let change = flow(to) - flow(from);
+        let view = self.view(outlets, 0.0, now);
+        let base = Discharge::lossy(outlets.present(&view).unwrap_or(1.0)).max(Discharge::lossy(0.1));
+        self.paths
+            .iter()
+            .filter(|p| p.source == outlets.source)
+            .map(|p| {
+                let lag = p.lag_h(&self.basin, base);
+                (p.section, change * p.gain, 0.88 * lag, 1.2 * lag)
+            })
+            .collect()
+    }
+
+    /// SHA-256 over the readings a decision stood on, hex.
+    fn inputs_digest(&self) -> String {
+        use sha2::Digest;
+        let mut hash = sha2::Sha256::new();
+        for reading in &self.readings {
+            hash.update(reading.value.unwrap_or(f64::NAN).to_bits().to_be_bytes());
+            hash.update([reading.quality as u8]);
+            hash.update(reading.taken_at.unwrap_or_default().as_millis().to_be_bytes());
+        }
+        hash.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
+            use std::fmt::Write;
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+    }
+}
+
+/// Next due time on the grid of `period`, after `now`; missed ones are skipped, not queued.
+pub(super) fn due_after(due: Duration, period_s: f64, now: Duration) -> Duration {
+    let period = Duration::from_secs_f64(period_s);
+    let next = due + period;
+    if next > now { next } else { now + period }
+}
+
+/// How an intent of the last run ended, read off the gate; `None` while it cannot be told.
+fn recovered(gate: &crate::basin::Gate, facts: &GateFacts, intent: &OpenIntent) -> Option<Terminal> {
+    let (target, _) = facts.target?;
+    let to = match intent.action {
+        Action::Goto(to) => to,
+        Action::Stop => return Some(Terminal::Abandoned),
+    };
+    if gate::near(gate, target, to) {
+        return Some(Terminal::Verified);
+    }
+    let why = match intent.before {
+        Some(before) if gate::near(gate, target, before) => FailReason::NotDone,
+        Some(_) | None => FailReason::Foreign,
+    };
+    Some(Terminal::Failed { why })
+}
+
+fn outcome_entry(gate: &str, ended: &Ended, after: Option<Opening>) -> Entry {
+    let mut entry = Entry::new(Kind::Outcome, ended.command.actor.clone());
+    entry.gate = Some(gate.into());
+    entry.command = Some(ended.command.id);
+    entry.action = Some(ended.command.action);
+    entry.before = ended.command.before;
+    entry.after = after;
+    entry.write = ended.command.write;
+    entry.outcome = Some(ended.terminal.clone());
+    let took = ended.at.saturating_sub(ended.command.since);
+    entry.took_ms = u64::try_from(took.as_millis()).ok();
+    entry
+}
+
+fn explain_end(why: &mut VecDeque<Explanation>, id: CommandId, terminal: &Terminal) {
+    if let Some(explanation) = why.iter_mut().find(|e| e.command == Some(id)) {
+        explanation.outcome = Some(terminal.clone());
+    }
+}

@@ -1,0 +1,186 @@
+//! How much each dispatched reservoir releases: the arrival-time rule, rung F2 of the ladder, with the safe
+//! constant F3 below it.
+//!
+//! The release that leaves now is what the section needs when it arrives. Raising is quick, lowering slow.
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use super::estimate::{River, Scene};
+use super::reason::Because;
+use super::routing::Path;
+use super::status::Rung;
+use crate::basin::{Basin, MeterKind, Section, SectionId};
+use crate::units::Discharge;
+
+/// Sections nearer than this to their dam are held by the local loop, h.
+pub const LOCAL_LAG_H: f64 = 0.5;
+
+/// A lower need must have stood this many control cycles before the release follows it.
+const LOWER_AFTER: u32 = 60;
+
+/// What a reservoir is to release, and why.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Release {
+    /// Target, m³/s; `None` before the first decision.
+    pub target: Option<f64>,
+    /// Causes, most important first.
+    pub because: Vec<Because>,
+    /// Largest need since it fell below the target, and for how many cycles.
+    lower: Option<(f64, u32)>,
+}
+
+/// State of the inputs a release decision stands on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Inputs {
+    /// Flow measured below the dam now.
+    pub flow: Option<f64>,
+    /// Seconds since the far sections' meters were last usable.
+    pub sections_lost_s: f64,
+    /// The reservoir stands at or below its dead level.
+    pub at_dead_level: bool,
+    /// Estimated inflow of the reservoir, for the dead level.
+    pub inflow: Option<f64>,
+}
+
+/// Set point of a section: its floor and a computed margin, never above its cap.
+pub fn setpoint(basin: &Basin, section: &Section, error: f64, date: Date) -> Option<Discharge> {
+    let floor = section.floor_on(date)?;
+    let rule = basin.control.margin;
+    let accuracy = basin
+        .meters
+        .get(section.meter.0)
+        .filter(|m| m.kind == MeterKind::RiverFlow || m.kind == MeterKind::StructureFlow)
+        .map_or(0.0, |m| m.accuracy);
+    let margin = rule.class_share * accuracy * floor.get() + 2.0 * error;
+    let wanted = floor + rule.least.max(Discharge::lossy(margin));
+    Some(section.setpoint_cap.map_or(wanted, |cap| wanted.min(cap)))
+}
+
+impl Release {
+    /// Decides the target of reservoir `source` for this control cycle; returns the rung it stands on.
+    pub fn decide(
+        &mut self,
+        scene: &Scene<'_>,
+        river: &River,
+        paths: &[Path],
+        source: usize,
+        inputs: Inputs,
+    ) -> Rung {
+        let date = scene.basin.date_at(scene.utc);
+        let month = usize::try_from(date.month() - 1).unwrap_or(0);
+        let control = &scene.basin.control;
+        let present = self.target.or(inputs.flow);
+        let mut wanted = f64::NEG_INFINITY;
+        let mut because = Vec::new();
+        let lost = inputs.sections_lost_s > control.field_lost_s;
+        let mut blind = false;
+        for (at, path) in paths.iter().enumerate().filter(|(_, p)| p.source.0 == source) {
+            let Some(section) = scene.basin.sections.get(path.section.0) else { continue };
+            let memory = river.paths.get(at).copied().unwrap_or_default();
+            let Some(setpoint) = setpoint(scene.basin, section, memory.error, date) else { continue };
+            let start = present.unwrap_or(setpoint.get());
+            let local = path.lag_h(scene.basin, Discharge::lossy(start)) < LOCAL_LAG_H;
+            let (need, cause) = if local {
+                (setpoint.get(), Because::OutletFloor { section: path.section, setpoint })
+            } else if lost {
+                blind = true;
+                let flow = control.safe_constant.get(month).copied().unwrap_or(setpoint);
+                (flow.get(), Because::SafeConstant { flow })
+            } else if let Some(need) =
+                river.need(scene, paths, at, setpoint.get(), start).filter(|_| memory.primed)
+            {
+                (need.release, section_needs(path.section, setpoint, need))
+            } else {
+                blind = true;
+                let flow = control.safe_constant.get(month).copied().unwrap_or(setpoint);
+                (flow.get(), Because::SafeConstant { flow })
+            };
+            if need > wanted {
+                wanted = need;
+                because.insert(0, cause);
+            } else {
+                because.push(cause);
+            }
+        }
+        if inputs.at_dead_level
+            && let Some(inflow) = inputs.inflow
+            && inflow < wanted
+        {
+            wanted = inflow;
+            because.insert(0, Because::DeadLevel { inflow: Discharge::lossy(inflow) });
+        }
+        if wanted.is_finite() {
+            self.follow(wanted.min(control.siren_above.get()), control.min_action.get(), because);
+        }
+        if blind { Rung::F3 } else { Rung::F2 }
+    }
+
+    /// Follows a need: up at once, down only after it has stood for a while, and not for trifles.
+    fn follow(&mut self, wanted: f64, min_action: f64, because: Vec<Because>) {
+        let Some(target) = self.target else {
+            (self.target, self.because, self.lower) = (Some(wanted), because, None);
+            return;
+        };
+        if wanted > target + 0.25 * min_action {
+            (self.target, self.because, self.lower) = (Some(wanted), because, None);
+        } else if wanted < target - min_action {
+            let (highest, cycles) = self.lower.unwrap_or((wanted, 0));
+            let lower = (highest.max(wanted), cycles + 1);
+            if lower.1 >= LOWER_AFTER {
+                (self.target, self.because, self.lower) = (Some(lower.0), because, None);
+            } else {
+                self.lower = Some(lower);
+            }
+        } else {
+            self.lower = None;
+            if self.because.is_empty() {
+                self.because = because;
+            }
+        }
+    }
+}
+
+fn section_needs(section: SectionId, setpoint: Discharge, need: super::estimate::Need) -> Because {
+    Because::SectionNeeds {
+        section,
+        need: Discharge::lossy(need.release),
+        setpoint,
+        inflow: Discharge::lossy(need.inflow),
+        intakes: Discharge::lossy(need.intakes),
+        losses: Discharge::lossy(need.losses),
+        lag_h: need.lag_h,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_release_rises_at_once_and_falls_after_an_hour() {
+        let mut release = Release::default();
+        release.follow(2.0, 0.05, Vec::new());
+        release.follow(2.3, 0.05, Vec::new());
+        assert_eq!(release.target, Some(2.3));
+        for cycle in 1..LOWER_AFTER {
+            release.follow(1.6, 0.05, Vec::new());
+            assert_eq!(release.target, Some(2.3), "cycle {cycle}");
+        }
+        release.follow(1.7, 0.05, Vec::new());
+        // The largest need of the hour counts.
+        assert_eq!(release.target, Some(1.7));
+    }
+
+    #[test]
+    fn a_need_that_comes_back_starts_the_hour_again() {
+        let mut release = Release::default();
+        release.follow(2.0, 0.05, Vec::new());
+        for _ in 0..59 {
+            release.follow(1.6, 0.05, Vec::new());
+        }
+        release.follow(2.0, 0.05, Vec::new());
+        release.follow(1.6, 0.05, Vec::new());
+        assert_eq!(release.target, Some(2.0));
+    }
+}

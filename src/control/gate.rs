@@ -1,0 +1,403 @@
+//! One gate: where it is, what was asked of it, and how that ended.
+//!
+//! ```text
+//! Adopting ──position──> Idle ──command──> Commanded ──accepted──> Travelling ──arrived──> Idle
+//!                         ^                    │refused, not sent       │deadline
+//!                         └──── arrived ───────┴──> Idle                └──> Stuck ──command──> Commanded
+//! ```
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::command::{Action, CommandId, FailReason, OpenIntent, Terminal, WriteResult};
+use super::quality::Reading;
+use super::reason::Because;
+use super::status::GateState;
+use crate::basin::Gate;
+use crate::units::Opening;
+
+/// How long a command may wait for its turn on the link, s of service time.
+pub const VALID_S: u64 = 120;
+
+/// Time on top of 1.5 × the computed travel before a gate counts as stuck, s: scans and a motor's start.
+const ARRIVAL_GRACE_S: f64 = 60.0;
+
+/// A command that has not ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InFlight {
+    /// Number.
+    pub id: CommandId,
+    /// What it asks.
+    pub action: Action,
+    /// Opening before.
+    pub before: Option<Opening>,
+    /// When it was given.
+    pub since: Duration,
+    /// When it must have ended.
+    pub deadline: Duration,
+    /// Result of the write, once known.
+    pub write: Option<WriteResult>,
+    /// Why.
+    pub because: Vec<Because>,
+    /// By whom.
+    pub actor: String,
+}
+
+/// Facts about a gate from this tick's readings.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GateFacts {
+    /// Present opening, when usable.
+    pub opening: Option<Opening>,
+    /// The position reading behind it.
+    pub position: Reading,
+    /// Set-point in the device, when usable, and when it was read.
+    pub target: Option<(Opening, Duration)>,
+    /// Key on remote; `None` when there is no usable reading of it.
+    pub remote: Option<bool>,
+    /// Emergency stop pressed.
+    pub estop: Option<bool>,
+    /// Drive fault.
+    pub fault: Option<bool>,
+    /// Unit tripped.
+    pub trip: Option<bool>,
+    /// +1 opening, −1 shutting, 0 still.
+    pub moving: Option<i8>,
+}
+
+/// What a gate does to the record: a command ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ended {
+    /// The command.
+    pub command: InFlight,
+    /// How.
+    pub terminal: Terminal,
+    /// When.
+    pub at: Duration,
+}
+
+/// Memory of one gate between ticks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GateMemory {
+    /// State machine.
+    pub state: GateState,
+    /// Command in flight.
+    pub in_flight: Option<InFlight>,
+    /// Starts of the motor, oldest first, at most a day old.
+    pub starts: VecDeque<Duration>,
+    /// When the last movement was commanded, and its sign.
+    pub last_move: Option<(Duration, i8)>,
+    /// Opening at rest, to notice movement without a command.
+    pub rest: Option<Opening>,
+    /// Set-point we know to stand in the device.
+    pub known_target: Option<Opening>,
+    /// Somebody else wrote the set-point, until a person settles it.
+    pub foreign: bool,
+    /// Moved without a command, until it has been still for a while.
+    pub drifted: Option<Duration>,
+    /// Last command ended without arriving.
+    pub missed: bool,
+    /// An intent from before the start, to be explained.
+    pub open_intent: Option<OpenIntent>,
+    /// Since when the position has been usable without a break.
+    pub seen_since: Option<Duration>,
+    was_local: bool,
+}
+
+impl Default for GateMemory {
+    fn default() -> Self {
+        Self {
+            state: GateState::Adopting,
+            in_flight: None,
+            starts: VecDeque::new(),
+            last_move: None,
+            rest: None,
+            known_target: None,
+            foreign: false,
+            drifted: None,
+            missed: false,
+            open_intent: None,
+            seen_since: None,
+            was_local: false,
+        }
+    }
+}
+
+/// Longest a command may take: 1.5 × the travel, and grace.
+pub fn deadline(gate: &Gate, from: Option<Opening>, action: Action, since: Duration) -> Duration {
+    let travel = match action {
+        Action::Goto(to) => from.map_or(1.0, |from| (to.fraction() - from.fraction()).abs()),
+        Action::Stop => 0.0,
+    };
+    since
+        + Duration::from_secs_f64(1.5 * travel * gate.stroke_s + ARRIVAL_GRACE_S)
+        + Duration::from_secs(VALID_S)
+}
+
+impl GateMemory {
+    /// Takes up a new command; the one in flight, if any, ends superseded.
+    pub fn command(&mut self, next: InFlight, gate: &Gate, now: Duration) -> Option<Ended> {
+        let old =
+            self.in_flight.take().map(|command| Ended { command, terminal: Terminal::Superseded, at: now });
+        if let Action::Goto(to) = next.action
+            && let Some(from) = next.before
+        {
+            let sign = if to > from { 1 } else { -1 };
+            if (to.fraction() - from.fraction()).abs() >= 0.5 * gate.tolerance {
+                self.starts.push_back(now);
+                self.last_move = Some((now, sign));
+            }
+        }
+        self.in_flight = Some(next);
+        self.state = GateState::Commanded;
+        self.missed = false;
+        old
+    }
+
+    /// Notes the report of a field task about its command.
+    pub fn report(&mut self, id: CommandId, result: WriteResult) {
+        if let Some(command) = &mut self.in_flight
+            && command.id == id
+        {
+            command.write = Some(result);
+        }
+    }
+
+    /// Advances by this tick's facts; ends the command in flight when its end is known.
+    pub fn advance(&mut self, gate: &Gate, facts: &GateFacts, now: Duration) -> Option<Ended> {
+        const DAY: Duration = Duration::from_secs(86_400);
+        while self.starts.front().is_some_and(|at| now.saturating_sub(*at) > DAY) {
+            self.starts.pop_front();
+        }
+        match (facts.opening, self.seen_since) {
+            (Some(_), None) => self.seen_since = Some(now),
+            (None, Some(_)) => self.seen_since = None,
+            (Some(_), Some(_)) | (None, None) => {}
+        }
+        let turned_local = facts.remote == Some(false) && !self.was_local;
+        self.was_local = facts.remote == Some(false);
+        self.watch_target(gate, facts);
+        self.watch_drift(gate, facts, now);
+        if self.state == GateState::Adopting && facts.opening.is_some() {
+            self.state = GateState::Idle;
+            self.rest = facts.opening;
+            self.known_target = facts.target.map(|(target, _)| target);
+        }
+        let terminal = self.ending(gate, facts, turned_local, now)?;
+        let command = self.in_flight.take()?;
+        self.settle(&command, &terminal, facts);
+        Some(Ended { command, terminal, at: now })
+    }
+
+    fn settle(&mut self, command: &InFlight, terminal: &Terminal, facts: &GateFacts) {
+        self.rest = facts.opening;
+        self.missed = matches!(
+            terminal,
+            Terminal::Failed { why: FailReason::NoArrival | FailReason::NotDone | FailReason::Unresolved }
+        );
+        self.foreign |= matches!(terminal, Terminal::Failed { why: FailReason::Foreign });
+        self.state = if self.missed { GateState::Stuck } else { GateState::Idle };
+        if *terminal == Terminal::Verified
+            && let Action::Goto(to) = command.action
+        {
+            self.known_target = Some(to);
+        } else {
+            self.known_target = facts.target.map(|(target, _)| target);
+        }
+    }
+
+    /// The terminal state the command in flight has reached, if it has.
+    fn ending(
+        &mut self,
+        gate: &Gate,
+        facts: &GateFacts,
+        turned_local: bool,
+        now: Duration,
+    ) -> Option<Terminal> {
+        let command = self.in_flight.as_ref()?;
+        let failed = |why| Some(Terminal::Failed { why });
+        if turned_local {
+            return Some(Terminal::Abandoned);
+        }
+        if facts.estop == Some(true) || facts.fault == Some(true) {
+            return failed(FailReason::DriveFault);
+        }
+        match command.write {
+            Some(WriteResult::Refused(_)) => return failed(FailReason::Refused),
+            Some(WriteResult::NotDone) => return failed(FailReason::NotDone),
+            Some(WriteResult::Foreign) => return failed(FailReason::Foreign),
+            Some(WriteResult::NotSent(super::command::NotSent::Expired)) => return Some(Terminal::Expired),
+            Some(WriteResult::NotSent(super::command::NotSent::Superseded)) => {
+                return Some(Terminal::Superseded);
+            }
+            Some(WriteResult::NotSent(_)) => return failed(FailReason::NotSent),
+            Some(WriteResult::Accepted) => self.state = GateState::Travelling,
+            Some(WriteResult::Unknown) | None => {}
+        }
+        let fresh = facts.position.taken_at.is_some_and(|at| at > command.since);
+        let in_device = match command.action {
+            // The set-point that stands in the device tells that an unanswered write was carried out.
+            Action::Goto(to) => {
+                facts.target.is_some_and(|(target, at)| at > command.since && near(gate, target, to))
+            }
+            Action::Stop => true,
+        };
+        let taken = command.write == Some(WriteResult::Accepted) || in_device;
+        let arrived = match (command.action, facts.opening) {
+            (Action::Goto(to), Some(opening)) => near(gate, opening, to) && facts.moving.unwrap_or(0) == 0,
+            (Action::Stop, Some(_)) => facts.moving == Some(0) || facts.moving.is_none(),
+            (_, None) => false,
+        };
+        if taken && fresh && arrived {
+            return Some(Terminal::Verified);
+        }
+        if now >= command.deadline {
+            return failed(if taken { FailReason::NoArrival } else { FailReason::Unresolved });
+        }
+        None
+    }
+
+    fn watch_target(&mut self, gate: &Gate, facts: &GateFacts) {
+        let (Some((target, _)), Some(known), None) = (facts.target, self.known_target, &self.in_flight)
+        else {
+            return;
+        };
+        if !near(gate, target, known) && facts.remote != Some(false) && self.state != GateState::Adopting {
+            self.foreign = true;
+            self.known_target = Some(target);
+        }
+    }
+
+    fn watch_drift(&mut self, gate: &Gate, facts: &GateFacts, now: Duration) {
+        const CLEARED_AFTER: Duration = Duration::from_secs(600);
+        let Some(opening) = facts.opening else { return };
+        if self.in_flight.is_some() || facts.remote == Some(false) {
+            self.rest = Some(opening);
+            return;
+        }
+        let rest = *self.rest.get_or_insert(opening);
+        if (opening.fraction() - rest.fraction()).abs() > 2.0 * gate.tolerance {
+            self.drifted = Some(now);
+            self.rest = Some(opening);
+        } else if self.drifted.is_some_and(|at| now.saturating_sub(at) > CLEARED_AFTER) {
+            self.drifted = None;
+        }
+    }
+
+    /// Starts within the last `window`.
+    pub fn starts_within(&self, window: Duration, now: Duration) -> u32 {
+        let n = self.starts.iter().filter(|at| now.saturating_sub(**at) <= window).count();
+        u32::try_from(n).unwrap_or(u32::MAX)
+    }
+
+    /// Where the gate is going, or stands.
+    pub fn heading(&self, facts: &GateFacts) -> Option<Opening> {
+        match self.in_flight.as_ref().map(|c| c.action) {
+            Some(Action::Goto(to)) => Some(to),
+            Some(Action::Stop) | None => facts.opening,
+        }
+    }
+}
+
+/// Within the arrival tolerance.
+pub fn near(gate: &Gate, a: Opening, b: Opening) -> bool {
+    (a.fraction() - b.fraction()).abs() <= gate.tolerance + 1e-9
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::basin::GateKind;
+    use crate::control::quality::Quality;
+    use crate::control::testing;
+
+    fn valve() -> Gate {
+        testing::gate(GateKind::Valve { bore_m: 0.6, cd_full: 0.6 }, 702.0)
+    }
+
+    fn facts(opening: f64, target: f64, at: u64) -> GateFacts {
+        let at = Duration::from_secs(at);
+        GateFacts {
+            opening: Some(Opening::clamped(opening)),
+            position: Reading {
+                value: Some(opening * 100.0),
+                quality: Quality::Good,
+                reason: None,
+                taken_at: Some(at),
+                last_good: Some(opening * 100.0),
+            },
+            target: Some((Opening::clamped(target), at)),
+            remote: Some(true),
+            estop: Some(false),
+            fault: Some(false),
+            trip: Some(false),
+            moving: Some(0),
+        }
+    }
+
+    fn commanded(to: f64) -> (Gate, GateMemory) {
+        let (gate, mut memory) = (valve(), GateMemory::default());
+        memory.advance(&gate, &facts(0.2, 0.2, 0), Duration::ZERO);
+        assert_eq!(memory.state, GateState::Idle);
+        let since = Duration::from_secs(10);
+        let action = Action::Goto(Opening::clamped(to));
+        let before = Some(Opening::clamped(0.2));
+        let deadline = deadline(&gate, before, action, since);
+        let next = InFlight {
+            id: CommandId(7),
+            action,
+            before,
+            since,
+            deadline,
+            write: None,
+            because: Vec::new(),
+            actor: "dispatch".into(),
+        };
+        assert_eq!(memory.command(next, &gate, since), None);
+        (gate, memory)
+    }
+
+    #[test]
+    fn a_command_is_verified_by_position_not_by_echo() {
+        let (gate, mut memory) = commanded(0.3);
+        memory.report(CommandId(7), WriteResult::Accepted);
+        assert_eq!(memory.advance(&gate, &facts(0.2, 0.3, 12), Duration::from_secs(12)), None);
+        assert_eq!(memory.state, GateState::Travelling);
+        let ended = memory.advance(&gate, &facts(0.3, 0.3, 30), Duration::from_secs(30));
+        assert_eq!(ended.map(|e| e.terminal), Some(Terminal::Verified));
+    }
+
+    #[test]
+    fn silence_is_resolved_by_what_stands_in_the_device() {
+        let (gate, mut memory) = commanded(0.3);
+        memory.report(CommandId(7), WriteResult::Unknown);
+        let ended = memory.advance(&gate, &facts(0.3, 0.3, 40), Duration::from_secs(40));
+        assert_eq!(ended.map(|e| e.terminal), Some(Terminal::Verified));
+    }
+
+    #[test]
+    fn a_gate_that_does_not_arrive_is_stuck_at_its_deadline() {
+        let (gate, mut memory) = commanded(0.3);
+        memory.report(CommandId(7), WriteResult::Accepted);
+        // 10 s + 1.5 · 0.1 · 180 s + 60 s + 120 s = 217 s.
+        assert_eq!(memory.advance(&gate, &facts(0.2, 0.3, 216), Duration::from_secs(216)), None);
+        let ended = memory.advance(&gate, &facts(0.2, 0.3, 217), Duration::from_secs(217));
+        assert_eq!(ended.map(|e| e.terminal), Some(Terminal::Failed { why: FailReason::NoArrival }));
+        assert_eq!(memory.state, GateState::Stuck);
+    }
+
+    #[test]
+    fn a_foreign_set_point_is_noticed_and_not_fought() {
+        let (gate, mut memory) = (valve(), GateMemory::default());
+        memory.advance(&gate, &facts(0.2, 0.2, 0), Duration::ZERO);
+        memory.advance(&gate, &facts(0.2, 0.6, 5), Duration::from_secs(5));
+        assert!(memory.foreign && memory.in_flight.is_none());
+    }
+
+    #[test]
+    fn movement_without_a_command_is_drift() {
+        let (gate, mut memory) = (valve(), GateMemory::default());
+        memory.advance(&gate, &facts(0.2, 0.2, 0), Duration::ZERO);
+        memory.advance(&gate, &facts(0.25, 0.2, 5), Duration::from_secs(5));
+        assert!(memory.drifted.is_some());
+    }
+}

@@ -1,0 +1,434 @@
+//! The local flow loop of one dam: holds the release with the fast valve, makes good a tripped turbine at
+//! once, and leaves the turbine what the valve need not carry.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::command::Action;
+use super::gate::{GateFacts, GateMemory};
+use super::interlock::{Purpose, ReleaseLimits, Wish};
+use super::reason::Because;
+use super::structure;
+use crate::basin::{
+    Basin, ControlParameters, Duty, Gate, GateId, GateKind, MeterId, MeterKind, NodeId, Place, ReservoirId,
+};
+use crate::units::{Discharge, Opening, Stage};
+
+/// Time the trim gate alone may take to restore the floor before the stand-by helps, s.
+const ALONE_S: f64 = 30.0;
+
+/// Quiet time after a movement before the meter is believed for the next trim, s.
+const SETTLE_S: f64 = 180.0;
+
+/// Quiet time before the stand-by is shut again or a turbine's share is changed, s.
+const QUIET_S: f64 = 900.0;
+
+/// Minutes of flow seen before the first discretionary movement.
+const WATCH_MIN: usize = 5;
+
+/// Smallest change of a turbine's share worth its wear, m³/s. Assumed.
+const SHARE_STEP: f64 = 0.15;
+
+/// The outlets of one dispatched reservoir.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outlets {
+    /// The reservoir.
+    pub source: ReservoirId,
+    /// Node below the dam.
+    pub outlet: NodeId,
+    /// Meter of the flow there.
+    pub meter: Option<MeterId>,
+    trim: Vec<GateId>,
+    standby: Vec<GateId>,
+    base: Vec<GateId>,
+    memory: Memory,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Memory {
+    /// Flow each minute, newest last, half an hour.
+    minutes: VecDeque<f64>,
+    next_minute: Duration,
+    /// Smoothed flow, for the trim.
+    smooth: Option<f64>,
+    /// Measured over computed flow, for what the equations miss.
+    scale: Option<f64>,
+    /// When the last wish of this loop was made.
+    moved: Option<Duration>,
+    /// When a turbine's share was last changed.
+    shared: Option<Duration>,
+    /// Level last seen, for an hour without one.
+    level: Option<(Stage, Duration)>,
+}
+
+/// What the loop sees this tick.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// The basin.
+    pub basin: &'a Basin,
+    /// Facts of all gates.
+    pub facts: &'a [GateFacts],
+    /// Memories of all gates.
+    pub gates: &'a [GateMemory],
+    /// Water level of the reservoir, when usable.
+    pub level: Option<Stage>,
+    /// Measured flow below the dam, when usable.
+    pub flow: Option<f64>,
+    /// Floor below the dam, and its set point.
+    pub floor: f64,
+    /// See `floor`.
+    pub setpoint: f64,
+    /// Now.
+    pub now: Duration,
+    /// Length of this tick, s.
+    pub dt: f64,
+}
+
+impl Outlets {
+    /// The outlets of `source` into `outlet`.
+    pub fn new(basin: &Basin, source: ReservoirId, outlet: NodeId) -> Self {
+        let of = |duty: Duty| {
+            let into = |g: &Gate| {
+                g.from == Place::Reservoir(source) && g.to == Place::Node(outlet) && g.duty == duty
+            };
+            basin
+                .gates
+                .iter()
+                .enumerate()
+                .filter(|(_, g)| into(g))
+                .map(|(at, _)| GateId(at))
+                .collect::<Vec<_>>()
+        };
+        let gauge = |m: &crate::basin::Meter| m.kind == MeterKind::RiverFlow && m.at == Place::Node(outlet);
+        let section = basin.sections.iter().find(|s| s.at == Place::Node(outlet)).map(|s| s.meter);
+        let meter = section.or_else(|| basin.meters.iter().position(gauge).map(MeterId));
+        Self {
+            source,
+            outlet,
+            meter,
+            trim: of(Duty::Trim),
+            standby: of(Duty::Standby),
+            base: of(Duty::Base),
+            memory: Memory::default(),
+        }
+    }
+
+    /// Whether `gate` releases into the river here.
+    pub fn has(&self, gate: GateId) -> bool {
+        [&self.trim, &self.standby, &self.base].into_iter().any(|set| set.contains(&gate))
+    }
+
+    fn all(&self) -> impl Iterator<Item = GateId> {
+        self.trim.iter().chain(&self.standby).chain(&self.base).copied()
+    }
+
+    /// Level to compute with: the reading, or the last one for a day (a large reservoir moves by centimetres).
+    pub fn level(&self, now: Duration) -> Option<Stage> {
+        const DAY: Duration = Duration::from_secs(86_400);
+        self.memory.level.filter(|(_, at)| now.saturating_sub(*at) < DAY).map(|(level, _)| level)
+    }
+
+    /// Flow of a gate where it stands, by the calibrated equations; a tripped unit counts as nothing.
+    pub fn flow_of(&self, basin: &Basin, id: GateId, facts: &GateFacts, level: Stage) -> f64 {
+        if facts.trip == Some(true) {
+            return 0.0;
+        }
+        self.flow_at(basin, id, facts.opening.unwrap_or(Opening::SHUT), level)
+    }
+
+    fn flow_at(&self, basin: &Basin, id: GateId, opening: Opening, level: Stage) -> f64 {
+        let computed = basin.gates.get(id.0).map_or(0.0, |gate| structure::flow(gate, opening, level).get());
+        computed * self.memory.scale.unwrap_or(1.0)
+    }
+
+    /// Total by the equations.
+    pub fn computed(&self, view: &View<'_>) -> Option<f64> {
+        let level = self.level(view.now)?;
+        let facts = |id: GateId| view.facts.get(id.0);
+        Some(self.all().filter_map(|id| Some(self.flow_of(view.basin, id, facts(id)?, level))).sum())
+    }
+
+    /// Smoothed measured flow, or the computed one without a meter.
+    pub fn present(&self, view: &View<'_>) -> Option<f64> {
+        view.flow.and(self.memory.smooth).or_else(|| self.computed(view))
+    }
+
+    /// Takes in this tick's readings.
+    pub fn observe(&mut self, view: &View<'_>) {
+        if let Some(level) = view.level {
+            self.memory.level = Some((level, view.now));
+        }
+        let Some(flow) = view.flow else {
+            self.memory.smooth = None;
+            return;
+        };
+        let smooth = self.memory.smooth.unwrap_or(flow);
+        let smooth = smooth + (1.0 - (-view.dt / 60.0).exp()) * (flow - smooth);
+        self.memory.smooth = Some(smooth);
+        if view.now >= self.memory.next_minute {
+            self.memory.next_minute = view.now + Duration::from_secs(60);
+            self.memory.minutes.push_back(smooth);
+            while self.memory.minutes.len() > 31 {
+                self.memory.minutes.pop_front();
+            }
+        }
+        self.calibrate(view, smooth);
+    }
+
+    /// Learns, at rest, how measured flow relates to computed flow.
+    fn calibrate(&mut self, view: &View<'_>, smooth: f64) {
+        let at_rest = self.quiet(view, SETTLE_S) && self.all().all(|id| Self::settled(view, id));
+        let Some(computed) = self.computed(view).filter(|q| at_rest && *q > 0.2) else { return };
+        let scale = self.memory.scale.unwrap_or(1.0);
+        let wanted = (scale * smooth / computed).clamp(0.5, 1.5);
+        let weight = if self.memory.scale.is_none() { 1.0 } else { 1.0 - (-view.dt / 1800.0).exp() };
+        self.memory.scale = Some(scale + weight * (wanted - scale));
+    }
+
+    fn settled(view: &View<'_>, id: GateId) -> bool {
+        let still = view.facts.get(id.0).is_some_and(|f| f.moving.unwrap_or(0) == 0);
+        still && view.gates.get(id.0).is_some_and(|g| g.in_flight.is_none())
+    }
+
+    fn quiet(&self, view: &View<'_>, seconds: f64) -> bool {
+        self.memory.moved.is_none_or(|at| view.now.saturating_sub(at).as_secs_f64() >= seconds)
+    }
+
+    /// Limits of the river for one outlet.
+    pub fn limits(&self, view: &View<'_>, id: GateId) -> ReleaseLimits {
+        let control = &view.basin.control;
+        let level = self.level(view.now);
+        let others = |level: Stage| -> f64 {
+            self.all()
+                .filter(|other| *other != id)
+                .filter_map(|other| Some(self.flow_of(view.basin, other, view.facts.get(other.0)?, level)))
+                .sum()
+        };
+        // Interlocks compute with the bare equations of the gate, so the others are brought to its scale.
+        let scale = self.memory.scale.unwrap_or(1.0);
+        let scaled = |q: f64| Discharge::lossy(q / scale);
+        let (lowest, highest) = self.ramp(control);
+        ReleaseLimits {
+            others: scaled(level.map_or(0.0, others)),
+            floor: scaled(view.floor),
+            lowest: scaled(lowest),
+            highest: scaled(highest),
+            siren: scaled(control.siren_above.get()),
+            known: level.is_some() && (view.flow.is_some() || self.memory.scale.is_some()),
+        }
+    }
+
+    /// Lowest and highest total the fall and rise limits permit now. Restoring a flow that stood within the
+    /// rise window is no rise.
+    fn ramp(&self, control: &ControlParameters) -> (f64, f64) {
+        let minutes = |seconds: f64| self.memory.minutes.iter().rev().take(whole_minutes(seconds)).copied();
+        let (up, down) = (control.ramp_up, control.ramp_down);
+        let least = minutes(up.within_s).fold(f64::INFINITY, f64::min);
+        let most = minutes(up.within_s).fold(f64::NEG_INFINITY, f64::max);
+        let highest = if least.is_finite() && least < up.below.get() {
+            (least + up.change.get()).max(most)
+        } else {
+            control.siren_above.get()
+        };
+        let high = minutes(down.within_s).fold(f64::NEG_INFINITY, f64::max);
+        let lowest = if high.is_finite() && high < down.below.get() { high - down.change.get() } else { 0.0 };
+        (lowest.max(0.0), highest)
+    }
+
+    /// Wishes of this tick for a release `target`; `cycle` is set on control cycles.
+    pub fn wishes(&mut self, view: &View<'_>, target: f64, because: &[Because], cycle: bool) -> Vec<Wish> {
+        let Some(level) = self.level(view.now) else { return Vec::new() };
+        let mut wishes = Vec::new();
+        // After a start the meter is watched for some minutes before anything is moved at leisure.
+        let cycle = cycle && (self.memory.minutes.len() >= WATCH_MIN || view.flow.is_none());
+        self.restore(view, target, level, &mut wishes);
+        if wishes.is_empty() && cycle {
+            self.trim(view, target, level, because, &mut wishes);
+        }
+        if wishes.is_empty() && cycle && self.quiet(view, QUIET_S) {
+            self.hand_back(view, target, level, &mut wishes);
+        }
+        if wishes.is_empty() && cycle && self.quiet(view, QUIET_S) {
+            self.share(view, target, level, &mut wishes);
+        }
+        if !wishes.is_empty() {
+            self.memory.moved = Some(view.now);
+        }
+        wishes
+    }
+
+    /// A fall the outlet cannot wait for: a tripped unit, or the floor at risk for whatever cause.
+    fn restore(&self, view: &View<'_>, target: f64, level: Stage, wishes: &mut Vec<Wish>) {
+        let tripped = self.base.iter().find(|id| view.facts.get(id.0).is_some_and(|f| f.trip == Some(true)));
+        let short = view.flow.is_some_and(|q| q < view.floor) && self.quiet(view, 60.0);
+        if tripped.is_none() && !short {
+            return;
+        }
+        let control = &view.basin.control;
+        let target = target.max(view.setpoint);
+        let heading = |id: GateId| {
+            let to = view.gates.get(id.0).zip(view.facts.get(id.0)).and_then(|(m, f)| m.heading(f));
+            self.flow_at(view.basin, id, to.unwrap_or(Opening::SHUT), level)
+        };
+        let units: f64 = self.base.iter().map(|id| self.flow_or_gone(view, *id, level)).sum();
+        let others = units + self.standby.iter().map(|id| heading(*id)).sum::<f64>();
+        let valves: f64 = self.trim.iter().map(|id| heading(*id)).sum();
+        let lost = (target - others - valves).max(0.0);
+        // A floor that is missed although the equations promise enough is missed by what the meter shows.
+        let missing = if tripped.is_none() {
+            lost.max(view.setpoint - view.flow.unwrap_or(view.setpoint))
+        } else {
+            lost
+        };
+        if missing < control.min_action.get() {
+            return;
+        }
+        let why = match tripped {
+            Some(unit) => Because::UnitTrip { unit: *unit, lost: Discharge::lossy(missing) },
+            None => Because::Trim { error: Discharge::lossy(-missing) },
+        };
+        let mut left = missing;
+        for id in &self.trim {
+            let room = self.flow_at(view.basin, *id, Opening::FULL, level) - heading(*id);
+            let part = left.min(room);
+            if part > 0.0 {
+                wishes.push(self.flow_wish(
+                    view,
+                    *id,
+                    heading(*id) + part,
+                    level,
+                    Purpose::Protective,
+                    why.clone(),
+                ));
+                left -= part;
+            }
+        }
+        let reached = units + self.trim.iter().map(|id| self.reach(view, *id, level, ALONE_S)).sum::<f64>();
+        let helps = left.max((view.setpoint - reached).max(0.0));
+        if helps > control.min_action.get() {
+            for id in self.standby.iter().filter(|id| heading(**id) < helps) {
+                wishes.push(self.flow_wish(view, *id, helps, level, Purpose::Protective, why.clone()));
+            }
+        }
+    }
+
+    fn flow_or_gone(&self, view: &View<'_>, id: GateId, level: Stage) -> f64 {
+        view.facts.get(id.0).map_or(0.0, |facts| self.flow_of(view.basin, id, facts, level))
+    }
+
+    /// Flow a gate can pass after opening for `seconds` from where it stands.
+    fn reach(&self, view: &View<'_>, id: GateId, level: Stage, seconds: f64) -> f64 {
+        let (Some(gate), Some(facts)) = (view.basin.gates.get(id.0), view.facts.get(id.0)) else {
+            return 0.0;
+        };
+        let now = facts.opening.map_or(0.0, Opening::fraction);
+        self.flow_at(view.basin, id, Opening::clamped(now + seconds / gate.stroke_s), level)
+    }
+
+    fn flow_wish(
+        &self,
+        view: &View<'_>,
+        id: GateId,
+        flow: f64,
+        level: Stage,
+        purpose: Purpose,
+        why: Because,
+    ) -> Wish {
+        let scale = self.memory.scale.unwrap_or(1.0);
+        let wanted = Discharge::lossy(flow / scale);
+        let opening =
+            view.basin.gates.get(id.0).map_or(Opening::SHUT, |g| structure::opening_for(g, wanted, level));
+        let actor = if purpose == Purpose::Protective { "failsafe" } else { "dispatch" };
+        Wish {
+            gate: id,
+            action: Action::Goto(round_up(opening)),
+            purpose,
+            actor: actor.into(),
+            because: vec![why],
+        }
+    }
+
+    /// Measured release off its target: one movement of the trim gate.
+    fn trim(&self, view: &View<'_>, target: f64, level: Stage, because: &[Because], wishes: &mut Vec<Wish>) {
+        let control = &view.basin.control;
+        let Some(flow) = self.present(view) else { return };
+        if !self.quiet(view, SETTLE_S) || !self.all().all(|id| Self::settled(view, id)) {
+            return;
+        }
+        let error = target - flow;
+        let large = error.abs() >= 2.0 * control.min_action.get();
+        if error.abs() < control.dead_band.get() || (!large && !self.quiet(view, control.min_interval_s)) {
+            return;
+        }
+        let Some(id) = self.trim.first() else { return };
+        let now = self.flow_or_gone(view, *id, level);
+        let why = because.first().cloned().unwrap_or(Because::Trim { error: Discharge::lossy(-error) });
+        let mut wish = self.flow_wish(view, *id, (now + error).max(0.0), level, Purpose::Discretionary, why);
+        wish.because.extend(because.iter().skip(1).cloned());
+        wish.because.push(Because::Trim { error: Discharge::lossy(-error) });
+        wishes.push(wish);
+    }
+
+    /// Once all is quiet, the stand-by goes back to rest and the trim gate takes over its flow.
+    fn hand_back(&self, view: &View<'_>, target: f64, level: Stage, wishes: &mut Vec<Wish>) {
+        let (Some(flow), Some(trim)) = (self.present(view), self.trim.first()) else { return };
+        let Some(id) = self.standby.iter().find(|id| self.flow_or_gone(view, **id, level) > 0.02) else {
+            return;
+        };
+        let carried = self.flow_or_gone(view, *id, level);
+        let room =
+            self.flow_at(view.basin, *trim, Opening::FULL, level) - self.flow_or_gone(view, *trim, level);
+        if flow < target - view.basin.control.dead_band.get() || room < carried {
+            return;
+        }
+        let why = Because::Trim { error: Discharge::lossy(flow - target) };
+        wishes.push(self.flow_wish(view, *id, 0.0, level, Purpose::Discretionary, why.clone()));
+        let taken = self.flow_or_gone(view, *trim, level) + carried;
+        wishes.push(self.flow_wish(view, *trim, taken, level, Purpose::Discretionary, why));
+    }
+
+    /// Leaves to the turbine what lies above the floor, so that a trip alone cannot breach it.
+    fn share(&mut self, view: &View<'_>, target: f64, level: Stage, wishes: &mut Vec<Wish>) {
+        if self.memory.shared.is_some_and(|at| view.now.saturating_sub(at) < Duration::from_secs(3600)) {
+            return;
+        }
+        let Some((id, gate)) = self.base.iter().find_map(|id| {
+            let ready = view.facts.get(id.0).is_some_and(|f| f.trip != Some(true) && f.remote == Some(true));
+            Some((*id, view.basin.gates.get(id.0)?)).filter(|_| ready)
+        }) else {
+            return;
+        };
+        let GateKind::Turbine { minimum, .. } = gate.kind else { return };
+        let now = self.flow_or_gone(view, id, level);
+        let rest: f64 =
+            self.base.iter().filter(|other| **other != id).map(|o| self.flow_or_gone(view, *o, level)).sum();
+        let most = self.flow_at(view.basin, id, gate.highest, level);
+        let spare = (target - view.floor - rest).min(most);
+        // Starting takes a little more than staying on.
+        let least = if now > 0.05 { minimum.get() } else { minimum.get() + SHARE_STEP };
+        let wanted = if spare >= least { spare } else { 0.0 };
+        if (wanted - now).abs() < SHARE_STEP {
+            return;
+        }
+        // Falling by more than the fall limit at once would only be refused.
+        let step = view.basin.control.ramp_down.change.get() * 0.9;
+        let wanted = if wanted > 0.0 || now <= minimum.get() { wanted.max(now - step) } else { wanted };
+        let why = Because::ShareTurbine { flow: Discharge::lossy(wanted) };
+        wishes.push(self.flow_wish(view, id, wanted, level, Purpose::Discretionary, why));
+        self.memory.shared = Some(view.now);
+    }
+}
+
+/// The opening rounded up to a tenth of a per cent, the usual resolution of a valve's register.
+fn round_up(opening: Opening) -> Opening {
+    Opening::clamped((opening.fraction() * 1000.0 - 1e-6).ceil() / 1000.0)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a window of minutes, bounded by the memory"
+)]
+fn whole_minutes(seconds: f64) -> usize {
+    (seconds / 60.0).ceil().clamp(1.0, 31.0) as usize
+}

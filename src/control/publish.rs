@@ -1,0 +1,216 @@
+//! The published picture of a tick, for page, metrics and reports.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::controller::Controller;
+use super::dispatch;
+use super::estimate;
+use super::interlock::Purpose;
+use super::operator::Authority;
+use super::quality::{Quality, Reason};
+use super::status::{CommandStatus, Estimate, GateStatus, ReleaseStatus, SectionStatus, Status, Transit};
+use super::{Now, structure};
+use crate::basin::{GateId, MeterKind, Place, SectionId};
+use crate::units::{Discharge, Stage};
+
+/// Hours of forecast published.
+const FORECAST_H: u32 = 48;
+
+/// Nothing known.
+const UNKNOWN: Estimate = Estimate { flow: None, quality: Quality::Bad, reason: Some(Reason::NeverRead) };
+
+impl Controller {
+    /// Everything worth showing after this tick.
+    pub fn status(&self, now: Now) -> Status {
+        Status {
+            tick: self.tick,
+            mono: now.mono,
+            utc: now.utc,
+            bench: self.settings.bench,
+            observing: self.settings.observing,
+            mode: self.carry.mode,
+            mode_since: self.carry.mode_since,
+            mode_by: self.carry.mode_by.clone(),
+            hold_all: self.carry.hold_all.clone(),
+            rung: self.rung,
+            record_ok: self.record_ok,
+            release: self.releases(now),
+            sections: (0..self.basin.sections.len())
+                .filter_map(|at| self.section(SectionId(at), now))
+                .collect(),
+            gates: (0..self.basin.gates.len()).filter_map(|at| self.gate(GateId(at), now)).collect(),
+            nodes: (0..self.basin.nodes.len()).map(|at| self.node_flow(at, now)).collect(),
+            image: Arc::from(self.readings.as_slice()),
+            transit: self.transit(now),
+            why: self.why.iter().cloned().collect(),
+            alarms: self.carry.alarms.status(),
+        }
+    }
+
+    fn releases(&self, now: Now) -> Vec<ReleaseStatus> {
+        let each = self.outlets.iter().zip(&self.carry.releases);
+        each.filter_map(|(outlets, release)| {
+            let view = self.view(outlets, 0.0, now);
+            let actual = outlets.present(&view).and_then(Discharge::new);
+            let quality = if view.flow.is_some() { Quality::Good } else { Quality::Substituted };
+            Some(ReleaseStatus {
+                reservoir: outlets.source.0,
+                target: Discharge::new(release.target?)?,
+                actual: actual.map_or(UNKNOWN, |flow| Estimate { flow: Some(flow), quality, reason: None }),
+                because: release.because.clone(),
+            })
+        })
+        .collect()
+    }
+
+    fn section(&self, id: SectionId, now: Now) -> Option<SectionStatus> {
+        let section = self.basin.sections.get(id.0)?;
+        let date = self.basin.date_at(now.utc);
+        let path = self.paths.iter().position(|p| p.section == id);
+        let error = path.and_then(|at| self.carry.river.paths.get(at)).map_or(0.0, |m| m.error);
+        let series = self.carry.river.meters.get(&section.meter);
+        let day = self.carry.days.get(id.0).filter(|d| d.day == Some(date) && d.seconds > 0.0);
+        let forecast = path.map_or_else(Vec::new, |at| self.forecast(at, now));
+        let forecast_min = forecast.iter().copied().min_by(|a, b| a.1.get().total_cmp(&b.1.get()));
+        let estimate = forecast.first().map_or(UNKNOWN, |(_, flow)| Estimate {
+            flow: Some(*flow),
+            quality: Quality::Substituted,
+            reason: Some(Reason::Estimated),
+        });
+        Some(SectionStatus {
+            section: id,
+            reading: self.meter_reading(section.meter),
+            estimate,
+            floor: section.floor_on(date),
+            setpoint: dispatch::setpoint(&self.basin, section, error, date),
+            hour_mean: series.and_then(|s| s.hourly(1).first().copied()).and_then(Discharge::new),
+            day_mean: day.and_then(|d| Discharge::new(d.volume / d.seconds)),
+            forecast,
+            forecast_min,
+        })
+    }
+
+    fn forecast(&self, path: usize, now: Now) -> Vec<(f64, Discharge)> {
+        let scene = estimate::Scene { basin: &self.basin, schedules: &self.schedules, utc: now.utc };
+        let Some(release) = self.paths.get(path).and_then(|p| self.release_of(p.source.0)) else {
+            return Vec::new();
+        };
+        (0..=FORECAST_H)
+            .filter_map(|hour| {
+                let ahead = f64::from(hour);
+                let band = self.carry.river.expected(&scene, &self.paths, path, release, ahead)?;
+                Some((ahead, Discharge::new(band.mid)?))
+            })
+            .collect()
+    }
+
+    fn gate(&self, id: GateId, now: Now) -> Option<GateStatus> {
+        const HOUR: Duration = Duration::from_secs(3600);
+        const DAY: Duration = Duration::from_secs(86_400);
+        let facts = self.facts.get(id.0)?;
+        let memory = self.gates.get(id.0)?;
+        let authority = self.carry.authorities.get(id.0).copied().unwrap_or(Authority::Manual);
+        let (_, allowed) = self.situation(id, self.record_ok, now)?;
+        Some(GateStatus {
+            gate: id,
+            opening: facts.opening,
+            position: facts.position,
+            target: facts.target.map(|(target, _)| target),
+            flow: self.gate_flow(id, now),
+            authority,
+            remote: facts.remote,
+            estop: facts.estop,
+            fault: match (facts.fault, facts.trip) {
+                (Some(true), _) | (_, Some(true)) => Some(true),
+                (Some(false), Some(false)) => Some(false),
+                (None, _) | (_, None) => None,
+            },
+            moving: facts.moving,
+            state: memory.state,
+            in_flight: memory.in_flight.as_ref().map(|c| CommandStatus {
+                id: c.id,
+                action: c.action,
+                since: c.since,
+                because: c.because.clone(),
+            }),
+            starts: (memory.starts_within(HOUR, now.mono), memory.starts_within(DAY, now.mono)),
+            blocked_by: allowed.refusals(Purpose::Operator),
+        })
+    }
+
+    /// Flow of a gate: its own meter, its box, or the equations.
+    fn gate_flow(&self, id: GateId, now: Now) -> Estimate {
+        let Some(gate) = self.basin.gates.get(id.0) else { return UNKNOWN };
+        if let Some(flow) = gate.flow_meter.and_then(|m| self.meter(m)).and_then(Discharge::new) {
+            return Estimate { flow: Some(flow), quality: Quality::Good, reason: None };
+        }
+        let boxed =
+            self.field.wiring.gates.get(id.0).and_then(|w| w.flow).and_then(|p| self.readings.get(p.0));
+        if let Some(flow) = boxed.and_then(super::quality::Reading::usable).and_then(Discharge::new) {
+            return Estimate { flow: Some(flow), quality: Quality::Good, reason: None };
+        }
+        let Some(facts) = self.facts.get(id.0) else { return UNKNOWN };
+        let outlets = self.outlets.iter().find(|o| o.has(id));
+        let level = match gate.from {
+            Place::Reservoir(body) => self
+                .basin
+                .reservoirs
+                .get(body.0)
+                .and_then(|r| self.meter(r.level_meter?))
+                .and_then(Stage::new)
+                .or_else(|| outlets?.level(now.mono)),
+            Place::Node(_) | Place::Along { .. } | Place::Wetland(_) | Place::Outside => None,
+        };
+        let Some(level) = level else { return UNKNOWN };
+        let flow = match (outlets, facts.opening) {
+            (Some(outlets), _) => Discharge::lossy(outlets.flow_of(&self.basin, id, facts, level)),
+            (None, Some(opening)) => structure::flow(gate, opening, level),
+            (None, None) => return UNKNOWN,
+        };
+        Estimate { flow: Some(flow), quality: Quality::Substituted, reason: Some(Reason::Estimated) }
+    }
+
+    /// Flow at a node: its gauge, or the estimate along a path.
+    pub(super) fn node_flow(&self, node: usize, now: Now) -> Estimate {
+        let here = Place::Node(crate::basin::NodeId(node));
+        let gauge = self.basin.meters.iter().position(|m| m.kind == MeterKind::RiverFlow && m.at == here);
+        if let Some(at) = gauge {
+            let reading = self.meter_reading(crate::basin::MeterId(at));
+            if let Some(flow) = reading.usable().and_then(Discharge::new) {
+                return Estimate { flow: Some(flow), quality: reading.quality, reason: reading.reason };
+            }
+        }
+        let scene = estimate::Scene { basin: &self.basin, schedules: &self.schedules, utc: now.utc };
+        let found = self.paths.iter().enumerate().find_map(|(at, path)| {
+            let (_, left) = path.nodes.iter().find(|(n, _)| n.0 == node)?;
+            let memory = self.carry.river.paths.get(at)?;
+            let release = self.release_of(path.source.0)?;
+            self.carry.river.at_node(&scene, path, memory, *left, release)
+        });
+        found.and_then(Discharge::new).map_or(UNKNOWN, |flow| Estimate {
+            flow: Some(flow),
+            quality: Quality::Substituted,
+            reason: Some(Reason::Estimated),
+        })
+    }
+
+    fn transit(&self, now: Now) -> Vec<Transit> {
+        self.carry
+            .parcels
+            .iter()
+            .map(|parcel| {
+                let gone_s = now.utc.duration_since(parcel.left).as_secs_f64();
+                let gone_h = gone_s / 3600.0;
+                Transit {
+                    id: parcel.id,
+                    change: parcel.change,
+                    left: now.mono.saturating_sub(Duration::from_secs_f64(gone_s.max(0.0))),
+                    to: parcel.to,
+                    progress: (gone_h / parcel.lag_h.max(0.1)).clamp(0.0, 1.0),
+                    arrives_in_h: (0.88 * parcel.lag_h - gone_h, 1.2 * parcel.lag_h - gone_h),
+                }
+            })
+            .collect()
+    }
+}

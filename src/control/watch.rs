@@ -1,0 +1,208 @@
+//! Conditions of the alarm list, from this tick's readings and states.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::alarm::Condition;
+use super::controller::{Controller, due_after};
+use super::estimate;
+use super::operator::{Authority, Mode};
+use super::quality::Quality;
+use super::record::{Entry, Kind};
+use super::status::Rung;
+use super::{Decision, Now};
+use crate::basin::{Actuation, Duty};
+use crate::points::{DeviceId, LinkId};
+use crate::units::Opening;
+
+/// Period of the alarm conditions, s.
+const PERIOD_S: f64 = 5.0;
+
+impl Controller {
+    /// Evaluates the conditions and records what changed.
+    pub(super) fn watch(&mut self, decision: &mut Decision, now: Now) {
+        if now.mono < self.next_watch {
+            return;
+        }
+        let since = now.mono.saturating_sub(self.next_watch) + Duration::from_secs_f64(PERIOD_S);
+        self.next_watch = due_after(self.next_watch, PERIOD_S, now.mono);
+        let mut conditions = Vec::new();
+        self.sections(&mut conditions, now);
+        self.structures(&mut conditions, now);
+        self.devices(&mut conditions);
+        self.service(&mut conditions);
+        self.water(&mut conditions, now);
+        for change in self.carry.alarms.advance(conditions, since, now.utc) {
+            let mut entry = Entry::new(Kind::Alarm, "service");
+            entry.detail = serde_json::to_value(&change).ok();
+            decision.entries.push(entry);
+        }
+    }
+
+    fn sections(&self, out: &mut Vec<Condition>, now: Now) {
+        let date = self.basin.date_at(now.utc);
+        for section in &self.basin.sections {
+            let Some(floor) = section.floor_on(date) else { continue };
+            let reading = self.meter_reading(section.meter);
+            let meter = self.basin.meters.get(section.meter.0).map(|m| m.id.clone()).unwrap_or_default();
+            match reading.usable() {
+                Some(flow) if flow < floor.get() => {
+                    out.push(Condition::new(
+                        "A01",
+                        &section.id,
+                        json!({ "flow_m3s": flow, "floor_m3s": floor }),
+                    ));
+                }
+                Some(_) => {}
+                None => out.push(Condition::new(
+                    "A09",
+                    meter,
+                    json!({ "last_m3s": reading.last_good, "reason": reading.reason }),
+                )),
+            }
+        }
+        let scene = estimate::Scene { basin: &self.basin, schedules: &self.schedules, utc: now.utc };
+        for (at, path) in self.paths.iter().enumerate().filter(|(_, p)| !p.way.is_empty()) {
+            let Some(section) = self.basin.sections.get(path.section.0) else { continue };
+            let Some(floor) = section.floor_on(date) else { continue };
+            let Some(release) = self.release_of(path.source.0) else { continue };
+            let worst = (0..16)
+                .map(|step| 3.0 * f64::from(step))
+                .filter_map(|ahead| {
+                    let band = self.carry.river.expected(&scene, &self.paths, at, release, ahead)?;
+                    Some((ahead, band.mid))
+                })
+                .min_by(|a, b| a.1.total_cmp(&b.1));
+            if let Some((ahead, flow)) = worst.filter(|(_, flow)| *flow < floor.get()) {
+                let detail = json!({ "flow_m3s": flow, "floor_m3s": floor, "in_h": ahead });
+                out.push(Condition::new("A03", &section.id, detail));
+            }
+        }
+    }
+
+    /// Target release of a reservoir.
+    pub(super) fn release_of(&self, source: usize) -> Option<f64> {
+        let at = self.outlets.iter().position(|o| o.source.0 == source)?;
+        self.carry.releases.get(at)?.target
+    }
+
+    fn structures(&self, out: &mut Vec<Condition>, now: Now) {
+        let flood_season = self.flood_season(now);
+        for ((gate, facts), memory) in self.basin.gates.iter().zip(&self.facts).zip(&self.gates) {
+            let mut raise = |id, detail| out.push(Condition::new(id, &gate.id, detail));
+            if facts.trip == Some(true) {
+                raise("A31", json!({}));
+            } else if memory.drifted.is_some() && gate.actuation == Actuation::Driven {
+                raise("A04", json!({ "opening": facts.opening }));
+            }
+            if memory.missed {
+                raise("A05", json!({ "opening": facts.opening, "target": memory.known_target }));
+            }
+            if memory.foreign {
+                raise("A12", json!({ "target": memory.known_target }));
+            }
+            if facts.remote == Some(false) {
+                raise("A13", json!({}));
+            }
+            if facts.fault == Some(true) || facts.estop == Some(true) {
+                raise("A14", json!({ "estop": facts.estop }));
+            }
+            let locked = gate.lock.is_some() || gate.duty == Duty::SeasonLock;
+            if locked && !flood_season && facts.opening.is_some_and(|o| o > Opening::clamped(gate.tolerance))
+            {
+                raise("A34", json!({ "opening": facts.opening }));
+            }
+        }
+        for gate in self.conflicts.iter().filter_map(|id| self.basin.gates.get(id.0)) {
+            out.push(Condition::new("A33", &gate.id, json!({})));
+        }
+    }
+
+    /// Devices of which nothing is good any more; a whole link speaks for its devices.
+    fn devices(&self, out: &mut Vec<Condition>) {
+        let mut alive = vec![None::<bool>; self.field.devices.len()];
+        for (point, reading) in
+            self.field.points.iter().zip(&self.readings).filter(|(p, _)| p.class.is_some())
+        {
+            let good = !matches!(reading.quality, Quality::Bad | Quality::Stale);
+            if let Some(slot) = alive.get_mut(point.device.0) {
+                *slot = Some(slot.unwrap_or(false) || good);
+            }
+        }
+        let dead = |id: usize| alive.get(id).copied().flatten() == Some(false);
+        for (at, link) in self.field.links.iter().enumerate() {
+            let on_link = self
+                .field
+                .devices
+                .iter()
+                .enumerate()
+                .filter(|(_, d)| d.link == LinkId(at))
+                .map(|(d, _)| DeviceId(d));
+            let on_link = on_link.collect::<Vec<_>>();
+            if on_link.len() > 1 && on_link.iter().all(|d| dead(d.0)) {
+                out.push(Condition::new("A11", &link.id, json!({ "address": link.address.to_string() })));
+                continue;
+            }
+            for device in on_link.iter().filter(|d| dead(d.0)).filter_map(|d| self.field.devices.get(d.0)) {
+                out.push(Condition::new(
+                    "A10",
+                    &device.id,
+                    json!({ "unit": device.unit, "name": device.name }),
+                ));
+            }
+        }
+    }
+
+    fn service(&self, out: &mut Vec<Condition>) {
+        let mut raise = |id, detail| out.push(Condition::new(id, "", detail));
+        if self.carry.mode == Mode::Manual || self.carry.mode == Mode::Advice {
+            raise("A08", json!({ "mode": self.carry.mode, "by": self.carry.mode_by }));
+        }
+        if let Some(who) = &self.carry.hold_all {
+            raise("A36", json!({ "by": who }));
+        }
+        if !self.record_ok {
+            raise("A20", json!({}));
+        }
+        if self.rung > Rung::F2 {
+            raise("A30", json!({ "rung": self.rung }));
+        }
+        for (gate, authority) in self.basin.gates.iter().zip(&self.carry.authorities) {
+            if gate.duty == Duty::Trim
+                && *authority == Authority::Manual
+                && self.carry.mode == Mode::Automatic
+            {
+                out.push(Condition::new("A08", &gate.id, json!({ "gate": gate.id })));
+            }
+        }
+    }
+
+    fn water(&self, out: &mut Vec<Condition>, now: Now) {
+        let date = self.basin.date_at(now.utc);
+        for body in &self.basin.reservoirs {
+            let Some(level) = body.level_meter.and_then(|m| self.meter(m)) else { continue };
+            let Some(limit) = body.flood_limit_on(date) else { continue };
+            if level >= limit.get() - self.basin.control.flood_level_margin.get() {
+                out.push(Condition::new("A32", &body.id, json!({ "level_m": level, "limit_m": limit })));
+            }
+        }
+        for wetland in &self.basin.wetlands {
+            let [lowest, ..] = wetland.level_band;
+            let level = wetland.level_meter.and_then(|m| self.meter(m));
+            if let Some(level) = level.filter(|level| *level < lowest.get()) {
+                out.push(Condition::new("A39", &wetland.id, json!({ "level_m": level, "lowest_m": lowest })));
+            }
+        }
+        for station in &self.basin.stations {
+            let Some(flow) = self.node_flow(station.weir_toe.0, now).flow else { continue };
+            if flow < station.min_release {
+                out.push(Condition::new(
+                    "A40",
+                    &station.id,
+                    json!({ "flow_m3s": flow, "owed_m3s": station.min_release }),
+                ));
+            }
+        }
+    }
+}
