@@ -15,4 +15,5 @@
 )]
 
 mod fixture;
+mod journal;
 mod web;

@@ -1,0 +1,272 @@
+//! Reading a stream in order, also beside a running writer.
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::JournalError;
+use super::frame::{At, Chain, Frame, any_intact_from, look};
+use super::segment::{HEADER, Header, SegmentFile, segments};
+
+/// The segments of a stream as they were when it was made.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    dir: PathBuf,
+    files: Vec<SegmentFile>,
+    blank: Option<SegmentFile>,
+}
+
+impl Reader {
+    /// Lists the segments of `stream` in a journal folder.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn open(dir: &Path, stream: &str) -> Result<Self, JournalError> {
+        let mut files = segments(dir, stream)?;
+        let blank = match files.last() {
+            Some(newest) if is_blank(&newest.path)? => files.pop(),
+            Some(_) | None => None,
+        };
+        Ok(Self { dir: dir.to_path_buf(), files, blank })
+    }
+
+    /// A newest segment that was made but never written: no header and no frame.
+    pub fn blank(&self) -> Option<&SegmentFile> {
+        self.blank.as_ref()
+    }
+
+    /// The segments, oldest first.
+    pub fn files(&self) -> &[SegmentFile] {
+        &self.files
+    }
+
+    /// Records from sequence `from` on, checked frame by frame and along the chain from the segment that holds it.
+    pub fn records(&self, from: u64) -> Records {
+        let skip = self.files.partition_point(|file| file.name.first <= from).saturating_sub(1);
+        Records {
+            dir: self.dir.clone(),
+            todo: self.files.iter().skip(skip).cloned().collect(),
+            current: None,
+            follows: None,
+            from,
+            done: false,
+            tail: None,
+        }
+    }
+
+    /// The newest `count` records that `keep` accepts, oldest first.
+    ///
+    /// # Errors
+    /// On damage in the segments looked at.
+    pub fn last(
+        &self,
+        count: usize,
+        mut keep: impl FnMut(&Frame) -> bool,
+    ) -> Result<Vec<Frame>, JournalError> {
+        let mut found: VecDeque<Frame> = VecDeque::new();
+        let mut before = None;
+        for file in self.files.iter().rev() {
+            if found.len() >= count {
+                break;
+            }
+            let mut records = self.records(file.name.first);
+            let mut here: VecDeque<Frame> = VecDeque::new();
+            for frame in &mut records {
+                let frame = frame?;
+                if before.is_some_and(|before| frame.seq >= before) {
+                    break;
+                }
+                if keep(&frame) {
+                    here.push_back(frame);
+                    if here.len() + found.len() > count {
+                        here.pop_front();
+                    }
+                }
+            }
+            before = Some(file.name.first);
+            here.append(&mut found);
+            found = here;
+        }
+        Ok(found.into())
+    }
+}
+
+fn is_blank(path: &Path) -> Result<bool, JournalError> {
+    let failed = |error| JournalError::io(path, "read", error);
+    let mut header = Vec::new();
+    File::open(path).map_err(failed)?.take(HEADER as u64).read_to_end(&mut header).map_err(failed)?;
+    if Header::decode(&header).is_ok() {
+        return Ok(false);
+    }
+    Ok(!any_intact_from(&fs::read(path).map_err(failed)?, 0))
+}
+
+/// Bytes after the last intact frame of the newest segment that are neither frame nor zeros.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Torn {
+    /// Where they begin.
+    pub at: u64,
+    /// What they are not.
+    pub why: &'static str,
+}
+
+/// Where a stream ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tail {
+    /// Newest segment.
+    pub path: PathBuf,
+    /// Its epoch.
+    pub epoch: u64,
+    /// Where the next frame goes.
+    pub end: u64,
+    /// Sequence of the next record.
+    pub next: u64,
+    /// Chain hash of the last record.
+    pub chain: Chain,
+    /// What stands there instead of zeros.
+    pub torn: Option<Torn>,
+}
+
+struct Open {
+    path: PathBuf,
+    epoch: u64,
+    bytes: Vec<u8>,
+    at: usize,
+    next: u64,
+    chain: Chain,
+    /// First sequence of the segment after this one.
+    until: Option<u64>,
+}
+
+/// Iterator over the records of a stream; ends at the first error.
+pub struct Records {
+    dir: PathBuf,
+    todo: VecDeque<SegmentFile>,
+    current: Option<Open>,
+    /// Next sequence and chain hash that the following segment must begin with.
+    follows: Option<(u64, Chain)>,
+    from: u64,
+    done: bool,
+    tail: Option<Tail>,
+}
+
+impl Records {
+    /// Where the stream ends, once every record has been read; `None` before that, after an error, and for a stream
+    /// without a segment.
+    pub fn tail(&self) -> Option<&Tail> {
+        self.tail.as_ref()
+    }
+
+    fn open(&mut self, file: SegmentFile) -> Result<Open, JournalError> {
+        let SegmentFile { path, name } = file;
+        let bytes = fs::read(&path).map_err(|error| JournalError::io(&path, "read", error))?;
+        let damaged = |why| JournalError::Damaged { path: path.clone(), at: 0, seq: name.first, why };
+        let header = Header::decode(&bytes).map_err(damaged)?;
+        if (header.first, header.epoch) != (name.first, name.epoch) {
+            return Err(damaged("header and file name differ"));
+        }
+        if let Some((next, chain)) = self.follows {
+            if next < name.first {
+                return Err(JournalError::Missing { dir: self.dir.clone(), from: next, to: name.first - 1 });
+            }
+            if chain != header.prev {
+                let why = "the segment does not follow the one before";
+                return Err(JournalError::Chain { path, seq: name.first, why });
+            }
+        }
+        let until = self.todo.front().map(|next| next.name.first);
+        Ok(Open {
+            path,
+            epoch: header.epoch,
+            bytes,
+            at: HEADER,
+            next: header.first,
+            chain: header.prev,
+            until,
+        })
+    }
+
+    fn step(&mut self) -> Result<Option<Frame>, JournalError> {
+        loop {
+            let Some(open) = &mut self.current else {
+                let Some(file) = self.todo.pop_front() else { return Ok(None) };
+                self.current = Some(self.open(file)?);
+                continue;
+            };
+            if open.until.is_some_and(|until| open.next >= until) {
+                // What still follows here was written again in the next segment, after a failed sync.
+                self.follows = Some((open.next, open.chain));
+                self.current = None;
+                continue;
+            }
+            match look(&open.bytes, open.at) {
+                At::Frame(view, size) => {
+                    let chain_error =
+                        |why| JournalError::Chain { path: open.path.clone(), seq: open.next, why };
+                    if view.seq != open.next {
+                        return Err(chain_error("another sequence stands here"));
+                    }
+                    if super::frame::chain_after(&open.chain, view.seq, view.body) != *view.chain {
+                        return Err(chain_error("hash does not match"));
+                    }
+                    let frame = view.to_frame(open.chain);
+                    open.chain = frame.chain;
+                    open.next += 1;
+                    open.at += size;
+                    if frame.seq >= self.from {
+                        return Ok(Some(frame));
+                    }
+                }
+                At::End => return self.end(None),
+                At::Damaged(why) => {
+                    // A running writer may have been in the middle of this very batch.
+                    if open.until.is_none()
+                        && let Ok(again) = fs::read(&open.path)
+                        && again != open.bytes
+                    {
+                        open.bytes = again;
+                        continue;
+                    }
+                    return self.end(Some(why));
+                }
+            }
+        }
+    }
+
+    /// No intact frame where the current segment goes on.
+    fn end(&mut self, torn: Option<&'static str>) -> Result<Option<Frame>, JournalError> {
+        let Some(open) = self.current.take() else { return Ok(None) };
+        let at = open.at as u64;
+        if let Some(why) = torn
+            && (open.until.is_some() || any_intact_from(&open.bytes, open.at + 1))
+        {
+            return Err(JournalError::Damaged { path: open.path, at, seq: open.next, why });
+        }
+        if let Some(until) = open.until {
+            return Err(JournalError::Missing { dir: self.dir.clone(), from: open.next, to: until - 1 });
+        }
+        self.tail = Some(Tail {
+            path: open.path,
+            epoch: open.epoch,
+            end: at,
+            next: open.next,
+            chain: open.chain,
+            torn: torn.map(|why| Torn { at, why }),
+        });
+        Ok(None)
+    }
+}
+
+impl Iterator for Records {
+    type Item = Result<Frame, JournalError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.done {
+            return None;
+        }
+        let item = self.step().transpose();
+        self.done = !matches!(item, Some(Ok(_)));
+        item
+    }
+}
