@@ -14,5 +14,6 @@ pub mod basin;
 pub mod config;
 pub mod control;
 pub mod points;
+pub mod registers;
 pub mod shell;
 pub mod units;

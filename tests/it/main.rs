@@ -14,6 +14,9 @@
     reason = "tests: a helper that fails is a failed test, and numbers are small"
 )]
 
+mod device;
+mod engine;
 mod fixture;
 mod journal;
+mod registers;
 mod web;

@@ -1,0 +1,5 @@
+//! The field over Modbus TCP.
+
+pub mod engine;
+pub mod error;
+mod pdu;
