@@ -282,12 +282,7 @@ impl DataDir {
     /// # Errors
     /// When the disk does not say.
     pub fn space(&self) -> Result<Space, DataDirError> {
-        let stat = rustix::fs::statvfs(&self.dir)
-            .map_err(|error| failed(&self.dir, "measure free space of")(error.into()))?;
-        Ok(Space {
-            free: stat.f_bavail.saturating_mul(stat.f_frsize),
-            total: stat.f_blocks.saturating_mul(stat.f_frsize),
-        })
+        space_at(&self.dir)
     }
 
     /// Replaces a small state file: written aside, synced, renamed, so that there is always a whole one.
@@ -359,6 +354,19 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), DataDirError> {
     fs::rename(&temporary, path).map_err(failed(path, "replace"))?;
     let dir = path.parent().unwrap_or(Path::new("."));
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed(dir, "sync"))
+}
+
+/// Room on the disk that holds `path`.
+///
+/// # Errors
+/// When the disk does not say.
+pub fn space_at(path: &Path) -> Result<Space, DataDirError> {
+    let stat =
+        rustix::fs::statvfs(path).map_err(|error| failed(path, "measure free space of")(error.into()))?;
+    Ok(Space {
+        free: stat.f_bavail.saturating_mul(stat.f_frsize),
+        total: stat.f_blocks.saturating_mul(stat.f_frsize),
+    })
 }
 
 /// Room on a disk, bytes.

@@ -3,6 +3,12 @@
 pub mod clock;
 pub mod data_dir;
 pub mod field;
+pub mod history;
 pub mod journal;
+pub mod log;
+pub mod log_text;
+pub mod record;
+pub mod rows;
+pub mod store;
 pub mod trend;
 pub mod web;

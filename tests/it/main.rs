@@ -18,5 +18,6 @@ mod device;
 mod engine;
 mod fixture;
 mod journal;
+mod record;
 mod registers;
 mod web;

@@ -97,8 +97,14 @@ impl Journal {
     /// As [`Log::open`], and when a record about a command cannot be understood.
     pub fn open(dir: &Path, settings: Settings, now: Now) -> Result<Self, JournalError> {
         let Settings { store, boot, config, bench, names, segment_bytes, reserve, fault } = settings;
-        let options =
-            LogOptions { stream: ACTIONS.into(), segment_bytes, genesis: genesis(&store), reserve, fault };
+        let options = LogOptions {
+            stream: ACTIONS.into(),
+            segment_bytes,
+            genesis: genesis(&store),
+            reserve,
+            fault,
+            only_newest: false,
+        };
         let mut pending = Pending::default();
         let about_commands = [Kind::Intent, Kind::LateIntent, Kind::Outcome].map(|kind| kind as u8);
         let opened = Log::open(dir, options, |frame| {

@@ -23,6 +23,8 @@ pub struct LogOptions {
     pub reserve: Option<PathBuf>,
     /// Failing disk, for tests.
     pub fault: Option<FaultHook>,
+    /// Read only the newest segment on opening: for samples, where older damage must not keep a service from starting.
+    pub only_newest: bool,
 }
 
 /// Something mended while opening; the caller journals it as `recovered`.
@@ -103,7 +105,8 @@ impl Log {
         let mark_path = Mark::path(dir, &options.stream);
         let mark = Mark::read(&mark_path)?;
         let reader = Reader::open(dir, &options.stream)?;
-        let mut records = reader.records(0);
+        let newest = reader.files().last().map_or(0, |file| file.name.first);
+        let mut records = reader.records(if options.only_newest { newest } else { 0 });
         let mut oldest = None;
         for frame in &mut records {
             let frame = frame?;

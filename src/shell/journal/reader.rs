@@ -52,7 +52,25 @@ impl Reader {
             from,
             done: false,
             tail: None,
+            bound: None,
         }
+    }
+
+    /// The records of one segment alone, up to where the next one begins.
+    pub fn records_of(&self, file: &SegmentFile) -> Records {
+        let mut records = self.records(file.name.first);
+        let until = self.files.iter().map(|file| file.name.first).find(|first| *first > file.name.first);
+        records.todo.truncate(1);
+        records.bound = until;
+        records
+    }
+
+    /// The first record of a segment.
+    ///
+    /// # Errors
+    /// On damage.
+    pub fn first_of(&self, file: &SegmentFile) -> Result<Option<Frame>, JournalError> {
+        self.records_of(file).next().transpose()
     }
 
     /// The newest `count` records that `keep` accepts, oldest first.
@@ -149,6 +167,8 @@ pub struct Records {
     from: u64,
     done: bool,
     tail: Option<Tail>,
+    /// Where the last of `todo` ends, when a segment not in it follows.
+    bound: Option<u64>,
 }
 
 impl Records {
@@ -175,7 +195,7 @@ impl Records {
                 return Err(JournalError::Chain { path, seq: name.first, why });
             }
         }
-        let until = self.todo.front().map(|next| next.name.first);
+        let until = self.todo.front().map(|next| next.name.first).or(self.bound);
         Ok(Open {
             path,
             epoch: header.epoch,

@@ -1,0 +1,377 @@
+//! Samples of all points with their quality, in a journal of their own; expendable, unlike the actions.
+//!
+//! A point is kept when it moves out of its dead band, changes its quality, or has been silent for ten minutes. A
+//! thread of its own writes one block a second at most. When the disk runs low samples stop first; a block that
+//! cannot be read is left out and said, it never keeps the service from starting.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::data_dir::space_at;
+use super::journal::{
+    Frame, JournalError, Log, LogOptions, Mark, Reader, SAMPLES, SEGMENT_BYTES, genesis, segments,
+};
+use crate::control::quality::{Quality, Reading};
+
+/// Relative dead band: a tenth of what the best meter of a river can resolve. Chosen.
+const BAND: f64 = 0.002;
+/// Absolute dead band, in the unit of the point: 1 L/s, 1 mm.
+const BAND_LEAST: f64 = 0.001;
+/// A point is kept at most this often, unless its quality changes.
+const LEAST: SignedDuration = SignedDuration::from_secs(10);
+/// A point that does not change is kept this often, so that silence is told from rest.
+const MOST: SignedDuration = SignedDuration::from_secs(600);
+/// Real time between two blocks.
+const PERIOD: Duration = Duration::from_secs(1);
+/// Rounds of samples waiting at most; more are left out and counted.
+const QUEUE: usize = 4096;
+/// Samples in one block at most, so that it fits into a frame.
+const BLOCK: usize = 1200;
+/// Kind of a block in its frame.
+const KIND: u8 = 100;
+
+/// One kept value of one point.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Kept {
+    /// When.
+    pub utc: Timestamp,
+    /// Value in the point's unit; none when there was no number.
+    pub value: Option<f64>,
+    /// How far to trust it.
+    pub quality: Quality,
+}
+
+/// Body of a block. Times are ms after `from`.
+#[derive(Debug, Serialize, Deserialize)]
+struct Block {
+    from: Timestamp,
+    points: BTreeMap<String, Vec<(i64, Option<f64>, Quality)>>,
+}
+
+/// What the thread shares with its handle.
+#[derive(Debug, Default)]
+struct Shared {
+    low: AtomicBool,
+    dropped: AtomicU64,
+}
+
+/// Takes in readings, drops what lies in the dead band, and hands the rest to the thread that writes.
+#[derive(Debug)]
+pub struct History {
+    queue: SyncSender<Vec<(usize, Kept)>>,
+    shared: Arc<Shared>,
+    last: Vec<Option<Kept>>,
+}
+
+impl History {
+    /// Starts the thread. `points` are identifiers in the order of the readings, `days` the retention (0: for ever).
+    ///
+    /// # Errors
+    /// When the journal folder cannot be used, or the system gives no thread.
+    pub fn start(
+        journal: &Path,
+        store: &str,
+        points: Vec<String>,
+        days: u32,
+    ) -> Result<(Self, JoinHandle<()>), JournalError> {
+        let log = open(journal, store)?;
+        let (queue, rounds) = sync_channel(QUEUE);
+        let shared = Arc::new(Shared::default());
+        let last = vec![None; points.len()];
+        let writer = Writer {
+            log,
+            journal: journal.to_path_buf(),
+            points,
+            days,
+            shared: Arc::clone(&shared),
+            newest: None,
+            files: 0,
+        };
+        let thread = thread::Builder::new()
+            .name("history".into())
+            .spawn(move || writer.run(&rounds))
+            .map_err(|source| JournalError::io(journal, "start the thread for", source))?;
+        Ok((Self { queue, shared, last }, thread))
+    }
+
+    /// Takes in the readings of all points at one instant, without waiting.
+    pub fn record(&mut self, utc: Timestamp, readings: &[Reading]) {
+        let mut round = Vec::new();
+        for (index, (reading, last)) in readings.iter().zip(&mut self.last).enumerate() {
+            let now = Kept { utc, value: reading.value, quality: reading.quality };
+            if last.is_none_or(|last| is_news(&last, &now)) {
+                *last = Some(now);
+                round.push((index, now));
+            }
+        }
+        if !round.is_empty() && self.queue.try_send(round).is_err() {
+            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Rounds left out because the disk was too slow or failed.
+    pub fn dropped(&self) -> u64 {
+        self.shared.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Samples have stopped because the disk is nearly full.
+    pub fn is_stopped(&self) -> bool {
+        self.shared.low.load(Ordering::Relaxed)
+    }
+}
+
+fn is_news(last: &Kept, now: &Kept) -> bool {
+    let age = now.utc.duration_since(last.utc);
+    if last.quality != now.quality || last.value.is_some() != now.value.is_some() || age.is_negative() {
+        return true;
+    }
+    let moved = match (last.value, now.value) {
+        (Some(before), Some(value)) => (value - before).abs() > (before.abs() * BAND).max(BAND_LEAST),
+        (None, _) | (_, None) => false,
+    };
+    age >= MOST || (moved && age >= LEAST)
+}
+
+/// Opens the sample journal; segments that cannot be read are set aside, newest first, until it opens.
+fn open(journal: &Path, store: &str) -> Result<Log, JournalError> {
+    let options = LogOptions {
+        stream: SAMPLES.into(),
+        segment_bytes: SEGMENT_BYTES,
+        genesis: genesis(store),
+        reserve: None,
+        fault: None,
+        only_newest: true,
+    };
+    loop {
+        let error = match Log::open(journal, options.clone(), |_| Ok(())) {
+            Ok(opened) => return Ok(opened.log),
+            Err(error) => error,
+        };
+        tracing::error!(%error, "the newest samples cannot be read and are set aside");
+        drop(fs::remove_file(Mark::path(journal, SAMPLES)));
+        let Some(newest) = segments(journal, SAMPLES)?.pop() else { return Err(error) };
+        let aside = newest.path.with_extension("bad");
+        fs::rename(&newest.path, &aside).map_err(|error| JournalError::io(&aside, "set aside", error))?;
+    }
+}
+
+struct Writer {
+    log: Log,
+    journal: PathBuf,
+    points: Vec<String>,
+    days: u32,
+    shared: Arc<Shared>,
+    newest: Option<Timestamp>,
+    files: usize,
+}
+
+impl Writer {
+    fn run(mut self, rounds: &Receiver<Vec<(usize, Kept)>>) {
+        // Nothing is ever sent here: waiting on it is the pause between two blocks.
+        let (_pause, pause) = sync_channel::<()>(0);
+        loop {
+            let mut samples = match rounds.recv_timeout(PERIOD) {
+                Ok(first) => first,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            let _pause_over = pause.recv_timeout(PERIOD);
+            samples.extend(rounds.try_iter().flatten());
+            self.write(&samples);
+        }
+        if let Err(error) = self.log.sync_mark() {
+            tracing::warn!(%error, "the mark of the samples could not be synced");
+        }
+    }
+
+    fn write(&mut self, samples: &[(usize, Kept)]) {
+        let low = space_at(&self.journal).is_ok_and(super::data_dir::Space::is_low);
+        if low != self.shared.low.swap(low, Ordering::Relaxed) {
+            tracing::warn!(low, "room on the disk: samples stop while it is low");
+        }
+        if low {
+            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let blocks: Vec<_> = samples.chunks(BLOCK).map(|chunk| self.block(chunk)).collect();
+        let written = self.log.append(blocks.len(), |index, place| {
+            let bytes = blocks.get(index).map_or_else(|| Ok(Vec::new()), serde_json::to_vec);
+            let failed =
+                |error: serde_json::Error| JournalError::Body { seq: place.seq, why: error.to_string() };
+            Ok((KIND, bytes.map_err(failed)?))
+        });
+        if let Err(error) = written {
+            tracing::error!(%error, "samples lost");
+            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        self.newest = samples.last().map(|(_, kept)| kept.utc);
+        if let Err(error) = self.retain() {
+            tracing::warn!(%error, "old samples could not be removed");
+        }
+    }
+
+    fn block(&self, samples: &[(usize, Kept)]) -> Block {
+        let from = samples.first().map_or(Timestamp::UNIX_EPOCH, |(_, kept)| kept.utc);
+        let mut points: BTreeMap<String, Vec<_>> = BTreeMap::new();
+        for (index, kept) in samples {
+            if let Some(id) = self.points.get(*index) {
+                let after = kept.utc.as_millisecond() - from.as_millisecond();
+                points.entry(id.clone()).or_default().push((after, kept.value, kept.quality));
+            }
+        }
+        Block { from, points }
+    }
+
+    /// Removes segments whose newest sample is older than the retention.
+    fn retain(&mut self) -> Result<(), JournalError> {
+        let (Some(newest), true) = (self.newest, self.days > 0) else { return Ok(()) };
+        let files = segments(&self.journal, SAMPLES)?;
+        if files.len() == self.files {
+            return Ok(());
+        }
+        let horizon = newest.saturating_sub(SignedDuration::from_hours(24 * i64::from(self.days)));
+        let reader = Reader::open(&self.journal, SAMPLES)?;
+        for pair in files.windows(2) {
+            let [old, next] = pair else { continue };
+            let begins = reader.first_of(next).ok().flatten().and_then(|frame| begin(&frame));
+            if horizon.as_ref().is_ok_and(|horizon| begins.is_some_and(|begins| begins < *horizon)) {
+                fs::remove_file(&old.path).map_err(|error| JournalError::io(&old.path, "remove", error))?;
+            } else {
+                break;
+            }
+        }
+        self.files = segments(&self.journal, SAMPLES)?.len();
+        Ok(())
+    }
+}
+
+fn begin(frame: &Frame) -> Option<Timestamp> {
+    serde_json::from_slice::<Block>(&frame.body).ok().map(|block| block.from)
+}
+
+/// Samples of `points` (all when empty) from `from` until before `to`, by point, in the order written. Also beside a
+/// running service; what cannot be read is left out with a warning.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn read(
+    journal: &Path,
+    points: &[&str],
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<BTreeMap<String, Vec<Kept>>, JournalError> {
+    let mut found: BTreeMap<String, Vec<Kept>> = BTreeMap::new();
+    let reader = Reader::open(journal, SAMPLES)?;
+    for (index, file) in reader.files().iter().enumerate() {
+        let next = reader.files().get(index + 1).and_then(|next| reader.first_of(next).ok().flatten());
+        if next.as_ref().and_then(begin).is_some_and(|begins| begins < from) {
+            continue;
+        }
+        for frame in reader.records_of(file) {
+            let frame = match frame {
+                Ok(frame) => frame,
+                Err(error) => {
+                    tracing::warn!(%error, "samples left out");
+                    break;
+                }
+            };
+            let Ok(block) = serde_json::from_slice::<Block>(&frame.body) else { continue };
+            if block.from >= to {
+                // A clock set back may bring earlier ones again.
+                continue;
+            }
+            take(&mut found, block, points, from, to);
+        }
+    }
+    Ok(found)
+}
+
+fn take(
+    found: &mut BTreeMap<String, Vec<Kept>>,
+    block: Block,
+    points: &[&str],
+    from: Timestamp,
+    to: Timestamp,
+) {
+    for (id, samples) in block.points {
+        if !points.is_empty() && !points.contains(&id.as_str()) {
+            continue;
+        }
+        let kept = samples.into_iter().filter_map(|(after, value, quality)| {
+            let utc = block.from.checked_add(SignedDuration::from_millis(after)).ok()?;
+            (from <= utc && utc < to).then_some(Kept { utc, value, quality })
+        });
+        found.entry(id).or_default().extend(kept);
+    }
+    found.retain(|_, samples| !samples.is_empty());
+}
+
+/// Writes samples as CSV: `time,point,value,quality`, ordered by time, then point. Times are UTC.
+///
+/// # Errors
+/// When the samples cannot be read (as text) or `out` takes no more.
+pub fn export(
+    journal: &Path,
+    points: &[&str],
+    from: Timestamp,
+    to: Timestamp,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let found = read(journal, points, from, to).map_err(io::Error::other)?;
+    let mut rows: Vec<_> =
+        found.iter().flat_map(|(id, samples)| samples.iter().map(move |kept| (kept.utc, id, kept))).collect();
+    rows.sort_by_key(|(utc, id, _)| (*utc, *id));
+    writeln!(out, "time,point,value,quality")?;
+    for (utc, id, kept) in rows {
+        let value = kept.value.map_or_else(String::new, |value| value.to_string());
+        let quality = serde_json::to_value(kept.quality).unwrap_or_default();
+        writeln!(out, "{utc},{},{value},{}", csv_field(id), quality.as_str().unwrap_or_default())?;
+    }
+    Ok(())
+}
+
+/// RFC 4180: quoted when it holds a comma, a quote or a line break.
+fn csv_field(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(second: i64, value: f64) -> Kept {
+        let utc = Timestamp::from_second(second).unwrap();
+        Kept { utc, value: Some(value), quality: Quality::Good }
+    }
+
+    #[test]
+    fn news_is_a_move_a_change_of_quality_or_ten_minutes() {
+        let last = kept(0, 2.0);
+        assert!(!is_news(&last, &kept(60, 2.003)));
+        assert!(is_news(&last, &kept(60, 2.005)));
+        assert!(!is_news(&last, &kept(9, 2.5)));
+        assert!(is_news(&last, &Kept { quality: Quality::Stale, ..kept(1, 2.0) }));
+        assert!(is_news(&last, &Kept { value: None, ..kept(1, 2.0) }));
+        assert!(is_news(&last, &kept(600, 2.0)) && !is_news(&last, &kept(599, 2.0)));
+    }
+
+    #[test]
+    fn fields_are_quoted_as_rfc_4180_says() {
+        assert_eq!(csv_field("zf.v1/position"), "zf.v1/position");
+        assert_eq!(csv_field("a,\"b\""), "\"a,\"\"b\"\"\"");
+    }
+}
