@@ -55,6 +55,9 @@ pub struct Kept {
 #[derive(Debug, Serialize, Deserialize)]
 struct Block {
     from: Timestamp,
+    /// First block of its batch, when that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    batch: Option<u64>,
     points: BTreeMap<String, Vec<(i64, Option<f64>, Quality)>>,
 }
 
@@ -203,9 +206,15 @@ impl Writer {
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        let blocks: Vec<_> = samples.chunks(BLOCK).map(|chunk| self.block(chunk)).collect();
+        let mut blocks: Vec<_> = samples.chunks(BLOCK).map(|chunk| self.block(chunk)).collect();
         let written = self.log.append(blocks.len(), |index, place| {
-            let bytes = blocks.get(index).map_or_else(|| Ok(Vec::new()), serde_json::to_vec);
+            let bytes = blocks.get_mut(index).map_or_else(
+                || Ok(Vec::new()),
+                |block| {
+                    block.batch = (place.batch != place.seq).then_some(place.batch);
+                    serde_json::to_vec(block)
+                },
+            );
             let failed =
                 |error: serde_json::Error| JournalError::Body { seq: place.seq, why: error.to_string() };
             Ok((KIND, bytes.map_err(failed)?))
@@ -229,7 +238,7 @@ impl Writer {
                 points.entry(id.clone()).or_default().push((after, kept.value, kept.quality));
             }
         }
-        Block { from, points }
+        Block { from, batch: None, points }
     }
 
     /// Removes segments whose newest sample is older than the retention.

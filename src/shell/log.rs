@@ -260,6 +260,13 @@ impl Check<'_> {
                 }
             }
             if let Some(torn) = records.tail().and_then(|tail| tail.torn.as_ref()) {
+                if torn.followed && mark.is_some_and(|mark| mark.seq > walked.last) {
+                    let (path, at, why) = (file.path.clone(), torn.at, torn.why);
+                    let error = JournalError::Damaged { path, at, seq: walked.last + 1, why };
+                    self.problem(Verdict::Damaged, &error.to_string())?;
+                    broken = true;
+                    continue;
+                }
                 let what =
                     format!("{name}: torn tail at byte {}: {}; the next start cuts it", torn.at, torn.why);
                 self.note(&what)?;

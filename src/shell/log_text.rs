@@ -218,7 +218,7 @@ pub fn full(record: &Record) -> String {
     let order = [
         "seq", "epoch", "kind", "utc", "mono_us", "boot", "bench", "config", "actor", "gate", "command",
         "of", "action", "before", "after", "flow", "because", "limits", "write", "outcome", "took_ms",
-        "inputs", "detail", "prev",
+        "inputs", "detail", "batch", "prev",
     ];
     for (name, value) in order.iter().filter_map(|name| Some((name, fields.get(*name)?))) {
         let mut put =

@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use super::journal::{Frame, Journal, JournalError};
+use super::journal::{Journal, JournalError};
 use super::store::Store;
 use crate::control::Now;
 use crate::control::record::{Entry, Kind};
@@ -174,25 +174,27 @@ impl Writer {
         match written {
             Ok(frames) => {
                 self.backlog.clear();
-                let mut fresh = frames.iter().skip(count_late).map(|frame| frame.seq);
+                self.acknowledged(frames.len());
+                let seqs: Vec<_> = frames.iter().skip(count_late).map(|frame| frame.seq).collect();
+                // Before the answers: whoever has one finds its records in the view.
+                if let Some(store) = &self.store {
+                    store.put(frames);
+                }
+                let mut fresh = seqs.into_iter();
                 for batch in group {
                     let seqs = fresh.by_ref().take(batch.entries.len()).collect();
                     answer(batch.reply, Ok(seqs));
                 }
-                self.acknowledged(frames);
             }
             Err(error) => self.keep(group, &error),
         }
-        self.shared.kept.store(self.backlog.len() as u64, Ordering::Release);
     }
 
-    fn acknowledged(&mut self, frames: Vec<Frame>) {
+    fn acknowledged(&self, records: usize) {
+        self.shared.kept.store(0, Ordering::Release);
         self.shared.last.store(self.journal.last_seq(), Ordering::Release);
         if !self.shared.ok.swap(true, Ordering::AcqRel) {
-            tracing::warn!(records = frames.len(), "the record can be written again");
-        }
-        if let Some(store) = &self.store {
-            store.put(frames);
+            tracing::warn!(records, "the record can be written again");
         }
     }
 
@@ -204,6 +206,7 @@ impl Writer {
         }
         tracing::error!(%error, kept = self.backlog.len(), "the record cannot be written");
         let why = RecordError(error.to_string());
+        let mut replies = Vec::with_capacity(group.len());
         for batch in group {
             for mut entry in batch.entries {
                 if entry.kind == Kind::Intent {
@@ -218,7 +221,11 @@ impl Writer {
                     self.lost += 1;
                 }
             }
-            answer(batch.reply, Err(why.clone()));
+            replies.push(batch.reply);
+        }
+        self.shared.kept.store(self.backlog.len() as u64, Ordering::Release);
+        for reply in replies {
+            answer(reply, Err(why.clone()));
         }
     }
 

@@ -147,6 +147,35 @@ fn a_segment_taken_from_the_middle_is_missed() {
     );
 }
 
+#[test]
+fn a_batch_of_which_a_power_cut_left_only_the_end_was_never_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = open(dir.path()).unwrap();
+    journal.append(&[note("kept"), note("too")], now(1)).unwrap();
+    let mark_path = Mark::path(dir.path(), ACTIONS);
+    let mark = fs::read(&mark_path).unwrap();
+    journal.append(&[note("three"), note("four"), note("five")], now(2)).unwrap();
+    drop(journal);
+    let path = segments(dir.path(), ACTIONS).unwrap().remove(0).path;
+    let whole = fs::read(&path).unwrap();
+    let lose = |seq| {
+        let (start, next) = (find_frame(&whole, seq), find_frame(&whole, seq + 1));
+        let mut bytes = whole.clone();
+        bytes[start..next].fill(0);
+        fs::write(&path, bytes).unwrap();
+    };
+    // The mark says it was acknowledged: then it is damage.
+    lose(3);
+    assert!(matches!(open(dir.path()).unwrap_err(), JournalError::Damaged { seq: 3, .. }));
+    // An acknowledged batch before it is no part of it.
+    fs::write(&mark_path, &mark).unwrap();
+    lose(1);
+    assert!(matches!(open(dir.path()).unwrap_err(), JournalError::Damaged { seq: 1, .. }));
+    lose(3);
+    let journal = open(dir.path()).unwrap();
+    assert_eq!((journal.last_seq(), story(dir.path()).unwrap().len()), (3, 2));
+}
+
 /// Byte offset of the frame with this sequence: after length, CRC, kind and version.
 fn find_frame(bytes: &[u8], seq: u64) -> usize {
     let wanted = seq.to_be_bytes();

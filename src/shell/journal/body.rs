@@ -35,6 +35,9 @@ pub struct Record {
     pub config: String,
     /// Chain hash of the record before, hex.
     pub prev: String,
+    /// First record of the batch it was synced with, when that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<u64>,
     /// `dispatch`, `operator:NAME`, `failsafe`, `recovery`, `service`.
     pub actor: String,
     /// Gate identifier.
@@ -109,6 +112,7 @@ impl Record {
             bench: common.bench,
             config: common.config.clone(),
             prev: hex(&place.prev),
+            batch: (place.batch != place.seq).then_some(place.batch),
             actor: entry.actor.clone(),
             gate: entry.gate.clone(),
             command: entry.command,

@@ -125,10 +125,18 @@ pub(super) fn look(bytes: &[u8], at: usize) -> At<'_> {
     }
 }
 
-/// Whether an intact frame begins anywhere at or after `at`.
-pub(super) fn any_intact_from(bytes: &[u8], at: usize) -> bool {
-    let rest = bytes.get(at..).unwrap_or_default();
-    (0..rest.len()).any(|skip| rest.get(skip..).is_some_and(|tail| intact(tail).is_ok()))
+/// Intact frames that begin anywhere at or after `at`.
+pub(super) fn intact_from(bytes: &[u8], mut at: usize) -> impl Iterator<Item = View<'_>> {
+    std::iter::from_fn(move || {
+        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            if let Ok((view, size)) = intact(rest) {
+                at += size;
+                return Some(view);
+            }
+            at += 1;
+        }
+        None
+    })
 }
 
 fn intact(rest: &[u8]) -> Result<(View<'_>, usize), &'static str> {

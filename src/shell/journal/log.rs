@@ -68,6 +68,9 @@ pub struct Place {
     pub epoch: u64,
     /// Chain hash of the record before.
     pub prev: Chain,
+    /// Sequence of the first record of its batch. A body that stands in a longer batch names it as `batch`, so that
+    /// what a power cut left of an unfinished batch is told from damage.
+    pub batch: u64,
 }
 
 /// Writer of one stream.
@@ -121,6 +124,10 @@ impl Log {
         let (next, chain) = tail.as_ref().map_or((1, options.genesis), |tail| (tail.next, tail.chain));
         match mark {
             Some(mark) if mark.seq >= next => {
+                if let Some((tail, torn)) = tail.as_ref().and_then(Tail::damaged_batch) {
+                    let (path, at, why) = (tail.path.clone(), torn.at, torn.why);
+                    return Err(JournalError::Damaged { path, at, seq: next, why });
+                }
                 return Err(JournalError::Missing { dir: dir.to_path_buf(), from: next, to: mark.seq });
             }
             None if next > 1 => repairs.push(Repair::MarkMissing),
@@ -160,7 +167,7 @@ impl Log {
         let (mut seq, mut prev) = (self.next, self.chain);
         let mut bytes = Vec::new();
         for index in 0..count {
-            let (kind, body) = make(index, Place { seq, epoch: self.epoch, prev })?;
+            let (kind, body) = make(index, Place { seq, epoch: self.epoch, prev, batch: self.next })?;
             if body.len() > MAX_BODY {
                 return Err(JournalError::TooLarge { seq, bytes: body.len() });
             }

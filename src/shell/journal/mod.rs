@@ -10,8 +10,8 @@
 //! `fdatasync` after a batch is its acknowledgement ([`Log::append`]). `mark` holds the last acknowledged
 //! sequence, so that a log that lost its end is told from one that never had it.
 //!
-//! A torn tail is cut only when no intact frame follows it, it lies in the newest segment, and the mark is
-//! satisfied; the bytes cut are kept in a side file. Anything else is refused with the place named. A failed sync
+//! A torn tail is cut only when no intact frame follows it but those of its own unfinished batch, it lies in the
+//! newest segment, and the mark is satisfied; the bytes cut are kept in a side file. Anything else is refused with the place named. A failed sync
 //! is final for its segment: the batch goes into a new one, once; then it is an error.
 
 mod actions;

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::JournalError;
-use super::frame::{At, Chain, Frame, any_intact_from, look};
+use super::frame::{At, Chain, Frame, View, intact_from, look};
 use super::segment::{HEADER, Header, SegmentFile, segments};
 
 /// The segments of a stream as they were when it was made.
@@ -117,7 +117,7 @@ fn is_blank(path: &Path) -> Result<bool, JournalError> {
     if Header::decode(&header).is_ok() {
         return Ok(false);
     }
-    Ok(!any_intact_from(&fs::read(path).map_err(failed)?, 0))
+    Ok(intact_from(&fs::read(path).map_err(failed)?, 0).next().is_none())
 }
 
 /// Bytes after the last intact frame of the newest segment that are neither frame nor zeros.
@@ -127,6 +127,8 @@ pub struct Torn {
     pub at: u64,
     /// What they are not.
     pub why: &'static str,
+    /// Intact frames of the same batch stand behind them: damage, if the mark says that batch was acknowledged.
+    pub followed: bool,
 }
 
 /// Where a stream ends.
@@ -144,6 +146,13 @@ pub struct Tail {
     pub chain: Chain,
     /// What stands there instead of zeros.
     pub torn: Option<Torn>,
+}
+
+impl Tail {
+    /// What is damage if the mark says that it was acknowledged.
+    pub(super) fn damaged_batch(&self) -> Option<(&Self, &Torn)> {
+        self.torn.as_ref().filter(|torn| torn.followed).map(|torn| (self, torn))
+    }
 }
 
 struct Open {
@@ -258,8 +267,10 @@ impl Records {
     fn end(&mut self, torn: Option<&'static str>) -> Result<Option<Frame>, JournalError> {
         let Some(open) = self.current.take() else { return Ok(None) };
         let at = open.at as u64;
+        let mut after = intact_from(&open.bytes, open.at + 1).peekable();
+        let followed = torn.is_some() && after.peek().is_some();
         if let Some(why) = torn
-            && (open.until.is_some() || any_intact_from(&open.bytes, open.at + 1))
+            && (open.until.is_some() || !after.all(|view| of_batch_before(view, open.next)))
         {
             return Err(JournalError::Damaged { path: open.path, at, seq: open.next, why });
         }
@@ -272,10 +283,20 @@ impl Records {
             end: at,
             next: open.next,
             chain: open.chain,
-            torn: torn.map(|why| Torn { at, why }),
+            torn: torn.map(|why| Torn { at, why, followed }),
         });
         Ok(None)
     }
+}
+
+/// Whether a record was written in one batch with record `seq` or an earlier one. A power cut may keep the later pages
+/// of a batch and lose earlier ones: as long as its sync had not returned, none of it was acknowledged.
+fn of_batch_before(view: View<'_>, seq: u64) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Body {
+        batch: Option<u64>,
+    }
+    serde_json::from_slice::<Body>(view.body).is_ok_and(|body| body.batch.is_some_and(|first| first <= seq))
 }
 
 impl Iterator for Records {
