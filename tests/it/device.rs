@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
 
 /// A request as it came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,8 +115,6 @@ type Behaviour = Box<dyn FnMut(&Query) -> Vec<Act> + Send>;
 /// A running peer on a port of its own.
 pub(crate) struct Device {
     pub(crate) address: SocketAddr,
-    /// Every request, in order of arrival.
-    pub(crate) seen: mpsc::UnboundedReceiver<Query>,
     log: Arc<Mutex<Vec<Query>>>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -141,7 +138,6 @@ impl Device {
     }
 
     fn on(listener: TcpListener, address: SocketAddr, behaviour: Behaviour) -> Self {
-        let (tell, seen) = mpsc::unbounded_channel();
         let log = Arc::new(Mutex::new(Vec::new()));
         let behaviour = Arc::new(Mutex::new(behaviour));
         let kept = Arc::clone(&log);
@@ -149,17 +145,11 @@ impl Device {
             let mut connections = tokio::task::JoinSet::new();
             let mut number = 0;
             while let Ok((stream, _)) = listener.accept().await {
-                connections.spawn(serve(
-                    stream,
-                    number,
-                    Arc::clone(&behaviour),
-                    tell.clone(),
-                    Arc::clone(&kept),
-                ));
+                connections.spawn(serve(stream, number, Arc::clone(&behaviour), Arc::clone(&kept)));
                 number += 1;
             }
         });
-        Self { address, seen, log, task }
+        Self { address, log, task }
     }
 
     pub(crate) fn log(&self) -> Vec<Query> {
@@ -181,7 +171,6 @@ async fn serve(
     mut stream: TcpStream,
     connection: usize,
     behaviour: Arc<Mutex<Behaviour>>,
-    tell: mpsc::UnboundedSender<Query>,
     log: Arc<Mutex<Vec<Query>>>,
 ) {
     stream.set_nodelay(true).unwrap();
@@ -197,8 +186,7 @@ async fn serve(
         }
         let query = Query { connection, id: u16::from_be_bytes([head[0], head[1]]), unit: head[6], pdu };
         let acts = behaviour.lock().unwrap()(&query);
-        log.lock().unwrap().push(query.clone());
-        let _ = tell.send(query);
+        log.lock().unwrap().push(query);
         for act in acts {
             let done = match act {
                 Act::Send(bytes) => stream.write_all(&bytes).await,

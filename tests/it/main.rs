@@ -18,6 +18,7 @@ mod device;
 mod engine;
 mod fixture;
 mod journal;
+mod modbus;
 mod record;
 mod registers;
 mod web;

@@ -88,6 +88,13 @@ pub struct Counters {
     pub bytes_out: u64,
 }
 
+impl Counters {
+    /// Whole answers of any kind: the peer lives.
+    pub fn heard(&self) -> u64 {
+        self.replies + self.exceptions + self.mismatches + self.late
+    }
+}
+
 struct GivenUp {
     id: u16,
     unit: u8,

@@ -1,5 +1,194 @@
-//! The field over Modbus TCP.
+//! The field over Modbus TCP: one task per link reads what is due, carries out orders, feeds watchdogs.
+//!
+//! Only these tasks write, and only what [`WriteOrder::from_cleared`] made of a cleared command. They fill an
+//! image that the cycle freezes; nothing waits for anything here.
 
 pub mod engine;
 pub mod error;
+pub mod health;
+mod image;
+mod link;
+mod order;
 mod pdu;
+pub mod plan;
+mod scan;
+#[cfg(test)]
+mod testing;
+mod watchdog;
+mod write;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+pub use engine::Access;
+pub use order::{FieldAction, WriteOrder};
+
+use crate::basin::GateId;
+use crate::control::command::{CommandId, NotSent, WriteReport, WriteResult};
+use crate::control::quality::Sample;
+use crate::points::{self, LinkId};
+use crate::shell::clock::Clock;
+use health::LinkHealth;
+use image::Image;
+
+/// Orders that may wait on one link.
+const QUEUE: usize = 64;
+/// Without a complete cycle for this long (service time) watchdogs are no longer fed.
+const FEED_LASTS: Duration = Duration::from_secs(10);
+/// Longest wait for a task to end its open request, real time.
+const SHUTDOWN_MOST: Duration = Duration::from_secs(5);
+
+/// What the tasks share with the cycle.
+#[derive(Debug)]
+struct Shared {
+    field: Arc<points::Field>,
+    clock: Clock,
+    access: Access,
+    image: Image,
+    reports: Mutex<Vec<WriteReport>>,
+    health: Vec<Mutex<LinkHealth>>,
+    /// Counts what happened, for who waits for something to happen.
+    progress: watch::Sender<u64>,
+    /// Service time of the last complete cycle, ns, plus one; 0 before the first.
+    fed: AtomicU64,
+}
+
+impl Shared {
+    fn report(&self, command: CommandId, gate: GateId, result: WriteResult) {
+        let report = WriteReport { command, gate, result, at: self.clock.now().mono };
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner).push(report);
+        self.happened();
+    }
+
+    fn happened(&self) {
+        self.progress.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Whether a cycle was completed recently.
+    fn is_fed(&self, now: Duration) -> bool {
+        match self.fed.load(Ordering::Relaxed) {
+            0 => false,
+            ns => now.saturating_sub(Duration::from_nanos(ns - 1)) <= FEED_LASTS,
+        }
+    }
+
+    fn with_health<T>(&self, link: LinkId, act: impl FnOnce(&mut LinkHealth) -> T) -> Option<T> {
+        let health = self.health.get(link.0)?;
+        Some(act(&mut health.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+/// The running field. Dropping it ends the tasks at their next step; [`FieldHandle::shutdown`] waits for them.
+#[derive(Debug)]
+pub struct FieldHandle {
+    shared: Arc<Shared>,
+    orders: Vec<mpsc::Sender<WriteOrder>>,
+    tasks: Vec<JoinHandle<()>>,
+    stop: watch::Sender<bool>,
+}
+
+/// Starts one task per link. With [`Access::Observe`] no function that writes can leave. Needs a tokio runtime.
+pub fn start(field: Arc<points::Field>, clock: Clock, access: Access) -> FieldHandle {
+    let health = (0..field.links.len()).map(|link| {
+        let devices = field.devices.iter().enumerate();
+        let behind = devices.filter(|(_, device)| device.link.0 == link).map(|(at, _)| points::DeviceId(at));
+        Mutex::new(LinkHealth::new(LinkId(link), behind))
+    });
+    let shared = Arc::new(Shared {
+        image: Image::new(field.points.len()),
+        health: health.collect(),
+        reports: Mutex::default(),
+        progress: watch::Sender::new(0),
+        fed: AtomicU64::new(0),
+        field,
+        clock,
+        access,
+    });
+    let stop = watch::Sender::new(false);
+    let (mut orders, mut tasks) = (Vec::new(), Vec::new());
+    for (at, link) in shared.field.links.iter().enumerate() {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        let actor = link::Actor::new(Arc::clone(&shared), LinkId(at), link, receiver, stop.subscribe());
+        orders.push(sender);
+        tasks.push(tokio::spawn(actor.run()));
+    }
+    FieldHandle { shared, orders, tasks, stop }
+}
+
+impl FieldHandle {
+    /// Hands an order to the task of its gate. Exactly one report comes of it, at once when it cannot be
+    /// taken; later reports about the same command refine it.
+    pub fn send(&self, order: WriteOrder) {
+        let (command, gate) = (order.command(), order.gate());
+        let Some(sender) = self.link_of(&order).and_then(|link| self.orders.get(link.0)) else {
+            self.shared.report(command, gate, WriteResult::NotSent(NotSent::ReadOnly));
+            return;
+        };
+        let refused = match sender.try_send(order) {
+            Ok(()) => return,
+            Err(mpsc::error::TrySendError::Full(_)) => NotSent::Busy,
+            Err(mpsc::error::TrySendError::Closed(_)) => NotSent::LinkDown,
+        };
+        self.shared.report(command, gate, WriteResult::NotSent(refused));
+    }
+
+    fn link_of(&self, order: &WriteOrder) -> Option<LinkId> {
+        let field = &self.shared.field;
+        let points = field.wiring.gates.get(order.gate().0)?;
+        let point = match order.action {
+            FieldAction::Goto(_) => points.target?,
+            FieldAction::Stop => points.command?,
+        };
+        let device = field.points.get(point.0)?.device;
+        field.devices.get(device.0).map(|device| device.link)
+    }
+
+    /// The samples of all points, in file order.
+    pub fn freeze(&self) -> Vec<Sample> {
+        self.shared.image.freeze()
+    }
+
+    /// Reports since the last call, oldest first.
+    pub fn take_reports(&self) -> Vec<WriteReport> {
+        std::mem::take(&mut *self.shared.reports.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A cycle was completed: watchdogs are fed for the next ten seconds of service time.
+    pub fn feed(&self) {
+        let ns = u64::try_from(self.shared.clock.now().mono.as_nanos()).unwrap_or(u64::MAX - 1);
+        self.shared.fed.store(ns.saturating_add(1), Ordering::Relaxed);
+    }
+
+    /// State and counters of all links, in file order.
+    pub fn health(&self) -> Vec<LinkHealth> {
+        let all = self.shared.health.iter();
+        all.map(|health| health.lock().unwrap_or_else(PoisonError::into_inner).clone()).collect()
+    }
+
+    /// Changes whenever a request has ended or a report was made.
+    pub fn progress(&self) -> watch::Receiver<u64> {
+        self.shared.progress.subscribe()
+    }
+
+    /// Ends in order: the open request of each link is finished or times out, waiting orders are reported as
+    /// not sent. Tasks that take longer than 5 s are cut off.
+    pub async fn shutdown(mut self) {
+        self.stop.send_replace(true);
+        let deadline = self.shared.clock.real_deadline(SHUTDOWN_MOST);
+        for task in &mut self.tasks {
+            if tokio::time::timeout_at(deadline, &mut *task).await.is_err() {
+                task.abort();
+            }
+        }
+    }
+}
+
+impl Drop for FieldHandle {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+    }
+}

@@ -1,0 +1,364 @@
+//! The task of one link: it alone owns the connection. One request at a time, picked afresh each time.
+//!
+//! ```text
+//! order waiting? ─> unresolved write? ─> watchdog due? ─> most overdue read? ─> sleep until the next
+//! ```
+//!
+//! Due times are service time, time-outs and pauses after failures real time. A scan that comes late is
+//! skipped and counted, never queued.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use super::Shared;
+use super::engine::{Access, Endpoint, Engine};
+use super::health::LinkState;
+use super::order::{FieldAction, WriteOrder};
+use super::plan::{self, Block};
+use super::scan::Scan;
+use super::watchdog::{self, Dog};
+use super::write::{Hand, Unresolved};
+use crate::control::command::{NotSent, WriteResult};
+use crate::control::quality::Reason;
+use crate::points::{DeviceId, Link, LinkId};
+
+/// Orders in a row before a due read gets its turn.
+const ORDERS_IN_A_ROW: u32 = 4;
+/// Looks at an unanswered write before it is left to the scans.
+const LOOKS: u32 = 5;
+/// Longest pause between attempts to connect, service time.
+const LINK_PAUSE_MOST: Duration = Duration::from_secs(30);
+/// Shortest pause between attempts to connect, real time, whatever the speed.
+const LINK_PAUSE_LEAST: Duration = Duration::from_millis(50);
+
+/// One unit and, after failures, when it may be asked again.
+pub(super) struct Unit {
+    pub(super) device: DeviceId,
+    pub(super) failures: u32,
+    pub(super) not_before: Option<Instant>,
+}
+
+/// An unanswered write being looked at again.
+struct Look {
+    pending: Unresolved,
+    left: u32,
+    at: Instant,
+}
+
+enum Step {
+    Connect,
+    Order(WriteOrder),
+    Look(Look),
+    Dog(usize),
+    Scan(usize),
+    Wait { service: Option<Duration>, real: Option<Instant> },
+}
+
+/// The task, before it runs.
+pub(super) struct Actor {
+    pub(super) shared: Arc<Shared>,
+    pub(super) link: LinkId,
+    pub(super) engine: Engine,
+    pub(super) timeout: Duration,
+    pub(super) scans: Vec<Scan>,
+    pub(super) units: Vec<Unit>,
+    pub(super) dogs: Vec<Dog>,
+    orders: mpsc::Receiver<WriteOrder>,
+    waiting: VecDeque<WriteOrder>,
+    pub(super) orders_in_a_row: u32,
+    looks: VecDeque<Look>,
+    stop: watch::Receiver<bool>,
+    /// Attempts to connect, or connections without a reply, in a row.
+    lost: u32,
+    connect_at: Option<Instant>,
+    /// What had been heard when the present connection was opened.
+    heard_at_connect: u64,
+    rng: fastrand::Rng,
+}
+
+impl Actor {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        id: LinkId,
+        link: &Link,
+        orders: mpsc::Receiver<WriteOrder>,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        let seconds = |s: f64| Duration::try_from_secs_f64(s).unwrap_or(Duration::from_secs(1));
+        let endpoint = Endpoint {
+            address: link.address,
+            connect_timeout: seconds(link.connect_timeout_s),
+            timeout: seconds(link.timeout_s),
+            gap: seconds(link.gap_s),
+            access: shared.access,
+        };
+        let field = Arc::clone(&shared.field);
+        let plan = plan::plan(&field, id);
+        let unreadable = plan.unreadable.iter().map(|point| (*point, Err(Reason::ConfigError)));
+        shared.image.update(Duration::ZERO, unreadable);
+        let scan = |block: Block| Scan { period: block.period(&field), due: Duration::ZERO, block };
+        let devices = field.devices.iter().enumerate().filter(|(_, device)| device.link == id);
+        Self {
+            engine: Engine::new(endpoint, shared.clock.clone()),
+            timeout: endpoint.timeout,
+            scans: plan.blocks.into_iter().map(scan).collect(),
+            units: devices
+                .map(|(at, _)| Unit { device: DeviceId(at), failures: 0, not_before: None })
+                .collect(),
+            dogs: watchdog::dogs(&shared, id),
+            link: id,
+            orders,
+            waiting: VecDeque::new(),
+            orders_in_a_row: 0,
+            looks: VecDeque::new(),
+            stop,
+            lost: 0,
+            connect_at: None,
+            heard_at_connect: 0,
+            rng: fastrand::Rng::new(),
+            shared,
+        }
+    }
+
+    /// Runs until told to stop.
+    pub(super) async fn run(mut self) {
+        while !*self.stop.borrow() {
+            while let Ok(order) = self.orders.try_recv() {
+                self.queue(order);
+            }
+            let step = self.next_step();
+            match step {
+                Step::Connect => self.connect().await,
+                Step::Order(order) => self.carry_out(&order).await,
+                Step::Look(look) => self.look_again(look).await,
+                Step::Dog(at) => self.feed_dog(at).await,
+                Step::Scan(at) => self.scan(at).await,
+                Step::Wait { service, real } => {
+                    self.wait(service, real).await;
+                    continue;
+                }
+            }
+            self.after_request();
+        }
+        self.orders.close();
+        while let Ok(order) = self.orders.try_recv() {
+            self.queue(order);
+        }
+        for order in std::mem::take(&mut self.waiting) {
+            self.shared.report(order.command, order.gate, WriteResult::NotSent(NotSent::LinkDown));
+        }
+        self.engine.close();
+    }
+
+    /// Takes an order up; an older one for the same gate that still waits is superseded.
+    fn queue(&mut self, order: WriteOrder) {
+        if let Some(at) = self.waiting.iter().position(|waiting| waiting.gate == order.gate)
+            && let Some(old) = self.waiting.remove(at)
+        {
+            self.shared.report(old.command, old.gate, WriteResult::NotSent(NotSent::Superseded));
+        }
+        self.looks.retain(|look| look.pending.gate != order.gate);
+        // A stop goes ahead of everything that would set something in motion.
+        match order.action {
+            FieldAction::Stop => self.waiting.push_front(order),
+            FieldAction::Goto(_) => self.waiting.push_back(order),
+        }
+    }
+
+    fn next_step(&mut self) -> Step {
+        let now = self.shared.clock.now().mono;
+        let real = self.shared.clock.real_deadline(Duration::ZERO);
+        if !self.engine.is_connected() {
+            let Some(at) = self.connect_at.filter(|at| *at > real) else { return Step::Connect };
+            for order in std::mem::take(&mut self.waiting) {
+                self.shared.report(order.command, order.gate, self.away());
+            }
+            return Step::Wait { service: None, real: Some(at) };
+        }
+        let overdue = self.most_overdue(now, real);
+        if overdue.is_none() || self.orders_in_a_row < ORDERS_IN_A_ROW {
+            if let Some(order) = self.waiting.pop_front() {
+                return Step::Order(order);
+            }
+            if self.looks.front().is_some_and(|look| look.at <= real)
+                && let Some(look) = self.looks.pop_front()
+            {
+                return Step::Look(look);
+            }
+        }
+        if let Some(at) = self.due_dog(now, real) {
+            return Step::Dog(at);
+        }
+        overdue.map_or_else(|| self.nothing_due(now, real), Step::Scan)
+    }
+
+    /// The result for an order while there is no connection.
+    fn away(&self) -> WriteResult {
+        WriteResult::NotSent(match self.shared.access {
+            Access::Observe => NotSent::Observing,
+            Access::Command => NotSent::LinkDown,
+        })
+    }
+
+    pub(super) fn may_ask(&self, device: DeviceId, real: Instant) -> bool {
+        self.held_until(device).is_none_or(|until| until <= real)
+    }
+
+    fn held_until(&self, device: DeviceId) -> Option<Instant> {
+        self.units.iter().find(|unit| unit.device == device)?.not_before
+    }
+
+    fn most_overdue(&self, now: Duration, real: Instant) -> Option<usize> {
+        let due = self.scans.iter().enumerate().filter(|(_, scan)| scan.due <= now);
+        due.filter(|(_, scan)| self.may_ask(scan.block.device, real))
+            .min_by_key(|(_, scan)| scan.due)
+            .map(|(at, _)| at)
+    }
+
+    fn nothing_due(&self, now: Duration, real: Instant) -> Step {
+        let scans = self.scans.iter().filter(|scan| self.may_ask(scan.block.device, real)).map(|s| s.due);
+        // A dog that is not fed is looked at again with the next cycle.
+        let dogs = self.dogs.iter().filter(|_| self.shared.access == Access::Command);
+        let dogs = dogs.map(|dog| dog.due.max(now + Duration::from_secs(1)));
+        let held = self.units.iter().filter_map(|unit| unit.not_before).filter(|until| *until > real);
+        Step::Wait {
+            service: scans.chain(dogs).min(),
+            real: held.chain(self.looks.front().map(|look| look.at)).min(),
+        }
+    }
+
+    async fn wait(&mut self, service: Option<Duration>, real: Option<Instant>) {
+        let clock = &self.shared.clock;
+        let far = clock.real_deadline(Duration::MAX);
+        let order = tokio::select! {
+            order = self.orders.recv() => order,
+            // Ended or changed, both are seen by the loop.
+            _ = self.stop.changed() => return,
+            () = clock.sleep_until(service.unwrap_or(Duration::MAX)) => return,
+            () = tokio::time::sleep_until(real.unwrap_or(far)) => return,
+        };
+        match order {
+            Some(order) => self.queue(order),
+            // The handle is gone, and with it the sender of the stop signal: wait for that one.
+            None => drop(self.stop.changed().await),
+        }
+    }
+
+    async fn connect(&mut self) {
+        let mut stop = self.stop.clone();
+        let connected = tokio::select! {
+            connected = self.engine.connect() => connected,
+            _ = stop.changed() => return,
+        };
+        self.heard_at_connect = self.engine.counters().heard();
+        let now = self.shared.clock.now().mono;
+        match connected {
+            Ok(()) => {
+                let lost = self.lost;
+                self.shared.with_health(self.link, |health| {
+                    if lost > 0 {
+                        health.enter(LinkState::Mute, now);
+                    }
+                });
+            }
+            Err(error) => {
+                self.lost = self.lost.saturating_add(1);
+                self.connect_at = Some(self.pause(self.lost, 0.5, LINK_PAUSE_MOST, LINK_PAUSE_LEAST));
+                self.shared.image.lost(self.scans.iter().flat_map(|scan| &scan.block.points));
+                self.shared.with_health(self.link, |health| {
+                    health.enter(LinkState::Down, now);
+                    health.last_error = Some(error.to_string());
+                });
+            }
+        }
+    }
+
+    /// A pause that doubles with each failure, with full jitter: in service time, but never below `least`.
+    pub(super) fn pause(&mut self, failures: u32, first_s: f64, most: Duration, least: Duration) -> Instant {
+        let exponent = failures.saturating_sub(1).min(10);
+        let service = Duration::from_secs_f64(first_s * f64::from(1_u32 << exponent)).min(most);
+        let real = self.shared.clock.real_time_of(service).mul_f64(self.rng.f64());
+        self.shared.clock.real_deadline(real.max(least))
+    }
+
+    /// After each request: what became of the connection, and the counters for the page.
+    fn after_request(&mut self) {
+        let (counters, connected) = (self.engine.counters(), self.engine.is_connected());
+        let replied = counters.heard() > self.heard_at_connect;
+        let now = self.shared.clock.now().mono;
+        if connected && replied {
+            self.lost = 0;
+            self.connect_at = None;
+        } else if !connected && self.connect_at.is_none() {
+            // One that had answered is tried again at once, a mute one after a pause.
+            self.lost = if replied { 0 } else { self.lost.saturating_add(1) };
+            self.connect_at = Some(if replied {
+                self.shared.clock.real_deadline(Duration::ZERO)
+            } else {
+                self.pause(self.lost, 0.5, LINK_PAUSE_MOST, LINK_PAUSE_LEAST)
+            });
+        }
+        if connected && !replied {
+            self.connect_at = None;
+        }
+        let lost = self.lost;
+        self.shared.with_health(self.link, |health| {
+            health.counters = counters;
+            if connected && replied {
+                health.enter(LinkState::Up, now);
+            } else if !connected && lost > 0 && health.state != LinkState::Down {
+                health.enter(LinkState::Mute, now);
+            }
+        });
+        self.shared.happened();
+    }
+
+    async fn carry_out(&mut self, order: &WriteOrder) {
+        self.orders_in_a_row += 1;
+        let shared = Arc::clone(&self.shared);
+        let field = &shared.field;
+        let command = field.wiring.gates.get(order.gate.0).and_then(|points| points.watchdog);
+        let place = command.and_then(|id| field.points.get(id.0)).map(|point| (point.device, point.address));
+        let dog = self.dogs.iter_mut().find(|dog| Some((dog.device, dog.address)) == place);
+        let watchdog = dog.map_or(1, Dog::next);
+        let done = self.hand(&shared, Some(watchdog)).carry_out(order).await;
+        shared.report(order.command, order.gate, done.result);
+        if let Some(pending) = done.unresolved {
+            let at = shared.clock.real_deadline(self.timeout);
+            self.looks.push_back(Look { pending, left: LOOKS, at });
+        }
+    }
+
+    fn hand<'a>(&'a mut self, shared: &'a Shared, watchdog: Option<u16>) -> Hand<'a> {
+        Hand {
+            engine: &mut self.engine,
+            field: &shared.field,
+            clock: &shared.clock,
+            access: shared.access,
+            watchdog,
+        }
+    }
+
+    async fn look_again(&mut self, mut look: Look) {
+        self.orders_in_a_row += 1;
+        let shared = Arc::clone(&self.shared);
+        let result = self.hand(&shared, None).look_again(&look.pending).await;
+        look.left -= 1;
+        let settled = match result {
+            WriteResult::Accepted | WriteResult::Foreign => true,
+            // A device may carry out late what it did not answer: only the last look is believed.
+            WriteResult::NotDone => look.left == 0,
+            WriteResult::Unknown | WriteResult::Refused(_) | WriteResult::NotSent(_) => false,
+        };
+        if settled {
+            shared.report(look.pending.command, look.pending.gate, result);
+        } else if look.left > 0 {
+            look.at = shared.clock.real_deadline(self.timeout);
+            self.looks.push_back(look);
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Watchdog writes: a class of their own, fed only while the cycle lives, never when observing.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_modbus::Request;
+
+use super::Shared;
+use super::engine::Access;
+use super::link::Actor;
+use crate::points::{DeviceId, LinkId, Table};
+
+/// A watchdog register.
+pub(super) struct Dog {
+    pub(super) device: DeviceId,
+    pub(super) unit: u8,
+    pub(super) address: u16,
+    pub(super) counter: u16,
+    pub(super) period: Duration,
+    pub(super) due: Duration,
+}
+
+impl Dog {
+    /// Steps the counter; the register never holds the same value twice in a row.
+    pub(super) fn next(&mut self) -> u16 {
+        self.counter = self.counter.wrapping_add(1);
+        self.counter
+    }
+}
+
+impl Actor {
+    /// A watchdog whose time has come, while the cycle lives.
+    pub(super) fn due_dog(&self, now: Duration, real: Instant) -> Option<usize> {
+        if self.shared.access == Access::Observe || !self.shared.is_fed(now) {
+            return None;
+        }
+        self.dogs.iter().position(|dog| dog.due <= now && self.may_ask(dog.device, real))
+    }
+
+    /// Writes one watchdog register, once.
+    pub(super) async fn feed_dog(&mut self, at: usize) {
+        let now = self.shared.clock.now().mono;
+        let Some(dog) = self.dogs.get_mut(at) else { return };
+        let counter = dog.next();
+        dog.due = now + dog.period;
+        let (device, unit) = (dog.device, dog.unit);
+        let request = Request::WriteSingleRegister(dog.address, counter);
+        let answer = self.engine.request(unit, &request).await;
+        if answer.is_ok() {
+            self.shared.with_health(self.link, |health| health.watchdog_writes += 1);
+        }
+        self.note(device, answer.as_ref().err());
+    }
+}
+
+/// The watchdog registers behind a link, each once.
+pub(super) fn dogs(shared: &Shared, link: LinkId) -> Vec<Dog> {
+    let field = &shared.field;
+    let mut dogs: Vec<Dog> = Vec::new();
+    for id in field.wiring.gates.iter().filter_map(|gate| gate.watchdog) {
+        let Some(point) = field.points.get(id.0).filter(|point| point.table == Table::Holding) else {
+            continue;
+        };
+        let Some(device) = field.devices.get(point.device.0).filter(|device| device.link == link) else {
+            continue;
+        };
+        let period = device.watchdog_s.and_then(|s| Duration::try_from_secs_f64(s).ok());
+        let known = dogs.iter().any(|dog| (dog.device, dog.address) == (point.device, point.address));
+        if let (Some(period), false) = (period, known) {
+            let (device, unit, address) = (point.device, device.unit, point.address);
+            dogs.push(Dog { device, unit, address, counter: 0, period, due: Duration::ZERO });
+        }
+    }
+    dogs
+}

@@ -1,0 +1,322 @@
+//! Carries out one order: fresh read, one write, read-back. Nothing is ever sent a second time.
+//!
+//! ```text
+//! goto:  read target ─> expiry ─> write (one FC16 where registers join) ─> read target and sequence back
+//! stop:  expiry ─> write command 3 ─> echo; after silence, read the command register
+//! ```
+
+use std::time::Duration;
+
+use tokio_modbus::{Request, Response};
+
+use super::engine::{Access, Engine};
+use super::error::FieldError;
+use super::order::{FieldAction, WriteOrder};
+use crate::basin::GateId;
+use crate::control::command::{CommandId, NotSent, WriteResult};
+use crate::points::{Field, GatePoints, Point, PointId, Table};
+use crate::registers;
+use crate::shell::clock::Clock;
+
+/// Command word: stop.
+const STOP: u16 = 3;
+/// Command word: go to the target.
+const GO: u16 = 4;
+/// Read-backs before the old value counts as the answer. Chosen: a controller's own cycle is 5 to 100 ms.
+const READ_BACKS: u32 = 4;
+/// Pause between them, real time.
+const READ_BACK_PAUSE: Duration = Duration::from_millis(50);
+/// Exception: accepted and running; the register will follow.
+const ACKNOWLEDGE: u8 = 5;
+
+/// A write without an answer whose register has not told yet what became of it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Unresolved {
+    pub(super) gate: GateId,
+    pub(super) command: CommandId,
+    target: PointId,
+    ours: Vec<u16>,
+    before: Option<Vec<u16>>,
+}
+
+/// What came of an order.
+#[derive(Debug, PartialEq)]
+pub(super) struct Done {
+    pub(super) result: WriteResult,
+    pub(super) unresolved: Option<Unresolved>,
+}
+
+impl From<WriteResult> for Done {
+    fn from(result: WriteResult) -> Self {
+        Self { result, unresolved: None }
+    }
+}
+
+/// The hand that writes, for the time of one order.
+pub(super) struct Hand<'a> {
+    pub(super) engine: &'a mut Engine,
+    pub(super) field: &'a Field,
+    pub(super) clock: &'a Clock,
+    pub(super) access: Access,
+    /// Next value of the watchdog register, when the device has one.
+    pub(super) watchdog: Option<u16>,
+}
+
+/// Consecutive registers written by one request.
+#[derive(Clone, Debug, PartialEq)]
+struct Run {
+    unit: u8,
+    address: u16,
+    words: Vec<u16>,
+}
+
+impl Run {
+    fn request(&self) -> Request<'_> {
+        match self.words.as_slice() {
+            [word] => Request::WriteSingleRegister(self.address, *word),
+            words => Request::WriteMultipleRegisters(self.address, words.into()),
+        }
+    }
+}
+
+/// How far a series of writes got.
+enum Sent {
+    /// Every request was answered as it should.
+    Answered,
+    /// The last request sent has no answer; `all` when none was left to send.
+    Doubtful { all: bool },
+    /// Ended with a result.
+    Ended(WriteResult),
+}
+
+impl Hand<'_> {
+    /// Carries `order` out.
+    pub(super) async fn carry_out(&mut self, order: &WriteOrder) -> Done {
+        if self.access == Access::Observe {
+            return WriteResult::NotSent(NotSent::Observing).into();
+        }
+        let Some(points) = self.field.wiring.gates.get(order.gate.0).copied() else {
+            return WriteResult::NotSent(NotSent::ReadOnly).into();
+        };
+        match order.action {
+            FieldAction::Goto(position) => self.go(order, &points, position).await,
+            FieldAction::Stop => self.stop(order, &points).await.into(),
+        }
+    }
+
+    fn expired(&self, order: &WriteOrder) -> bool {
+        self.clock.now().mono > order.valid_until
+    }
+
+    async fn go(&mut self, order: &WriteOrder, points: &GatePoints, position: f64) -> Done {
+        let Some((target, point)) = self.holding(points.target) else {
+            return WriteResult::NotSent(NotSent::ReadOnly).into();
+        };
+        let point = point.clone();
+        let Ok(ours) = registers::encode(&point, position) else {
+            return WriteResult::Refused(0).into();
+        };
+        // Read afresh: what stands there now tells an old value from a stranger's, and that the unit is there.
+        let before = match self.read(&point).await {
+            Ok(words) => Some(words),
+            Err(FieldError::Refused { .. }) => None,
+            Err(_) => return WriteResult::NotSent(NotSent::LinkDown).into(),
+        };
+        if self.expired(order) {
+            return WriteResult::NotSent(NotSent::Expired).into();
+        }
+        let runs = self.runs(order.command, points, &point, &ours);
+        let sent = self.send(&runs).await;
+        let unanswered = match sent {
+            Sent::Ended(result) => return result.into(),
+            Sent::Answered => None,
+            Sent::Doubtful { all } => Some(all),
+        };
+        let pending = Unresolved { gate: order.gate, command: order.command, target, ours, before };
+        self.settle(points, &point, pending, unanswered).await
+    }
+
+    /// Reads back until the registers tell; after silence an old value tells nothing yet.
+    async fn settle(
+        &mut self,
+        points: &GatePoints,
+        point: &Point,
+        pending: Unresolved,
+        unanswered: Option<bool>,
+    ) -> Done {
+        let mut last = WriteResult::Unknown;
+        for attempt in 0..READ_BACKS {
+            if attempt > 0 {
+                tokio::time::sleep_until(self.clock.real_deadline(READ_BACK_PAUSE)).await;
+            }
+            let Ok(words) = self.read(point).await else { break };
+            last = pending.judge(point, &words);
+            if last == WriteResult::Accepted && !self.sequence_agrees(points, pending.command).await {
+                last = WriteResult::NotDone;
+            }
+            if matches!(last, WriteResult::Accepted | WriteResult::Foreign) {
+                break;
+            }
+        }
+        match (last, unanswered) {
+            // The target stands, the order to go there never left.
+            (WriteResult::Accepted, Some(false)) => WriteResult::NotDone.into(),
+            (WriteResult::NotDone | WriteResult::Unknown, Some(_)) | (WriteResult::Unknown, None) => {
+                Done { result: WriteResult::Unknown, unresolved: Some(pending) }
+            }
+            (result, _) => result.into(),
+        }
+    }
+
+    /// Whether the device has taken up the command of this number; true where it has no such register.
+    async fn sequence_agrees(&mut self, points: &GatePoints, command: CommandId) -> bool {
+        let written = self.holding(points.sequence).is_some();
+        let echo = points.sequence_echo.and_then(|id| self.field.points.get(id.0)).cloned();
+        let (true, Some(echo)) = (written, echo) else { return true };
+        // A register that cannot be read says nothing against the command.
+        self.read(&echo).await.map_or(true, |words| words.first() == Some(&command.register()))
+    }
+
+    async fn stop(&mut self, order: &WriteOrder, points: &GatePoints) -> WriteResult {
+        let Some((_, point)) = self.holding(points.command) else {
+            return WriteResult::NotSent(NotSent::ReadOnly);
+        };
+        let point = point.clone();
+        if self.expired(order) {
+            return WriteResult::NotSent(NotSent::Expired);
+        }
+        let Some(unit) = self.unit(&point) else { return WriteResult::NotSent(NotSent::ReadOnly) };
+        let run = Run { unit, address: point.address, words: vec![STOP] };
+        match self.send(&[run]).await {
+            Sent::Ended(result) => result,
+            Sent::Answered => WriteResult::Accepted,
+            Sent::Doubtful { .. } => match self.read(&point).await {
+                Ok(words) if words == [STOP] => WriteResult::Accepted,
+                // The controller may clear the word when it has obeyed: anything else tells nothing.
+                Ok(_) | Err(_) => WriteResult::Unknown,
+            },
+        }
+    }
+
+    /// Looks again at a write without an answer.
+    pub(super) async fn look_again(&mut self, pending: &Unresolved) -> WriteResult {
+        let Some(point) = self.field.points.get(pending.target.0) else { return WriteResult::Unknown };
+        let point = point.clone();
+        match self.read(&point).await {
+            Ok(words) => pending.judge(&point, &words),
+            Err(_) => WriteResult::Unknown,
+        }
+    }
+
+    fn holding(&self, id: Option<PointId>) -> Option<(PointId, &Point)> {
+        let id = id?;
+        let point = self.field.points.get(id.0)?;
+        (point.table == Table::Holding).then_some((id, point))
+    }
+
+    fn unit(&self, point: &Point) -> Option<u8> {
+        self.field.devices.get(point.device.0).map(|device| device.unit)
+    }
+
+    /// What to write: all registers in one request when they join without a gap, else target, sequence and
+    /// last the command that sets them in motion.
+    fn runs(&self, command: CommandId, points: &GatePoints, target: &Point, ours: &[u16]) -> Vec<Run> {
+        let Some(unit) = self.unit(target) else { return Vec::new() };
+        let single = |id: Option<PointId>, word: Option<u16>| {
+            let (_, point) = self.holding(id)?;
+            let unit = self.unit(point)?;
+            Some(Run { unit, address: point.address, words: vec![word?] })
+        };
+        let go = single(points.command, Some(GO));
+        let sequence = single(points.sequence, Some(command.register()));
+        let watchdog = single(points.watchdog, self.watchdog);
+        let first = Run { unit, address: target.address, words: ours.to_vec() };
+        let parts = [Some(first), sequence, go];
+        let mut all = parts.iter().flatten().cloned().chain(watchdog).collect::<Vec<_>>();
+        all.sort_by_key(|run| run.address);
+        let joined = all.into_iter().map(Some).reduce(|joined, next| join(joined?, next?)).flatten();
+        joined.map_or_else(|| parts.into_iter().flatten().collect(), |run| vec![run])
+    }
+
+    /// Sends each request once, in order; stops at the first that is not answered as it should.
+    async fn send(&mut self, runs: &[Run]) -> Sent {
+        for (at, run) in runs.iter().enumerate() {
+            let mut answer = self.engine.request(run.unit, &run.request()).await;
+            if let Err(FieldError::Unsent { .. }) = answer
+                && self.engine.connect().await.is_ok()
+            {
+                // Not a byte had left: this is still the first time.
+                answer = self.engine.request(run.unit, &run.request()).await;
+            }
+            match answer {
+                Ok(_) | Err(FieldError::Refused { code: ACKNOWLEDGE, .. }) => {}
+                Err(FieldError::ReadOnly { .. }) => {
+                    return Sent::Ended(WriteResult::NotSent(NotSent::Observing));
+                }
+                Err(error) if error.leaves_doubt() => return Sent::Doubtful { all: at + 1 == runs.len() },
+                Err(FieldError::Refused { code, .. }) => return Sent::Ended(WriteResult::Refused(code)),
+                Err(_) if at == 0 => return Sent::Ended(WriteResult::NotSent(NotSent::LinkDown)),
+                Err(_) => return Sent::Doubtful { all: false },
+            }
+        }
+        Sent::Answered
+    }
+
+    /// The registers of a point as they stand in the device; connects again once if need be.
+    async fn read(&mut self, point: &Point) -> Result<Vec<u16>, FieldError> {
+        if !self.engine.is_connected() {
+            self.engine.connect().await?;
+        }
+        let unit = self.unit(point).unwrap_or_default();
+        let count = point.data_type.registers();
+        let request = match point.table {
+            Table::Input => Request::ReadInputRegisters(point.address, count),
+            Table::Holding | Table::Coil | Table::Discrete => {
+                Request::ReadHoldingRegisters(point.address, count)
+            }
+        };
+        let mut answer = self.engine.request(unit, &request).await;
+        if let Err(FieldError::Unsent { .. }) = answer {
+            self.engine.connect().await?;
+            answer = self.engine.request(unit, &request).await;
+        }
+        let (Response::ReadHoldingRegisters(words) | Response::ReadInputRegisters(words)) = answer? else {
+            return Ok(Vec::new());
+        };
+        Ok(words)
+    }
+}
+
+impl Unresolved {
+    /// What the words in the target register say about our write.
+    fn judge(&self, point: &Point, words: &[u16]) -> WriteResult {
+        if words == self.ours || same_value(point, words, &self.ours) {
+            WriteResult::Accepted
+        } else if self.before.as_deref() == Some(words) {
+            WriteResult::NotDone
+        } else {
+            WriteResult::Foreign
+        }
+    }
+}
+
+/// Whether a float came back as the device stores it: within a thousandth.
+fn same_value(point: &Point, a: &[u16], b: &[u16]) -> bool {
+    if point.data_type.registers() < 2 {
+        return false;
+    }
+    match (registers::decode(point, a), registers::decode(point, b)) {
+        (Ok(a), Ok(b)) => (a - b).abs() <= 1e-3 * b.abs().max(1e-3),
+        (Ok(_) | Err(_), _) => false,
+    }
+}
+
+/// Two runs as one, when the second begins where the first ends.
+fn join(mut first: Run, second: Run) -> Option<Run> {
+    let end = usize::from(first.address) + first.words.len();
+    if first.unit != second.unit || end != usize::from(second.address) {
+        return None;
+    }
+    first.words.extend(second.words);
+    Some(first)
+}
