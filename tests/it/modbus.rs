@@ -379,6 +379,17 @@ async fn a_busy_device_ends_the_command_refused() {
     assert_eq!(device.writes().len(), 1);
 }
 
+#[tokio::test]
+async fn a_device_too_busy_to_tell_its_target_is_not_written_to() {
+    let (device, _bank, handle) = commanding(|query, _| {
+        (query.address() == TARGET && query.count() == 1).then(|| vec![reply(query, &[0x83, 6])])
+    })
+    .await;
+    handle.send(order(half()));
+    assert_eq!(first_report(&handle).await, WriteResult::Refused(6));
+    assert_eq!(device.writes(), Vec::new());
+}
+
 /// Exception 5: accepted and running. It is not repeated; the register tells.
 #[tokio::test]
 async fn an_acknowledged_write_is_read_back_not_repeated() {

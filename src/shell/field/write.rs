@@ -119,14 +119,15 @@ impl Hand<'_> {
         // Read afresh: what stands there now tells an old value from a stranger's, and that the unit is there.
         let before = match self.read(&point).await {
             Ok(words) => Some(words),
-            Err(FieldError::Refused { .. }) => None,
+            // A register that can only be written is refused as address or function.
+            Err(FieldError::Refused { code: 1..=3, .. }) => None,
+            Err(FieldError::Refused { code, .. }) if !is_gateway(code) => {
+                return WriteResult::Refused(code).into();
+            }
             Err(_) => return WriteResult::NotSent(NotSent::LinkDown).into(),
         };
-        if self.expired(order) {
-            return WriteResult::NotSent(NotSent::Expired).into();
-        }
         let runs = self.runs(order.command, points, &point, &ours);
-        let sent = self.send(&runs).await;
+        let sent = self.send(order, &runs).await;
         let unanswered = match sent {
             Sent::Ended(result) => return result.into(),
             Sent::Answered => None,
@@ -182,12 +183,9 @@ impl Hand<'_> {
             return WriteResult::NotSent(NotSent::ReadOnly);
         };
         let point = point.clone();
-        if self.expired(order) {
-            return WriteResult::NotSent(NotSent::Expired);
-        }
         let Some(unit) = self.unit(&point) else { return WriteResult::NotSent(NotSent::ReadOnly) };
         let run = Run { unit, address: point.address, words: vec![STOP] };
-        match self.send(&[run]).await {
+        match self.send(order, &[run]).await {
             Sent::Ended(result) => result,
             Sent::Answered => WriteResult::Accepted,
             Sent::Doubtful { .. } => match self.read(&point).await {
@@ -239,12 +237,18 @@ impl Hand<'_> {
     }
 
     /// Sends each request once, in order; stops at the first that is not answered as it should.
-    async fn send(&mut self, runs: &[Run]) -> Sent {
+    async fn send(&mut self, order: &WriteOrder, runs: &[Run]) -> Sent {
+        if self.expired(order) {
+            return Sent::Ended(WriteResult::NotSent(NotSent::Expired));
+        }
         for (at, run) in runs.iter().enumerate() {
             let mut answer = self.engine.request(run.unit, &run.request()).await;
             if let Err(FieldError::Unsent { .. }) = answer
                 && self.engine.connect().await.is_ok()
             {
+                if at == 0 && self.expired(order) {
+                    return Sent::Ended(WriteResult::NotSent(NotSent::Expired));
+                }
                 // Not a byte had left: this is still the first time.
                 answer = self.engine.request(run.unit, &run.request()).await;
             }
@@ -292,12 +296,18 @@ impl Unresolved {
     fn judge(&self, point: &Point, words: &[u16]) -> WriteResult {
         if words == self.ours || same_value(point, words, &self.ours) {
             WriteResult::Accepted
-        } else if self.before.as_deref() == Some(words) {
+        } else if self.before.as_deref().is_none_or(|before| before == words) {
+            // Without a value from before nobody else can be blamed.
             WriteResult::NotDone
         } else {
             WriteResult::Foreign
         }
     }
+}
+
+/// Exceptions of a gateway about the device behind it.
+fn is_gateway(code: u8) -> bool {
+    matches!(code, 0x0A | 0x0B)
 }
 
 /// Whether a float came back as the device stores it: within a thousandth.
