@@ -31,6 +31,8 @@ const BAND_LEAST: f64 = 0.001;
 const LEAST: SignedDuration = SignedDuration::from_secs(10);
 /// A point that does not change is kept this often, so that silence is told from rest.
 const MOST: SignedDuration = SignedDuration::from_secs(600);
+/// A point silent for longer was not recorded: the time of [`MOST`] and a slow scan.
+pub(super) const SILENCE: SignedDuration = SignedDuration::from_secs(660);
 /// Real time between two blocks.
 const PERIOD: Duration = Duration::from_secs(1);
 /// Rounds of samples waiting at most; more are left out and counted.

@@ -8,6 +8,7 @@ pub mod journal;
 pub mod log;
 pub mod log_text;
 pub mod record;
+pub mod refill;
 pub mod rows;
 pub mod store;
 pub mod trend;

@@ -16,9 +16,12 @@ use qindan::shell::history::{self, History, Kept};
 use qindan::shell::journal::{ACTIONS, FaultHook, Journal, Reader, Record, Settings, chain_after, segments};
 use qindan::shell::log::{self, Verdict};
 use qindan::shell::record::RecordHandle;
+use qindan::shell::refill::refill;
 use qindan::shell::rows::rows;
 use qindan::shell::store::{self, Query, Store};
+use qindan::shell::trend::{Series, Trends};
 
+use crate::fixture;
 use crate::journal::{intent, note, now, outcome, settings};
 
 /// A data folder and its journal.
@@ -353,6 +356,32 @@ fn damaged_samples_are_set_aside_and_do_not_keep_the_service_from_starting() {
     drop(history);
     thread.join().unwrap();
     assert!(path.with_extension("bad").exists());
+}
+
+#[test]
+fn trends_are_refilled_after_a_restart() {
+    let folder = Folder::new();
+    let config = fixture::small();
+    let points: Vec<_> = config.field.points.iter().map(|point| point.id.clone()).collect();
+    let (mut history, thread) = History::start(&folder.journal_dir(), &folder.store, points, 30).unwrap();
+    let start = Timestamp::from_second(fixture::NOW / 60 * 60).unwrap();
+    let stroke = config.basin.gates[0].stroke;
+    let position = stroke.position(qindan::units::Opening::from_fraction(0.25).unwrap());
+    let mut image = vec![reading(Some(2.5), Quality::Good); config.field.points.len()];
+    image[config.field.wiring.gates[0].position.unwrap().0] = reading(Some(position), Quality::Good);
+    history.record(start, &image);
+    drop(history);
+    thread.join().unwrap();
+    let trends = Trends::default();
+    let end = start + SignedDuration::from_mins(5);
+    refill(&trends, &config, &folder.journal_dir(), end).unwrap();
+    for (series, expected) in [(Series::Meter(0), 2.5), (Series::Section(0), 2.5), (Series::Gate(0), 0.25)] {
+        let window = trends.window(series, start, end, 100);
+        let means: Vec<_> = window.buckets.iter().map(|bucket| bucket.map(|bucket| bucket.mean)).collect();
+        let mut whole = vec![Some(expected); 5];
+        whole.push(None);
+        assert_eq!(means, whole, "{series:?}");
+    }
 }
 
 const CHILD: &str = "QINDAN_TEST_APPEND_TO";
