@@ -205,6 +205,11 @@ impl Allowed {
     pub fn range(&self) -> (Opening, Opening) {
         (self.lowest, self.highest)
     }
+
+    /// The limits that set the ends of the range, where they are not those of the stroke itself.
+    pub fn bounds(&self) -> (Option<Limit>, Option<Limit>) {
+        (self.at_least.last().cloned(), self.at_most.last().cloned())
+    }
 }
 
 /// Everything [`survey`] looks at for one gate.

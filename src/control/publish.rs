@@ -71,7 +71,8 @@ impl Controller {
         let error = path.and_then(|at| self.carry.river.paths.get(at)).map_or(0.0, |m| m.error);
         let series = self.carry.river.meters.get(&section.meter);
         let day = self.carry.days.get(id.0).filter(|d| d.day == Some(date) && d.seconds > 0.0);
-        let forecast = path.map_or_else(Vec::new, |at| self.forecast(at, now));
+        let ahead = path.map_or_else(Vec::new, |at| self.forecast(at, now));
+        let (forecast, forecast_band): (Vec<_>, Vec<_>) = ahead.into_iter().unzip();
         let forecast_min = forecast.iter().copied().min_by(|a, b| a.1.get().total_cmp(&b.1.get()));
         let estimate = forecast.first().map_or(UNKNOWN, |(_, flow)| Estimate {
             flow: Some(*flow),
@@ -87,11 +88,13 @@ impl Controller {
             hour_mean: series.and_then(|s| s.hourly(1).first().copied()).and_then(Discharge::new),
             day_mean: day.and_then(|d| Discharge::new(d.volume / d.seconds)),
             forecast,
+            forecast_band,
             forecast_min,
         })
     }
 
-    fn forecast(&self, path: usize, now: Now) -> Vec<(f64, Discharge)> {
+    /// Hours from now with the flow expected, and its least and largest.
+    fn forecast(&self, path: usize, now: Now) -> Vec<((f64, Discharge), (Discharge, Discharge))> {
         let scene = estimate::Scene { basin: &self.basin, schedules: &self.schedules, utc: now.utc };
         let Some(release) = self.paths.get(path).and_then(|p| self.release_of(p.source.0)) else {
             return Vec::new();
@@ -100,7 +103,8 @@ impl Controller {
             .filter_map(|hour| {
                 let ahead = f64::from(hour);
                 let band = self.carry.river.expected(&scene, &self.paths, path, release, ahead)?;
-                Some((ahead, Discharge::new(band.mid)?))
+                let range = (Discharge::new(band.low)?, Discharge::new(band.high)?);
+                Some(((ahead, Discharge::new(band.mid)?), range))
             })
             .collect()
     }
@@ -136,6 +140,8 @@ impl Controller {
             }),
             starts: (memory.starts_within(HOUR, now.mono), memory.starts_within(DAY, now.mono)),
             blocked_by: allowed.refusals(Purpose::Operator),
+            permitted: allowed.range(),
+            permitted_by: allowed.bounds(),
         })
     }
 

@@ -68,6 +68,10 @@ pub struct GateStatus {
     pub starts: (u32, u32),
     /// What keeps it from moving now, failing ones first.
     pub blocked_by: Vec<Limit>,
+    /// Openings permitted now, lowest and highest; the first above the second when limits contradict.
+    pub permitted: (Opening, Opening),
+    /// The limits that set them: of the lowest opening, of the highest.
+    pub permitted_by: (Option<Limit>, Option<Limit>),
 }
 
 /// State machine of a gate as seen by the page; see `control/gate.rs` for the transitions.
@@ -118,6 +122,8 @@ pub struct SectionStatus {
     pub day_mean: Option<Discharge>,
     /// Expected flow ahead: hours from now and flow, hourly.
     pub forecast: Vec<(f64, Discharge)>,
+    /// Least and largest flow the forecast allows for, in the order of `forecast`.
+    pub forecast_band: Vec<(Discharge, Discharge)>,
     /// Smallest forecast value and when, hours from now.
     pub forecast_min: Option<(f64, Discharge)>,
 }

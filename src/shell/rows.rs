@@ -62,6 +62,7 @@ fn row(record: &Record, outcome: Option<&Record>) -> ActionRow {
         limits: Value::Array(record.limits.clone()),
         outcome: serde_json::to_value(&ended.outcome).unwrap_or_default(),
         took_ms: ended.took_ms,
+        detail: record.detail.clone().unwrap_or_default(),
     }
 }
 

@@ -372,6 +372,7 @@ pub(crate) fn empty_status(config: &Config) -> Status {
                 hour_mean: None,
                 day_mean: None,
                 forecast: Vec::new(),
+                forecast_band: Vec::new(),
                 forecast_min: None,
             })
             .collect(),
@@ -391,6 +392,8 @@ pub(crate) fn empty_status(config: &Config) -> Status {
                 in_flight: None,
                 starts: (0, 0),
                 blocked_by: vec![Limit::PositionUnknown],
+                permitted: (basin.gates[i].lowest, basin.gates[i].highest),
+                permitted_by: (None, None),
             })
             .collect(),
         nodes: vec![nothing; basin.nodes.len()],
@@ -504,6 +507,14 @@ fn fill_sections(config: &Config, status: &mut Status) {
                 .map(|h| {
                     let wave = 0.05 * (f64::from(h) / 7.0).sin() - 0.02 * (f64::from(h) / 24.0);
                     (f64::from(h), q(flow + wave))
+                })
+                .collect();
+            now.forecast_band = now
+                .forecast
+                .iter()
+                .map(|(h, flow)| {
+                    let spread = 0.02 + 0.0015 * h;
+                    (q(flow.get() - spread), q(flow.get() + 1.6 * spread))
                 })
                 .collect();
             now.forecast_min = now.forecast.iter().copied().min_by(|a, b| a.1.get().total_cmp(&b.1.get()));

@@ -163,6 +163,7 @@ fn intake(intake: &Intake) -> Value {
 fn wetland(wetland: &Wetland) -> Value {
     json!({
         "id": wetland.id, "name": wetland.name, "source": place(wetland.source), "inlet": wetland.inlet,
+        "more_inlets": wetland.more_inlets,
         "survival_m3s": wetland.survival, "design_m3s": wetland.design, "level_band_m": wetland.level_band,
         "level_meter": wetland.level_meter, "flow_meter": wetland.flow_meter,
         "responsible": responsible(&wetland.responsible),

@@ -1,8 +1,9 @@
 //! What an act would do, before it is done, and whether that is still true when it is confirmed.
 //!
 //! This is worked out from the published status alone: the configured wave travel times give the arrival window,
-//! and flows are only foretold where opening and flow are proportional (valves). [`preview`] is one pure
-//! function behind [`Previewer`], so a better one can take its place.
+//! and the equations of the structures, scaled to the flow seen now, give the flow at another opening where the
+//! level above is measured. [`preview`] is one pure function behind [`Previewer`], so a better one can take its
+//! place.
 
 use std::sync::Arc;
 
@@ -15,7 +16,8 @@ use crate::control::operator::{Authority, Mode, Order};
 use crate::control::quality::{Quality, Reading, Reason};
 use crate::control::reason::Limit;
 use crate::control::status::{GateState, GateStatus, Status};
-use crate::units::{Discharge, Opening};
+use crate::control::structure;
+use crate::units::{Discharge, Opening, Stage};
 
 /// Works out a preview; pure.
 pub type Previewer = Arc<dyn Fn(&Config, &Status, &Order) -> Preview + Send + Sync>;
@@ -39,10 +41,21 @@ pub struct Preview {
     pub sections: Vec<Reached>,
     /// What stands in the way now, failing first; empty means it may go.
     pub blocked_by: Vec<Limit>,
+    /// Openings permitted now, with the limits that set both ends.
+    pub permitted: Option<Permitted>,
     /// Values this rests on.
     pub inputs: Vec<Input>,
     /// The gate leaves automatic control.
     pub takes_manual: bool,
+}
+
+/// What limits a set-point.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Permitted {
+    /// Lowest and highest opening.
+    pub range: (Opening, Opening),
+    /// What sets them.
+    pub by: (Option<Limit>, Option<Limit>),
 }
 
 /// A section below the gate.
@@ -178,7 +191,10 @@ pub fn preview(config: &Config, status: &Status, order: &Order) -> Preview {
         | Order::StopGate { .. }
         | Order::Acknowledge { .. } => None,
     };
-    let flow_then = gate.zip(now).zip(to).and_then(|((id, now), to)| flow_at(basin, id, now, to));
+    let flow_then = gate.zip(now).zip(to).and_then(|((id, now), to)| {
+        let level = level_above(config, status, id);
+        flow_at(basin, id, now, to, level)
+    });
     let change = flow_then.zip(now.and_then(|now| now.flow.flow)).map(|(then, now)| then - now);
     Preview {
         gate,
@@ -191,43 +207,55 @@ pub fn preview(config: &Config, status: &Status, order: &Order) -> Preview {
         flow_now_m3s: now.and_then(|now| now.flow.flow),
         flow_then_m3s: flow_then,
         sections: gate.zip(to).map_or_else(Vec::new, |(id, _)| reached(basin, status, id, change)),
-        blocked_by: now.map_or_else(Vec::new, |now| standing(&now.blocked_by, order)),
+        blocked_by: now.map_or_else(Vec::new, |now| standing(now, order)),
+        permitted: now.map(|now| Permitted { range: now.permitted, by: now.permitted_by.clone() }),
         inputs: inputs(basin, status, gate.zip(now)),
         takes_manual: to.is_some() && now.is_some_and(|now| now.authority == Authority::Automatic),
     }
 }
 
-/// Limits that also bind a person's set-point: taking the gate into manual ends those of mode and authority.
-fn standing(limits: &[Limit], order: &Order) -> Vec<Limit> {
-    match order {
-        Order::SetPoint { .. } => limits
-            .iter()
-            .filter(|l| !matches!(l, Limit::Manual | Limit::Mode | Limit::TooSmall))
-            .cloned()
-            .collect(),
-        Order::HoldAll
-        | Order::ReleaseHold
-        | Order::SetMode { .. }
-        | Order::SetAuthority { .. }
-        | Order::StopGate { .. }
-        | Order::Acknowledge { .. } => Vec::new(),
-    }
+/// Limits that bind a person's set-point: taking the gate into manual ends that of authority.
+fn standing(now: &GateStatus, order: &Order) -> Vec<Limit> {
+    let Order::SetPoint { opening, .. } = order else { return Vec::new() };
+    let refused = now.blocked_by.iter().filter(|l| !matches!(l, Limit::Manual | Limit::TooSmall)).cloned();
+    let (lowest, highest) = now.permitted;
+    let (low, high) = &now.permitted_by;
+    let below = low.clone().filter(|_| *opening < lowest);
+    let above = high.clone().filter(|_| *opening > highest);
+    refused.chain(below).chain(above).collect()
 }
 
-/// Flow at another opening where it is proportional to the opening, and where a shut gate passes nothing.
-fn flow_at(basin: &Basin, id: GateId, now: &GateStatus, to: Opening) -> Option<Discharge> {
-    if to == Opening::SHUT {
+/// Measured level of the water body a gate takes from.
+fn level_above(config: &Config, status: &Status, id: GateId) -> Option<Stage> {
+    let Place::Reservoir(body) = config.basin.gates.get(id.0)?.from else { return None };
+    let meter = config.basin.reservoirs.get(body.0)?.level_meter?;
+    let point = (*config.field.wiring.meters.get(meter.0)?)?;
+    status.image.get(point.0)?.usable().and_then(Stage::new)
+}
+
+/// Flow at another opening: by the equation of the structure, scaled to what passes now where that is known.
+fn flow_at(
+    basin: &Basin,
+    id: GateId,
+    now: &GateStatus,
+    to: Opening,
+    level: Option<Stage>,
+) -> Option<Discharge> {
+    let gate = basin.gates.get(id.0)?;
+    if to == Opening::SHUT && !matches!(gate.kind, GateKind::Flap { .. }) {
         return Some(Discharge::ZERO);
     }
-    let (flow, opening) = (now.flow.flow?, now.opening?.fraction());
-    match basin.gates.get(id.0)?.kind {
-        GateKind::Valve { .. } if opening > 0.02 => Some(flow * (to.fraction() / opening)),
-        GateKind::Valve { .. }
-        | GateKind::Radial { .. }
-        | GateKind::Plane { .. }
-        | GateKind::Flap { .. }
-        | GateKind::Turbine { .. } => None,
+    let seen = now.flow.flow.zip(now.opening).filter(|(_, opening)| opening.fraction() > 0.02);
+    let scale =
+        |then: f64, before: f64| seen.filter(|_| before > 0.0).map(|(flow, _)| flow * (then / before));
+    // A valve is near linear, so its level need not be known.
+    if let (GateKind::Valve { .. }, Some((_, opening))) = (gate.kind, seen) {
+        return scale(to.fraction(), opening.fraction());
     }
+    let level = level?;
+    let then = structure::flow(gate, to, level);
+    let before = now.opening.map_or(0.0, |opening| structure::flow(gate, opening, level).get());
+    Some(scale(then.get(), before).unwrap_or(then))
 }
 
 /// Sections downstream of a gate with the hours a change takes to them.

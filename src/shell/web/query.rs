@@ -49,6 +49,8 @@ pub struct ActionRow {
     pub outcome: Value,
     /// From intent to terminal state, ms of service time.
     pub took_ms: Option<u64>,
+    /// For acts of people: what was asked and answered; null otherwise.
+    pub detail: Value,
 }
 
 /// Returns the newest rows of the action log, newest first: commands with their outcome, refusals and acts of

@@ -126,6 +126,8 @@ fn section(section: &SectionStatus) -> Value {
         "hour_mean_m3s": section.hour_mean.map(flow),
         "day_mean_m3s": section.day_mean.map(flow),
         "forecast": section.forecast.iter().map(ahead).collect::<Vec<_>>(),
+        "forecast_band": section.forecast_band.iter().map(|(low, high)| (flow(*low), flow(*high)))
+            .collect::<Vec<_>>(),
         "forecast_min": section.forecast_min.as_ref().map(ahead),
     })
 }
@@ -145,6 +147,8 @@ fn gate(gate: &GateStatus) -> Value {
         "in_flight": gate.in_flight.as_ref().map(command),
         "starts": gate.starts,
         "blocked_by": gate.blocked_by,
+        "permitted": (opening(gate.permitted.0), opening(gate.permitted.1)),
+        "permitted_by": gate.permitted_by,
     })
 }
 

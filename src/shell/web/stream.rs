@@ -23,6 +23,8 @@ use super::feed::Frame;
 
 /// Time between two beats, real time.
 const BEAT: Duration = Duration::from_secs(2);
+/// How soon a page that lost the stream comes back, real time.
+const RETRY: Duration = Duration::from_secs(1);
 
 pub(super) async fn events(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     let Ok(permit) = app.streams.clone().try_acquire_owned() else {
@@ -76,7 +78,7 @@ impl Client {
         let id = format!("{}-{}", self.app.boot, frame.seq);
         Some(match frame.patch.as_ref().filter(|_| follows) {
             Some(patch) => Event::default().event("patch").id(id).data(utf8(patch)),
-            None => Event::default().event("full").id(id).data(utf8(&frame.full)),
+            None => Event::default().event("full").retry(RETRY).id(id).data(utf8(&frame.full)),
         })
     }
 
