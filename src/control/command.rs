@@ -62,6 +62,8 @@ pub enum NotSent {
     ReadOnly,
     /// The command queue of the link is full.
     Busy,
+    /// Its intent could not be recorded, and it protects nothing.
+    Unrecorded,
 }
 
 /// Report of a field task about one command, exactly one per command handed to it, later ones refine it.

@@ -557,11 +557,11 @@ pub(super) fn due_after(due: Duration, period_s: f64, now: Duration) -> Duration
 
 /// How an intent of the last run ended, read off the gate; `None` while it cannot be told.
 fn recovered(gate: &crate::basin::Gate, facts: &GateFacts, intent: &OpenIntent) -> Option<Terminal> {
-    let (target, _) = facts.target?;
     let to = match intent.action {
         Action::Goto(to) => to,
         Action::Stop => return Some(Terminal::Abandoned),
     };
+    let (target, _) = facts.target?;
     if gate::near(gate, target, to) {
         return Some(Terminal::Verified);
     }
@@ -572,7 +572,7 @@ fn recovered(gate: &crate::basin::Gate, facts: &GateFacts, intent: &OpenIntent) 
     Some(Terminal::Failed { why })
 }
 
-fn outcome_entry(gate: &str, ended: &Ended, after: Option<Opening>) -> Entry {
+pub(super) fn outcome_entry(gate: &str, ended: &Ended, after: Option<Opening>) -> Entry {
     let mut entry = Entry::new(Kind::Outcome, ended.command.actor.clone());
     entry.gate = Some(gate.into());
     entry.command = Some(ended.command.id);

@@ -10,6 +10,7 @@ pub mod estimate;
 mod facts;
 pub mod gate;
 pub mod grade;
+mod handover;
 pub mod interlock;
 pub mod operator;
 pub mod outlets;

@@ -161,6 +161,11 @@ impl Clock {
         tokio::time::Instant::now() + after.min(LONGEST_WAIT)
     }
 
+    /// The civil time of the machine, whatever the speed of this clock: for what outlives a run.
+    pub fn machine_utc() -> Timestamp {
+        civil_now()
+    }
+
     /// A mark on real time, to measure how long something took.
     pub fn mark(&self) -> Mark {
         Mark(real_now())

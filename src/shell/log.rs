@@ -376,12 +376,23 @@ impl Acts {
                     found.push((Verdict::Unmatched, format!("record {seq}: outcome without an open intent")));
                 }
             }
+            (Kind::Recovered, _) => self.taken_up(&record),
             (Kind::Intent | Kind::LateIntent, None) => {
                 found.push((Verdict::Unmatched, format!("record {seq}: intent without a command number")));
             }
             _ => {}
         }
         found
+    }
+
+    /// A start names the open intents of the one before that it goes on with: they are its own from now on.
+    fn taken_up(&mut self, record: &Record) {
+        let commands = record.detail.as_ref().and_then(|detail| detail["commands"].as_array());
+        for command in commands.into_iter().flatten().filter_map(serde_json::Value::as_u64) {
+            if let Some((_, boot)) = self.open.get_mut(&command) {
+                boot.clone_from(&record.boot);
+            }
+        }
     }
 
     /// Intents left open: natural in the newest start, a fault when a later start did not take them up.

@@ -160,6 +160,7 @@ pub fn write_result(result: WriteResult) -> String {
                 NotSent::Observing => "observing",
                 NotSent::ReadOnly => "read only",
                 NotSent::Busy => "queue full",
+                NotSent::Unrecorded => "its intent could not be recorded",
             };
             format!("not sent ({why})")
         }

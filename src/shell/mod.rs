@@ -1,15 +1,23 @@
 //! Acts and does not think: all that is async, all that can fail outside.
 
 pub mod clock;
+mod counters;
+mod cycle;
 pub mod data_dir;
 pub mod field;
 pub mod history;
 pub mod journal;
 pub mod log;
 pub mod log_text;
+mod memory;
+pub mod notify;
+pub mod pace;
 pub mod record;
 pub mod refill;
 pub mod rows;
+pub mod service;
+mod start;
+pub mod starts;
 pub mod store;
 pub mod trend;
 pub mod web;

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -29,12 +29,25 @@ const IDLE: Duration = Duration::from_secs(1);
 
 /// The record could not take an entry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct RecordError(pub String);
+pub enum RecordError {
+    /// The disk refused; the entries are kept and written later, intents as `late-intent`.
+    #[error("{0}")]
+    Refused(String),
+    /// No word from the disk yet; the entries are written when it wakes up.
+    #[error("no word from the disk within {0:?}")]
+    Slow(Duration),
+    /// The record takes nothing more.
+    #[error("the record takes nothing more: {0}")]
+    Full(String),
+}
+
+const ENDED: &str = "its thread ended";
 
 type Reply = oneshot::Sender<Result<Vec<u64>, RecordError>>;
+type Answer = oneshot::Receiver<Result<Vec<u64>, RecordError>>;
 
 struct Batch {
+    number: u64,
     entries: Vec<Entry>,
     now: Now,
     reply: Option<Reply>,
@@ -45,6 +58,11 @@ struct Shared {
     ok: AtomicBool,
     last: AtomicU64,
     kept: AtomicU64,
+    /// Batches handed in, and the newest of them that has its answer.
+    handed: AtomicU64,
+    answered: AtomicU64,
+    /// Newest batch somebody gave up waiting for.
+    late: AtomicU64,
 }
 
 /// Hands entries to the record thread; cheap to clone. The thread ends when the last one is dropped.
@@ -65,6 +83,9 @@ impl RecordHandle {
             ok: AtomicBool::new(true),
             last: AtomicU64::new(journal.last_seq()),
             kept: AtomicU64::new(0),
+            handed: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
+            late: AtomicU64::new(0),
         });
         let writer = Writer {
             journal,
@@ -87,9 +108,40 @@ impl RecordHandle {
         if entries.is_empty() {
             return Ok(Vec::new());
         }
+        let (_, answer) = self.hand_in_for_answer(entries, now)?;
+        answer.await.map_err(|_| RecordError::Full(ENDED.into()))?
+    }
+
+    /// As [`RecordHandle::append`], waiting at most `patience` of real time. While the disk hangs nothing waits
+    /// for it: entries are handed in as late as they are.
+    ///
+    /// # Errors
+    /// As [`RecordHandle::append`], and [`RecordError::Slow`].
+    pub async fn append_within(
+        &self,
+        mut entries: Vec<Entry>,
+        now: Now,
+        patience: Duration,
+    ) -> Result<Vec<u64>, RecordError> {
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        if self.hangs() {
+            entries.iter_mut().for_each(make_late);
+            self.append_later(entries, now)?;
+            return Err(RecordError::Slow(patience));
+        }
+        let (number, answer) = self.hand_in_for_answer(entries, now)?;
+        if let Ok(answer) = tokio::time::timeout(patience, answer).await {
+            return answer.map_err(|_| RecordError::Full(ENDED.into()))?;
+        }
+        self.shared.late.fetch_max(number, Ordering::AcqRel);
+        Err(RecordError::Slow(patience))
+    }
+
+    fn hand_in_for_answer(&self, entries: Vec<Entry>, now: Now) -> Result<(u64, Answer), RecordError> {
         let (reply, answer) = oneshot::channel();
-        self.hand_in(Batch { entries, now, reply: Some(reply) })?;
-        answer.await.map_err(|_| RecordError("the record thread ended".into()))?
+        Ok((self.hand_in(entries, now, Some(reply))?, answer))
     }
 
     /// Hands in entries without waiting for the acknowledgement, as facts that do not precede a command.
@@ -97,19 +149,27 @@ impl RecordHandle {
     /// # Errors
     /// When the queue is full or the thread has ended.
     pub fn append_later(&self, entries: Vec<Entry>, now: Now) -> Result<(), RecordError> {
-        if entries.is_empty() { Ok(()) } else { self.hand_in(Batch { entries, now, reply: None }) }
+        if entries.is_empty() { Ok(()) } else { self.hand_in(entries, now, None).map(|_| ()) }
     }
 
-    fn hand_in(&self, batch: Batch) -> Result<(), RecordError> {
-        self.queue.try_send(batch).map_err(|error| {
+    fn hand_in(&self, entries: Vec<Entry>, now: Now, reply: Option<Reply>) -> Result<u64, RecordError> {
+        let number = self.shared.handed.fetch_add(1, Ordering::AcqRel) + 1;
+        self.queue.try_send(Batch { number, entries, now, reply }).map(|()| number).map_err(|error| {
             self.shared.ok.store(false, Ordering::Release);
-            RecordError(format!("the record takes nothing more: {error}"))
+            let (TrySendError::Full(batch) | TrySendError::Disconnected(batch)) = &error;
+            tracing::error!(entries = ?batch.entries, "entries lost for the record");
+            RecordError::Full(error.to_string())
         })
     }
 
-    /// Whether the newest batch could be written and none is kept.
+    /// Whether the newest batch could be written, none is kept and nobody waits in vain.
     pub fn record_ok(&self) -> bool {
-        self.shared.ok.load(Ordering::Acquire)
+        self.shared.ok.load(Ordering::Acquire) && !self.hangs()
+    }
+
+    /// Whether a batch somebody gave up waiting for has no answer yet.
+    fn hangs(&self) -> bool {
+        self.shared.answered.load(Ordering::Acquire) < self.shared.late.load(Ordering::Acquire)
     }
 
     /// Sequence of the last acknowledged record.
@@ -183,7 +243,7 @@ impl Writer {
                 let mut fresh = seqs.into_iter();
                 for batch in group {
                     let seqs = fresh.by_ref().take(batch.entries.len()).collect();
-                    answer(batch.reply, Ok(seqs));
+                    self.answer(batch.number, batch.reply, Ok(seqs));
                 }
             }
             Err(error) => self.keep(group, &error),
@@ -205,15 +265,11 @@ impl Writer {
             self.shared.ok.store(false, Ordering::Release);
         }
         tracing::error!(%error, kept = self.backlog.len(), "the record cannot be written");
-        let why = RecordError(error.to_string());
+        let why = RecordError::Refused(error.to_string());
         let mut replies = Vec::with_capacity(group.len());
         for batch in group {
             for mut entry in batch.entries {
-                if entry.kind == Kind::Intent {
-                    let (command, gate) = (entry.command.map(|command| command.0), entry.gate.as_deref());
-                    tracing::error!(command, gate, action = ?entry.action, because = ?entry.because, "unrecorded intent");
-                    entry.kind = Kind::LateIntent;
-                }
+                make_late(&mut entry);
                 if can_wait && self.backlog.len() < BACKLOG {
                     self.backlog.push_back((entry, batch.now));
                 } else {
@@ -221,12 +277,18 @@ impl Writer {
                     self.lost += 1;
                 }
             }
-            replies.push(batch.reply);
+            replies.push((batch.number, batch.reply));
         }
         self.shared.kept.store(self.backlog.len() as u64, Ordering::Release);
-        for reply in replies {
-            answer(reply, Err(why.clone()));
+        for (number, reply) in replies {
+            self.answer(number, reply, Err(why.clone()));
         }
+    }
+
+    fn answer(&self, number: u64, reply: Option<Reply>, with: Result<Vec<u64>, RecordError>) {
+        self.shared.answered.fetch_max(number, Ordering::AcqRel);
+        // Nobody waits any more: the record holds all the same.
+        drop(reply.map(|reply| reply.send(with)));
     }
 
     fn tell_of_lost(&mut self) {
@@ -240,7 +302,11 @@ impl Writer {
     }
 }
 
-fn answer(reply: Option<Reply>, with: Result<Vec<u64>, RecordError>) {
-    // Nobody waits any more: the record holds all the same.
-    drop(reply.map(|reply| reply.send(with)));
+/// An intent that goes out before its record, said in the system log.
+fn make_late(entry: &mut Entry) {
+    if entry.kind == Kind::Intent {
+        let (command, gate) = (entry.command.map(|command| command.0), entry.gate.as_deref());
+        tracing::error!(command, gate, action = ?entry.action, because = ?entry.because, "unrecorded intent");
+        entry.kind = Kind::LateIntent;
+    }
 }

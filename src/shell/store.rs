@@ -68,6 +68,7 @@ impl Query {
 
 enum Job {
     Put(Vec<Frame>),
+    Close,
     Find(Query, oneshot::Sender<Vec<Record>>),
 }
 
@@ -79,7 +80,7 @@ struct Shared {
     rebuilds: AtomicU64,
 }
 
-/// Handle of the view; cheap to clone. Its thread ends when the last one is dropped.
+/// Handle of the view; cheap to clone. Its thread ends when the last one is dropped, or with [`Store::close`].
 #[derive(Clone, Debug)]
 pub struct Store {
     queue: SyncSender<Job>,
@@ -111,6 +112,11 @@ impl Store {
         {
             self.shared.stale.store(true, Ordering::Release);
         }
+    }
+
+    /// Ends the thread after what was put so far; later queries read the journal. Waits for room in the queue.
+    pub fn close(&self) {
+        drop(self.queue.send(Job::Close));
     }
 
     /// Whether queries read the journal because the view is behind, broken or being rebuilt.
@@ -328,9 +334,9 @@ impl Keeper {
         let mut view = self.ready();
         loop {
             let job = match jobs.recv_timeout(PATIENCE) {
+                Ok(Job::Close) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(job) => Some(job),
                 Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => break,
             };
             if view.is_none() {
                 view = self.ready();
@@ -348,6 +354,7 @@ impl Keeper {
                 Err(Trouble::Unusable(why)) => view = self.renew(&why),
             }
         }
+        self.shared.stale.store(true, Ordering::Release);
         let closed = guarded(|| {
             if let Some(view) = view {
                 view.db.flush()?;
@@ -380,7 +387,7 @@ impl Keeper {
                 drop(reply.send(found));
                 Ok(())
             }
-            None => Ok(()),
+            Some(Job::Close) | None => Ok(()),
         }?;
         if self.shared.stale.load(Ordering::Acquire) { self.catch_up(view) } else { Ok(()) }
     }

@@ -21,4 +21,6 @@ mod journal;
 mod modbus;
 mod record;
 mod registers;
+mod service;
+mod site;
 mod web;

@@ -29,7 +29,7 @@ pub use order::{FieldAction, WriteOrder};
 
 use crate::basin::GateId;
 use crate::control::command::{CommandId, NotSent, WriteReport, WriteResult};
-use crate::control::quality::Sample;
+use crate::control::quality::{Reason, Sample};
 use crate::points::{self, LinkId};
 use crate::shell::clock::Clock;
 use health::LinkHealth;
@@ -62,6 +62,11 @@ impl Shared {
         let report = WriteReport { command, gate, result, at: self.clock.now().mono };
         self.reports.lock().unwrap_or_else(PoisonError::into_inner).push(report);
         self.happened();
+    }
+
+    fn health(&self) -> Vec<LinkHealth> {
+        let all = self.health.iter();
+        all.map(|health| health.lock().unwrap_or_else(PoisonError::into_inner).clone()).collect()
     }
 
     fn happened(&self) {
@@ -165,8 +170,7 @@ impl FieldHandle {
 
     /// State and counters of all links, in file order.
     pub fn health(&self) -> Vec<LinkHealth> {
-        let all = self.shared.health.iter();
-        all.map(|health| health.lock().unwrap_or_else(PoisonError::into_inner).clone()).collect()
+        self.shared.health()
     }
 
     /// Changes whenever a request has ended or a report was made.
@@ -174,9 +178,21 @@ impl FieldHandle {
         self.shared.progress.subscribe()
     }
 
+    /// Whether every scanned point has been read or has failed to be read once.
+    pub fn is_settled(&self) -> bool {
+        let scanned = self.shared.field.points.iter().map(|point| point.class.is_some());
+        let never = |sample: &Sample| sample.good.is_none() && sample.fault == Some(Reason::NeverRead);
+        !self.freeze().iter().zip(scanned).any(|(sample, scanned)| scanned && never(sample))
+    }
+
+    /// A second look at state and counters, which does not keep the field alive.
+    pub fn monitor(&self) -> Monitor {
+        Monitor(Arc::clone(&self.shared))
+    }
+
     /// Ends in order: the open request of each link is finished or times out, waiting orders are reported as
-    /// not sent. Tasks that take longer than 5 s are cut off.
-    pub async fn shutdown(mut self) {
+    /// not sent. Tasks that take longer than 5 s are cut off. Gives the reports not yet taken.
+    pub async fn shutdown(mut self) -> Vec<WriteReport> {
         self.stop.send_replace(true);
         let deadline = self.shared.clock.real_deadline(SHUTDOWN_MOST);
         for task in &mut self.tasks {
@@ -184,6 +200,18 @@ impl FieldHandle {
                 task.abort();
             }
         }
+        self.take_reports()
+    }
+}
+
+/// Shows state and counters of the field, also after its end.
+#[derive(Clone, Debug)]
+pub struct Monitor(Arc<Shared>);
+
+impl Monitor {
+    /// State and counters of all links, in file order.
+    pub fn health(&self) -> Vec<LinkHealth> {
+        self.0.health()
     }
 }
 

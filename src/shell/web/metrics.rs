@@ -23,8 +23,43 @@ pub(super) const BLIND_AFTER: Duration = Duration::from_secs(5);
 pub struct Health {
     /// Links to the field.
     pub links: Vec<LinkRow>,
-    /// Further counters by metric name (`qindan_…_total`), with a help text.
-    pub counters: Vec<(&'static str, &'static str, f64)>,
+    /// Further numbers of the service.
+    pub counters: Vec<Metric>,
+}
+
+/// One family of numbers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Metric {
+    /// `qindan_…`, with its unit.
+    pub name: &'static str,
+    /// What kind of number.
+    pub kind: MetricKind,
+    /// One line of explanation.
+    pub help: &'static str,
+    /// Values, each with its label where there are several.
+    pub rows: Vec<(Option<(&'static str, &'static str)>, f64)>,
+}
+
+/// How a number behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MetricKind {
+    /// Only rises, from 0 at the start of the service.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+}
+
+impl Metric {
+    /// A single number that only rises.
+    pub fn counter(name: &'static str, help: &'static str, value: f64) -> Self {
+        Self { name, kind: MetricKind::Counter, help, rows: vec![(None, value)] }
+    }
+
+    /// A single number that goes up and down.
+    pub fn gauge(name: &'static str, help: &'static str, value: f64) -> Self {
+        Self { name, kind: MetricKind::Gauge, help, rows: vec![(None, value)] }
+    }
 }
 
 /// One link to the field.
@@ -152,8 +187,15 @@ fn render(app: &App, status: &Status) -> String {
         page.row("qindan_link_timeouts_total", &label, count(link.timeouts));
         page.row("qindan_link_writes_total", &label, count(link.writes));
     }
-    for (name, help, value) in &health.counters {
-        page.one(name, "counter", help, *value);
+    for metric in &health.counters {
+        let kind = match metric.kind {
+            MetricKind::Counter => "counter",
+            MetricKind::Gauge => "gauge",
+        };
+        page.family(metric.name, kind, metric.help);
+        for (label, value) in &metric.rows {
+            page.row(metric.name, label.as_slice(), *value);
+        }
     }
     page.finish()
 }

@@ -1,0 +1,153 @@
+//! What the cycle counts and measures about itself, for `/metrics`.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::field::Monitor;
+use super::field::health::LinkState;
+use super::web::{Health, HealthSource, LinkRow, Metric, MetricKind};
+use crate::config::Config;
+use crate::control::command::Terminal;
+
+/// How long something takes, real time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Timing {
+    count: u64,
+    sum: Duration,
+    longest: Duration,
+}
+
+impl Timing {
+    pub(super) fn add(&mut self, took: Duration) {
+        self.count += 1;
+        self.sum += took;
+        self.longest = self.longest.max(took);
+    }
+}
+
+/// All numbers since the start.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Numbers {
+    pub(super) ticks: u64,
+    /// Ticks left out because the one before ended too late.
+    pub(super) skipped: u64,
+    /// How far behind its due time the newest tick began, service time.
+    pub(super) lateness: Duration,
+    pub(super) behind: bool,
+    pub(super) decide: Timing,
+    pub(super) append: Timing,
+    /// Commands handed to the field, and those kept back because their intent could not be recorded.
+    pub(super) sent: u64,
+    pub(super) withheld: u64,
+    pub(super) acts: u64,
+    pub(super) outcomes: BTreeMap<&'static str, u64>,
+    pub(super) records: u64,
+    pub(super) kept: u64,
+    pub(super) history_dropped: u64,
+    pub(super) saves_failed: u64,
+}
+
+impl Numbers {
+    pub(super) fn ended(&mut self, terminal: &Terminal) {
+        let name = match terminal {
+            Terminal::Verified => "verified",
+            Terminal::Failed { .. } => "failed",
+            Terminal::Expired => "expired",
+            Terminal::Superseded => "superseded",
+            Terminal::Abandoned => "abandoned",
+        };
+        *self.outcomes.entry(name).or_default() += 1;
+    }
+}
+
+/// Numbers shared by the cycle, which writes them, and `/metrics`, which shows them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Counters(Arc<Mutex<Numbers>>);
+
+impl Counters {
+    pub(super) fn update<T>(&self, act: impl FnOnce(&mut Numbers) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What `/metrics` shows of cycle and field.
+    pub(super) fn health_source(&self, config: &Arc<Config>, monitor: Monitor) -> HealthSource {
+        let (counters, config) = (self.clone(), Arc::clone(config));
+        Arc::new(move || Health {
+            links: links(&config, &monitor),
+            counters: families(&counters.update(|numbers| numbers.clone())),
+        })
+    }
+}
+
+fn links(config: &Config, monitor: &Monitor) -> Vec<LinkRow> {
+    let row = |health: super::field::health::LinkHealth| LinkRow {
+        id: config.field.links.get(health.link.0).map(|link| link.id.clone()).unwrap_or_default(),
+        up: health.state == LinkState::Up,
+        requests: health.counters.requests,
+        timeouts: health.counters.timeouts,
+        writes: health.counters.writes,
+    };
+    monitor.health().into_iter().map(row).collect()
+}
+
+fn families(now: &Numbers) -> Vec<Metric> {
+    let outcomes = now.outcomes.iter().map(|(name, n)| (Some(("outcome", *name)), count(*n)));
+    let seconds = |name, help, of: Timing| {
+        let rows = vec![
+            (Some(("stat", "sum")), of.sum.as_secs_f64()),
+            (Some(("stat", "count")), count(of.count)),
+            (Some(("stat", "longest")), of.longest.as_secs_f64()),
+        ];
+        Metric { name, kind: MetricKind::Gauge, help, rows }
+    };
+    vec![
+        Metric::counter(
+            "qindan_ticks_skipped_total",
+            "Ticks left out because one was late",
+            count(now.skipped),
+        ),
+        Metric::gauge(
+            "qindan_tick_lateness_seconds",
+            "Service time by which the newest tick began late",
+            now.lateness.as_secs_f64(),
+        ),
+        Metric::gauge(
+            "qindan_cycle_behind",
+            "The cycle does not keep up with its clock",
+            f64::from(u8::from(now.behind)),
+        ),
+        seconds("qindan_decide_seconds", "Real time of the decisions", now.decide),
+        seconds("qindan_journal_append_seconds", "Real time until records were durable", now.append),
+        Metric::counter("qindan_commands_sent_total", "Commands handed to the field", count(now.sent)),
+        Metric::counter(
+            "qindan_commands_withheld_total",
+            "Commands not sent because their intent could not be recorded",
+            count(now.withheld),
+        ),
+        Metric {
+            name: "qindan_commands_ended_total",
+            kind: MetricKind::Counter,
+            help: "Commands by how they ended",
+            rows: outcomes.collect(),
+        },
+        Metric::counter("qindan_acts_total", "Acts of people taken", count(now.acts)),
+        Metric::gauge("qindan_records", "Number of the last record", count(now.records)),
+        Metric::gauge("qindan_records_kept", "Records in memory until the disk takes them", count(now.kept)),
+        Metric::counter(
+            "qindan_history_dropped_total",
+            "Rounds of samples left out for the disk",
+            count(now.history_dropped),
+        ),
+        Metric::counter(
+            "qindan_memory_saves_failed_total",
+            "Times the memory for the next start could not be stored",
+            count(now.saves_failed),
+        ),
+    ]
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a metric is a double by definition")]
+fn count(number: u64) -> f64 {
+    number as f64
+}

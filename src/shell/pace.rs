@@ -1,0 +1,116 @@
+//! The pace of a demonstration: lines that say what time it is and how fast it runs, from a plant that runs beside.
+
+use std::io::BufRead;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use super::clock::Clock;
+
+/// Without a line for this long the clock stands still, real time. Twice what a plant leaves between two lines.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// One line: `{"utc":"2026-05-01T00:00:00Z","speed":600.0}`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pace {
+    /// Civil time at the moment the line is written.
+    pub utc: Timestamp,
+    /// Service seconds in a real one from then on.
+    pub speed: f64,
+}
+
+/// A line that is none.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "pace: {line:?}: {why}; write {{\"utc\":\"2026-05-01T00:00:00Z\",\"speed\":600.0}}, speed from 0 to 100000"
+)]
+pub struct BadPace {
+    /// What was read.
+    line: String,
+    /// What is wrong with it.
+    why: String,
+}
+
+/// Lines of a pace, in order; ends with their source.
+pub type Paces = mpsc::Receiver<Result<Pace, BadPace>>;
+
+/// Reads lines on a thread of its own until `input` ends or a line is wrong.
+///
+/// # Errors
+/// When the system gives no thread.
+pub fn read(input: impl BufRead + Send + 'static) -> std::io::Result<Paces> {
+    let (sender, paces) = mpsc::channel(16);
+    std::thread::Builder::new().name("pace".into()).spawn(move || {
+        for line in input.lines().map_while(Result::ok).filter(|line| !line.trim().is_empty()) {
+            let pace = parse(&line);
+            let last = pace.is_err();
+            if sender.blocking_send(pace).is_err() || last {
+                break;
+            }
+        }
+    })?;
+    Ok(paces)
+}
+
+fn parse(line: &str) -> Result<Pace, BadPace> {
+    let bad = |why: String| BadPace { line: line.to_owned(), why };
+    let pace: Pace = serde_json::from_str(line).map_err(|error| bad(error.to_string()))?;
+    if (0.0..=100_000.0).contains(&pace.speed) { Ok(pace) } else { Err(bad("speed out of range".into())) }
+}
+
+/// Sets `clock` by `paces` until they end. `first` is the line the clock started with.
+///
+/// # Errors
+/// A wrong line.
+pub async fn follow(clock: &Clock, first: Pace, mut paces: Paces) -> Result<(), BadPace> {
+    let mut pace = Some(first);
+    loop {
+        if let Some(Pace { utc, speed }) = pace {
+            let since = Duration::try_from(utc.duration_since(first.utc)).unwrap_or(Duration::ZERO);
+            clock.pace(since, utc, speed);
+        }
+        pace = match tokio::time::timeout(SILENCE, paces.recv()).await {
+            Ok(Some(line)) => Some(line?),
+            Ok(None) => return Ok(()),
+            Err(_) => {
+                if clock.speed() > 0.0 {
+                    let now = clock.now();
+                    clock.pace(now.mono, now.utc, 0.0);
+                    tracing::warn!("no pace for 1 s, the clock waits for the plant");
+                }
+                None
+            }
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_gives_time_and_speed_and_anything_else_is_refused() {
+        let pace = parse(r#"{"utc":"2026-05-01T00:00:00Z","speed":600.0}"#).unwrap();
+        assert_eq!((pace.utc.as_second(), pace.speed), (1_777_593_600, 600.0));
+        for line in
+            ["600", r#"{"utc":"2026-05-01T00:00:00Z"}"#, r#"{"utc":"2026-05-01T00:00:00Z","speed":-1}"#]
+        {
+            let why = parse(line).unwrap_err().to_string();
+            assert!(why.contains("speed from 0"), "{why}");
+        }
+    }
+
+    #[tokio::test]
+    async fn service_time_is_the_time_since_the_first_line() {
+        let text = "{\"utc\":\"2026-05-01T00:00:00Z\",\"speed\":0}\n\n{\"utc\":\"2026-05-01T00:10:00Z\",\"speed\":0}\n";
+        let mut paces = read(text.as_bytes()).unwrap();
+        let first = paces.recv().await.unwrap().unwrap();
+        let clock = Clock::paced(first.utc);
+        follow(&clock, first, paces).await.unwrap();
+        assert_eq!(clock.now().mono, Duration::from_secs(600));
+        assert_eq!(clock.now().utc.as_second(), 1_777_594_200);
+    }
+}

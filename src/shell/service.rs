@@ -1,0 +1,225 @@
+//! The running service: data folder, field, cycle and page joined, and taken apart again in order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle as Thread;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use super::clock::Clock;
+use super::counters::Counters;
+use super::cycle::{ACTS, Cycle, Parts};
+use super::data_dir::DataDir;
+use super::field::{self, FieldHandle};
+use super::pace;
+use super::rows::actions_source;
+use super::start::{Folder, Pacing};
+pub use super::start::{Options, StartError, Time};
+use super::store::Store;
+use super::web::{self, RealTime, WebState, preview};
+use crate::control::status::Status;
+
+/// Longest wait for the first readings before the first decision, real time: long enough for a device that is away
+/// to be known as such.
+const FIRST_READINGS: Duration = Duration::from_secs(10);
+/// Longest wait for the threads of record, samples and view to end, real time.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// Tells a service to stop, at any time of its life; clones tell the same one.
+#[derive(Clone, Debug)]
+pub struct Stop(Arc<watch::Sender<Option<String>>>);
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(None)))
+    }
+}
+
+impl Stop {
+    /// Says why; the first word counts.
+    pub fn now(&self, why: &str) {
+        self.0.send_if_modified(|stop| {
+            let first = stop.is_none();
+            stop.get_or_insert_with(|| why.to_owned());
+            first
+        });
+    }
+
+    /// Waits for the word.
+    pub(super) async fn told(&self) -> String {
+        let mut told = self.0.subscribe();
+        let why = told.wait_for(Option::is_some).await;
+        // The sender lives in `self`.
+        why.ok().and_then(|why| why.clone()).unwrap_or_default()
+    }
+
+    /// Whether it was said.
+    pub(super) fn is_told(&self) -> bool {
+        self.0.borrow().is_some()
+    }
+}
+
+/// Place of the view's thread among those that end: after record and samples.
+const VIEW_LAST: usize = 2;
+
+/// A service that runs, until its [`Stop`] is told.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    status: watch::Receiver<Arc<Status>>,
+    ended: JoinHandle<()>,
+}
+
+impl Running {
+    /// Takes the data folder, recovers what the last run left, connects, runs the first tick and serves the page.
+    /// Needs a tokio runtime with more than one thread.
+    ///
+    /// # Errors
+    /// What [`StartError`] names; nothing runs then.
+    pub async fn start(mut options: Options, stop: Stop) -> Result<Self, StartError> {
+        options.check_time()?;
+        let listen = options.address()?;
+        let listener = TcpListener::bind(listen).await.and_then(|l| Ok((l.local_addr()?, l)));
+        let (address, listener) =
+            listener.map_err(|source| StartError::System { what: format!("listen = {listen}"), source })?;
+        let paces = match std::mem::replace(&mut options.time, Time::Real) {
+            Time::Real => (Pacing::Real, None, None),
+            Time::Scaled { speed, start } => (Pacing::Scaled(speed), start, None),
+            Time::Paced(mut paces) => {
+                let first = paces.recv().await.ok_or(StartError::NoPace)??;
+                (Pacing::Paced(first), None, Some((first, paces)))
+            }
+        };
+        let (pacing, start, paces) = paces;
+        let config = Arc::clone(&options.config);
+        let access = options.access;
+        let opened = move || {
+            let folder = Folder::open(&options.config, &options.data)?;
+            let clock = folder.clock(pacing, start);
+            let awake = folder.wake(&options, &clock, pacing)?;
+            Ok::<_, StartError>((clock, awake))
+        };
+        let (clock, awake) = tokio::task::spawn_blocking(opened).await.map_err(|error| {
+            StartError::System { what: "open the data folder".into(), source: error.into() }
+        })??;
+        if let Some((first, paces)) = paces {
+            tokio::spawn(keep_pace(clock.clone(), first, paces, stop.clone()));
+        }
+        if let Err(error) = awake.record.append(awake.entries, clock.now()).await {
+            tracing::error!(%error, "the start was not recorded");
+        }
+        let field = field::start(Arc::clone(&config.field), clock.clone(), access);
+        settle(&field, &clock, &stop).await;
+        let counters = Counters::default();
+        let health = counters.health_source(&config, field.monitor());
+        let (acts, waiting) = mpsc::channel(ACTS);
+        let parts = Parts {
+            basin: Arc::clone(&config.basin),
+            clock,
+            controller: awake.controller,
+            field,
+            record: awake.record,
+            history: awake.history,
+            memory: awake.memory,
+            acts: waiting,
+            recovered: awake.recovered,
+            counters,
+        };
+        let cycle = Cycle::begin(parts, stop.clone()).await;
+        let status = cycle.status();
+        let real = Clock::real();
+        let state = WebState {
+            config,
+            status: status.clone(),
+            acts,
+            actions: actions_source(awake.view.clone()),
+            trends: awake.trends,
+            health,
+            preview: Arc::new(preview::preview),
+            time: RealTime::new(move || real.now()),
+        };
+        let page = web::serve(listener, state, async move { drop(stop.told().await) });
+        let page = tokio::spawn(page);
+        let ended = tokio::spawn(run(cycle.run(), page, awake.view, awake.threads, awake.dir));
+        tracing::info!(%address, "the service runs");
+        Ok(Self { address, status, ended })
+    }
+
+    /// Where the page is served.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Published after each tick.
+    pub fn status(&self) -> watch::Receiver<Arc<Status>> {
+        self.status.clone()
+    }
+
+    /// Waits until the service has stopped in order, as told: nothing is sent any more, commands in flight have
+    /// their end, memory and record are closed.
+    pub async fn ended(self) {
+        // A task that panicked has ended too; the panic has been told.
+        drop(self.ended.await);
+    }
+}
+
+async fn keep_pace(clock: Clock, first: pace::Pace, paces: pace::Paces, stop: Stop) {
+    match pace::follow(&clock, first, paces).await {
+        Ok(()) => stop.now("the pace ended"),
+        Err(error) => {
+            tracing::error!(%error, "stopping");
+            stop.now(&error.to_string());
+        }
+    }
+}
+
+/// Waits for the first readings of the field, so that the first decision stands on them and not on nothing.
+async fn settle(field: &FieldHandle, clock: &Clock, stop: &Stop) {
+    let mut progress = field.progress();
+    let settled = async {
+        while !field.is_settled() {
+            if progress.changed().await.is_err() {
+                break;
+            }
+        }
+    };
+    tokio::select! {
+        () = settled => {}
+        _ = stop.told() => {}
+        () = tokio::time::sleep_until(clock.real_deadline(FIRST_READINGS)) => {
+            tracing::warn!("not every device has been heard, the first decision is made without the others");
+        }
+    }
+}
+
+/// The service from its first tick to its last word.
+async fn run(
+    cycle: impl Future<Output = ()>,
+    page: JoinHandle<std::io::Result<()>>,
+    view: Store,
+    threads: Vec<Thread<()>>,
+    dir: Arc<DataDir>,
+) {
+    // Ends the field and drops the handles of record and samples: their threads end then.
+    cycle.await;
+    page.abort();
+    let last_words = tokio::task::spawn_blocking(move || {
+        for (at, thread) in threads.into_iter().enumerate() {
+            if at == VIEW_LAST {
+                // After the record's last one. The page may still hold the view.
+                view.close();
+            }
+            drop(thread.join());
+        }
+        // Nobody else may have the folder before.
+        drop(dir);
+    });
+    if tokio::time::timeout(LAST_WORDS, last_words).await.is_err() {
+        tracing::error!("the disk did not take everything in time; the next start compares journal and view");
+    } else {
+        tracing::info!("stopped in order");
+    }
+}

@@ -1,0 +1,341 @@
+//! From a configuration and a data folder to everything the cycle needs: what may run at all, and what the last
+//! run left behind.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::clock::Clock;
+use super::data_dir::{self, DataDir, DataDirError};
+use super::field::Access;
+use super::history::History;
+use super::journal::{FaultHook, Journal, JournalError, Names, Settings};
+use super::memory::{self, Memory};
+use super::pace::{BadPace, Pace};
+use super::record::RecordHandle;
+use super::refill::refill;
+use super::starts::Starts;
+use super::store::Store;
+use super::trend::Trends;
+use crate::config::Config;
+use crate::control::carry::Carry;
+use crate::control::command::{OpenIntent, Terminal};
+use crate::control::record::{Entry, Kind};
+use crate::control::{self, Controller};
+
+/// Why the service does not start, with a remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The page on an address others can reach.
+    #[error(
+        "listen = {0}: not a loopback address; until the page has users it is served on this machine only: use \
+         127.0.0.1:{port} and reach it from elsewhere through an SSH tunnel", port = .0.port()
+    )]
+    Listen(SocketAddr),
+    /// Another time than the machine's on an installation that is not a bench.
+    #[error(
+        "{0}: only on a bench; the river runs in real time. Set bench = true in service.toml of a bench \
+         configuration, never on site"
+    )]
+    NotBench(&'static str),
+    /// A simulated run that would talk to something outside this machine.
+    #[error(
+        "--pace: link {link} has the address {address}, which is not this machine; simulated runs talk to simulated \
+         devices only, use the configuration of the simulator"
+    )]
+    NotLoopback {
+        /// The link.
+        link: String,
+        /// Its address.
+        address: SocketAddr,
+    },
+    /// A speed that is none.
+    #[error("--time-scale {0}: must be above 0 and at most 100000")]
+    Speed(f64),
+    /// A start in a time that is the machine's.
+    #[error("--start: the time of the machine cannot be set; add --time-scale to run in a time of its own")]
+    StartAlone,
+    /// Standard input ended without a pace.
+    #[error("--pace: standard input ended before the first line")]
+    NoPace,
+    /// A wrong pace.
+    #[error(transparent)]
+    Pace(#[from] BadPace),
+    /// The data folder.
+    #[error(transparent)]
+    Data(#[from] DataDirError),
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The operating system.
+    #[error("{what}: {source}")]
+    System {
+        /// What was tried.
+        what: String,
+        /// Its answer.
+        source: std::io::Error,
+    },
+}
+
+/// In which time the service runs.
+#[derive(Debug)]
+pub enum Time {
+    /// The machine's.
+    Real,
+    /// Faster or slower, from a given civil time, else from now or, after a restart, from where the last run was.
+    Scaled {
+        /// Service seconds in a real one.
+        speed: f64,
+        /// Civil time at the start.
+        start: Option<Timestamp>,
+    },
+    /// As a plant says.
+    Paced(super::pace::Paces),
+}
+
+/// How to run.
+#[derive(Debug)]
+pub struct Options {
+    /// The checked configuration.
+    pub config: Arc<Config>,
+    /// The data folder.
+    pub data: std::path::PathBuf,
+    /// With [`Access::Observe`] nothing is ever written to the field.
+    pub access: Access,
+    /// Address of the page in place of the configured one.
+    pub listen: Option<SocketAddr>,
+    /// In which time.
+    pub time: Time,
+    /// Failing disk under the action journal, for tests.
+    pub fault: Option<FaultHook>,
+}
+
+impl Options {
+    /// The address of the page.
+    ///
+    /// # Errors
+    /// When others could reach it.
+    pub(super) fn address(&self) -> Result<SocketAddr, StartError> {
+        let address = self.listen.unwrap_or(self.config.service.listen);
+        if address.ip().is_loopback() { Ok(address) } else { Err(StartError::Listen(address)) }
+    }
+
+    /// Whether the time asked for is allowed with this configuration.
+    pub(super) fn check_time(&self) -> Result<(), StartError> {
+        let bench = self.config.service.bench;
+        match &self.time {
+            Time::Scaled { .. } if !bench => Err(StartError::NotBench("--time-scale")),
+            Time::Scaled { speed, .. } if !(*speed > 0.0 && *speed <= 100_000.0) => {
+                Err(StartError::Speed(*speed))
+            }
+            Time::Real | Time::Scaled { .. } => Ok(()),
+            Time::Paced(_) if !bench => Err(StartError::NotBench("--pace")),
+            Time::Paced(_) => {
+                let foreign = self.config.field.links.iter().find(|link| !link.address.ip().is_loopback());
+                foreign.map_or(Ok(()), |link| {
+                    Err(StartError::NotLoopback { link: link.id.clone(), address: link.address })
+                })
+            }
+        }
+    }
+}
+
+/// How the clock of a run came about, for the record.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Pacing {
+    Real,
+    Scaled(f64),
+    Paced(Pace),
+}
+
+/// The data folder, taken by this process.
+pub(super) struct Folder {
+    dir: Arc<DataDir>,
+    starts: Starts,
+    carry: Option<Carry>,
+    trouble: Option<String>,
+}
+
+impl Folder {
+    /// Takes the folder and notes the start.
+    pub(super) fn open(config: &Config, data: &Path) -> Result<Self, StartError> {
+        let dir = Arc::new(DataDir::open(data, Some(&config.basin.id))?);
+        let starts = Starts::begin(&dir, Clock::machine_utc())?;
+        let (carry, trouble) = memory::load(&dir)?;
+        Ok(Self { dir, starts, carry, trouble })
+    }
+
+    /// The clock of this run. A bench run without a start goes on where the last one was.
+    pub(super) fn clock(&self, pacing: Pacing, start: Option<Timestamp>) -> Clock {
+        match pacing {
+            Pacing::Real => Clock::real(),
+            Pacing::Paced(first) => Clock::paced(first.utc),
+            Pacing::Scaled(speed) => {
+                let now = Clock::machine_utc();
+                let last = self.carry.as_ref().map_or(now, |carry| carry.stored);
+                Clock::scaled(speed, start.unwrap_or_else(|| now.max(last)))
+            }
+        }
+    }
+
+    /// Opens record, view, samples and trends, wakes the controller, and records the start.
+    pub(super) fn wake(self, options: &Options, clock: &Clock, pacing: Pacing) -> Result<Awake, StartError> {
+        let Self { dir, starts, carry, trouble } = self;
+        let config = &options.config;
+        let now = clock.now();
+        let observing = options.access == Access::Observe;
+        if let Err(error) = dir.renew_reserve() {
+            tracing::warn!(%error, "no reserve for the last words of the journal");
+        }
+        let store = dir.identity().store.clone();
+        let settings = Settings {
+            config: config.digest.clone(),
+            bench: config.service.bench,
+            names: Names::of(&config.basin),
+            reserve: Some(dir.reserve()),
+            fault: options.fault.clone(),
+            ..Settings::new(&store, data_dir::random_id(8)?)
+        };
+        let journal = Journal::open(&dir.journal(), settings, now)?;
+        let (known, gone): (Vec<_>, Vec<_>) =
+            journal.open_intents().into_iter().partition(|intent| config.basin.gate(&intent.gate).is_some());
+        let next_command = journal.last_command_id().map_or(1, |last| last.0 + 1);
+
+        let start = Start { config, options, starts: &starts, carry: carry.as_ref(), pacing };
+        let mut entries = vec![start.boot(&known), start.config()];
+        entries.extend(trouble.map(|why| {
+            tracing::error!(why, "the controller begins with a fresh memory");
+            noted(json!({ "what": "memory of the controller begun anew", "why": why }))
+        }));
+        if !known.is_empty() {
+            entries.push(noted(json!({ "what": "intents taken up", "commands": numbers(&known) })));
+        }
+        entries.extend(gone.iter().map(abandoned));
+
+        let settings = control::Settings { observing, bench: config.service.bench };
+        let memory = Memory::new(Arc::clone(&dir), starts.clone(), clock.clone());
+        let memory = if observing { memory.observing(carry.as_ref(), config, now.utc) } else { memory };
+        let mut controller = Controller::new(config, settings, carry, now.utc);
+        controller.number_from(next_command);
+        if starts.hold() {
+            let why = format!("service: start {} within ten minutes", starts.count());
+            tracing::error!("{why}: coming up in hold, a person has to release it");
+            controller.hold(&why);
+        }
+
+        let system = |what: &str| {
+            let what = what.to_owned();
+            move |source| StartError::System { what, source }
+        };
+        let (view, view_thread) = Store::start(dir.path()).map_err(system("start the thread of the view"))?;
+        let (record, record_thread) = RecordHandle::start(journal, Some(view.clone()))
+            .map_err(system("start the thread of the record"))?;
+        let points = config.field.points.iter().map(|point| point.id.clone()).collect();
+        let (history, history_thread) =
+            History::start(&dir.journal(), &store, points, config.service.history_days)?;
+        let trends = Trends::default();
+        if let Err(error) = refill(&trends, config, &dir.journal(), now.utc) {
+            tracing::warn!(%error, "the trends begin empty");
+        }
+        let threads = vec![record_thread, history_thread, view_thread];
+        Ok(Awake {
+            dir,
+            memory,
+            controller,
+            recovered: known,
+            entries,
+            record,
+            history,
+            view,
+            trends,
+            threads,
+        })
+    }
+}
+
+/// Everything that came out of the data folder.
+pub(super) struct Awake {
+    pub(super) dir: Arc<DataDir>,
+    pub(super) memory: Memory,
+    pub(super) controller: Controller,
+    /// Intents without an outcome whose gates are known.
+    pub(super) recovered: Vec<OpenIntent>,
+    /// First words of this run.
+    pub(super) entries: Vec<Entry>,
+    pub(super) record: RecordHandle,
+    pub(super) history: History,
+    pub(super) view: Store,
+    pub(super) trends: Trends,
+    /// In the order in which they end.
+    pub(super) threads: Vec<JoinHandle<()>>,
+}
+
+/// What the first records of a run say.
+struct Start<'a> {
+    config: &'a Config,
+    options: &'a Options,
+    starts: &'a Starts,
+    carry: Option<&'a Carry>,
+    pacing: Pacing,
+}
+
+impl Start<'_> {
+    fn boot(&self, open: &[OpenIntent]) -> Entry {
+        let mut entry = Entry::new(Kind::Boot, "service");
+        let (time, speed) = match self.pacing {
+            Pacing::Real => ("real", 1.0),
+            Pacing::Scaled(speed) => ("scaled", speed),
+            Pacing::Paced(first) => ("paced", first.speed),
+        };
+        entry.detail = Some(json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "pid": std::process::id(),
+            "observe": self.options.access == Access::Observe,
+            "bench": self.config.service.bench,
+            "time": time,
+            "speed": speed,
+            "after_orderly_stop": self.starts.after_orderly_stop(),
+            "starts_in_ten_minutes": self.starts.count(),
+            "hold": self.starts.hold(),
+            "memory_of": self.carry.map(|carry| carry.stored),
+            "open_intents": numbers(open),
+        }));
+        entry
+    }
+
+    fn config(&self) -> Entry {
+        let (basin, field) = (&self.config.basin, &self.config.field);
+        let mut entry = Entry::new(Kind::Config, "service");
+        entry.detail = Some(json!({
+            "digest": self.config.digest, "basin": basin.id, "sections": basin.sections.len(),
+            "gates": basin.gates.len(), "links": field.links.len(), "points": field.points.len(),
+        }));
+        entry
+    }
+}
+
+fn numbers(intents: &[OpenIntent]) -> Vec<u64> {
+    intents.iter().map(|intent| intent.command.0).collect()
+}
+
+fn noted(detail: serde_json::Value) -> Entry {
+    let mut entry = Entry::new(Kind::Recovered, "recovery");
+    entry.detail = Some(detail);
+    entry
+}
+
+/// The end of a command whose gate is not in the configuration any more.
+fn abandoned(intent: &OpenIntent) -> Entry {
+    let mut entry = Entry::new(Kind::Outcome, "recovery");
+    entry.gate = Some(intent.gate.clone());
+    entry.command = Some(intent.command);
+    entry.action = Some(intent.action);
+    entry.before = intent.before;
+    entry.outcome = Some(Terminal::Abandoned);
+    entry.detail = Some(json!({ "recovered": true, "why": "the gate is not in the configuration any more" }));
+    entry
+}
