@@ -1,0 +1,232 @@
+//! The virtual river: non-linear, mass-conserving, over any checked basin.
+//!
+//! Written apart from the model the service decides with: they share units, registers and the geometry of the basin,
+//! never an equation. What one gets wrong, the other shows.
+//!
+//! ```text
+//! advance: ┌─ begin of a river step (≤ 60 s): fluxes of all reaches fixed from their state ─┐
+//!          │    structure steps (1 s while a drive moves): drives, gates, bodies, users,     │
+//!          │    nodes pass on; reach inflow is counted, reach outflow is the fixed flux      │
+//!          └─ end: cells take in what was counted ──────────────────────────────────────────┘
+//! ```
+//!
+//! Same seed and same calls give the same bits: one thread, sums in file order, no clock.
+
+mod actuator;
+mod apply;
+mod body;
+mod channel;
+mod event;
+mod forcing;
+mod ledger;
+mod pipe;
+mod river;
+mod sensor;
+mod site;
+mod start;
+mod station;
+mod step;
+mod structure;
+mod truth;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use qindan::basin::Basin;
+use qindan::config::Config;
+use qindan::points::Field;
+
+pub use event::{Event, UnknownElement};
+pub use forcing::Forcing;
+pub use ledger::Balance;
+pub use sensor::Signal;
+
+use actuator::Actuator;
+use body::{Body, Marsh};
+use ledger::Ledger;
+use pipe::Pipe;
+use river::River;
+use sensor::Sensor;
+use site::Sites;
+use station::Station;
+
+/// How a device that does not answer behaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Plugged {
+    /// It answers.
+    #[default]
+    Yes,
+    /// Its gateway answers for it: exception 0x0B.
+    Refused,
+    /// Nothing answers.
+    Silent,
+}
+
+/// A river with its structures, drives and instruments.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plant {
+    basin: Arc<Basin>,
+    field: Arc<Field>,
+    sites: Sites,
+    start: Timestamp,
+    time: Duration,
+    /// When the present river step began and ends.
+    river_step: (Duration, Duration),
+    /// When the stations decide next.
+    stations_due: Duration,
+    river: River,
+    /// By reach; `None` for rivers.
+    pipes: Vec<Option<Pipe>>,
+    bodies: Vec<Body>,
+    marshes: Vec<Marsh>,
+    drives: Vec<Actuator>,
+    stations: Vec<Station>,
+    sensors: Vec<Sensor>,
+    plugged: Vec<Plugged>,
+    cut: Vec<bool>,
+    /// Gates moved by their station or by the water: their movements are not the service's business.
+    own_will: Vec<bool>,
+    /// Water arriving at nodes, not yet passed on, m³.
+    inbox: Vec<f64>,
+    /// Last step's rates, m³/s.
+    gate_flow: Vec<f64>,
+    fixed_flow: Vec<f64>,
+    intake_flow: Vec<f64>,
+    inflow: Vec<f64>,
+    node_flow: Vec<f64>,
+    spill: Vec<f64>,
+    /// Mean openings of the present structure step.
+    openings: Vec<f64>,
+    /// Room for the outflows of one body.
+    scratch: Vec<f64>,
+    ledger: Ledger,
+    storage_at_start: f64,
+    restless: bool,
+    changed: bool,
+}
+
+impl Plant {
+    /// A river at rest at `utc`: gates at their configured initial opening, channels in steady state for `forcing`, ponds
+    /// at the level at which they pass on what comes (at their initial level if there is none), reservoirs at their
+    /// initial level, wetlands at their target. `seed` decides the noise of the meters.
+    pub fn new(config: &Config, seed: u64, utc: Timestamp, forcing: &Forcing) -> Self {
+        let basin = Arc::clone(&config.basin);
+        let river = River::new(&basin);
+        let sites = Sites::new(&basin, &river);
+        let mut plant = Self {
+            start: utc,
+            time: Duration::ZERO,
+            river_step: (Duration::ZERO, Duration::ZERO),
+            stations_due: Duration::ZERO,
+            pipes: start::pipes(&basin),
+            bodies: start::bodies(&basin, &river, &sites),
+            marshes: start::marshes(&basin, &river),
+            drives: basin.gates.iter().map(Actuator::new).collect(),
+            stations: basin.stations.iter().filter_map(|station| Station::new(&basin, station)).collect(),
+            sensors: basin
+                .meters
+                .iter()
+                .enumerate()
+                .map(|(at, meter)| Sensor::new(meter, seed, at))
+                .collect(),
+            plugged: vec![Plugged::Yes; config.field.devices.len()],
+            cut: vec![false; config.field.links.len()],
+            own_will: vec![false; basin.gates.len()],
+            inbox: vec![0.0; basin.nodes.len()],
+            gate_flow: vec![0.0; basin.gates.len()],
+            fixed_flow: vec![0.0; basin.fixed_openings.len()],
+            intake_flow: vec![0.0; basin.intakes.len()],
+            inflow: vec![0.0; basin.inflows.len()],
+            node_flow: vec![0.0; basin.nodes.len()],
+            spill: vec![0.0; basin.reservoirs.len()],
+            openings: vec![0.0; basin.gates.len()],
+            scratch: Vec::new(),
+            ledger: Ledger::default(),
+            storage_at_start: 0.0,
+            restless: false,
+            changed: false,
+            field: Arc::clone(&config.field),
+            basin,
+            river,
+            sites,
+        };
+        plant.note_own_will();
+        plant.settle_down(forcing);
+        plant
+    }
+
+    /// Advances by `dt` of any length.
+    pub fn advance(&mut self, dt: Duration, forcing: &Forcing) {
+        let end = self.time + dt;
+        let mut restless = std::mem::take(&mut self.changed);
+        while self.time < end {
+            if self.time >= self.river_step.1 {
+                self.begin_river_step(forcing);
+            }
+            let longest = self.river_step.1.min(end).saturating_sub(self.time);
+            let moving = self.is_moving();
+            restless |= moving;
+            let step = if moving { longest.min(step::FINE) } else { longest };
+            self.structure_step(step, forcing);
+            self.time += step;
+            if self.time >= self.river_step.1 {
+                self.end_river_step();
+            }
+        }
+        self.restless = restless || self.is_moving() || std::mem::take(&mut self.changed);
+    }
+
+    /// Time since the start, and civil time.
+    pub fn now(&self) -> (Duration, Timestamp) {
+        let utc =
+            jiff::SignedDuration::try_from(self.time).ok().and_then(|past| self.start.checked_add(past).ok());
+        (self.time, utc.unwrap_or(Timestamp::MAX))
+    }
+
+    /// True while a drive moves, or when something changed in the last advance (a trip, an event, a command).
+    pub fn is_restless(&self) -> bool {
+        self.restless || self.changed
+    }
+
+    /// Places gates without a movement, as they are found, and lets the channels settle again for `forcing`.
+    pub fn adopt_openings(&mut self, openings: &[(qindan::basin::GateId, f64)], forcing: &Forcing) {
+        for (gate, opening) in openings {
+            if let Some(drive) = self.drives.get_mut(gate.0) {
+                drive.place(*opening);
+            }
+        }
+        self.settle_down(forcing);
+    }
+
+    /// All water since the start.
+    pub fn balance(&self) -> Balance {
+        self.ledger.balance(self.storage() - self.storage_at_start)
+    }
+
+    fn storage(&self) -> f64 {
+        let elapsed = self.time.saturating_sub(self.river_step.0).as_secs_f64();
+        let in_river = self.river.storage(if self.time < self.river_step.1 { elapsed } else { 0.0 });
+        let in_pipes = self.pipes.iter().flatten().map(Pipe::storage).sum::<f64>();
+        let in_bodies = self.bodies.iter().map(|body| body.volume).sum::<f64>();
+        let in_marshes = self.marshes.iter().map(|marsh| marsh.volume).sum::<f64>();
+        in_river + in_pipes + in_bodies + in_marshes + self.inbox.iter().sum::<f64>()
+    }
+
+    fn is_moving(&self) -> bool {
+        self.drives.iter().zip(&self.own_will).any(|(drive, own)| !own && drive.is_busy())
+    }
+
+    fn note_own_will(&mut self) {
+        for (own, gate) in self.own_will.iter_mut().zip(&self.basin.gates) {
+            *own = gate.actuation == qindan::basin::Actuation::Passive;
+        }
+        for unit in self.stations.iter().flat_map(|station| &station.units) {
+            self.own_will[*unit] = true;
+        }
+    }
+}

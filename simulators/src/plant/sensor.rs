@@ -1,0 +1,182 @@
+//! Instruments: what a meter makes of the truth.
+//!
+//! Error of a sound meter: class `accuracy` is taken as two standard deviations. Four fifths of the variance move slowly
+//! (knots two hours apart, straight between, their mean of each UTC day removed, so that a day's mean is unbiased), one
+//! fifth is new every second. Both come from a counter-based generator of seed, meter and time, so that they do not
+//! depend on how often somebody looks.
+
+use qindan::basin::{Meter, MeterKind};
+
+/// Knots of the slow error per day.
+const KNOTS: u64 = 12;
+/// Time between two knots, s.
+const KNOT_S: u64 = 86_400 / KNOTS;
+/// Brings the slow error to unit variance: 11 of 12 knots are free, less their mean, with straight lines between,
+/// which keep two thirds: 1/√(11/12 · 10/11 · 2/3).
+const SLOW_GAIN: f64 = 1.341_640_786;
+/// Share of the error variance that is slow.
+const SLOW: f64 = 0.8;
+/// Radar velocity meters show nothing below this mean velocity, m/s. Source: product sheets, 0.10 to 0.15.
+pub(crate) const RADAR_LEAST_MS: f64 = 0.12;
+/// Resolution of level meters, m. Source: pressure and radar level gauges transmit millimetres.
+const LEVEL_STEP_M: f64 = 0.001;
+
+/// What is wrong with a meter.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) enum MeterFault {
+    #[default]
+    None,
+    Frozen,
+    Bias {
+        add: f64,
+        factor: f64,
+    },
+    /// Grows by this share a day from this second on.
+    Drift {
+        per_day: f64,
+        since: f64,
+    },
+    Sentinel,
+}
+
+/// What a meter shows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Signal {
+    /// A value.
+    Value(f64),
+    /// Nothing it could put into a number: below its least velocity, outside its range, or failed.
+    Nothing {
+        /// The end of its range that is nearest, for points without a "no value" pattern.
+        nearest: f64,
+    },
+}
+
+/// A meter with its memory.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Sensor {
+    key: u64,
+    min: f64,
+    max: f64,
+    relative: f64,
+    absolute: f64,
+    step: f64,
+    /// Time constant of its damping, s.
+    damping: f64,
+    needs_velocity: bool,
+    pub(crate) fault: MeterFault,
+    /// Damped truth and when, s.
+    memory: Option<(f64, f64)>,
+    shown: Option<Signal>,
+    /// Knots around the present time: number of the first, and both values.
+    knots: Option<(u64, f64, f64)>,
+}
+
+impl Sensor {
+    pub(crate) fn new(meter: &Meter, seed: u64, at: usize) -> Self {
+        let is_level = meter.kind == MeterKind::Level;
+        Self {
+            key: mix(seed ^ mix(at as u64 + 1)),
+            min: meter.min,
+            max: meter.max,
+            relative: meter.accuracy,
+            absolute: meter.accuracy_abs,
+            step: if is_level { LEVEL_STEP_M } else { 0.0 },
+            damping: damping(&meter.principle, is_level),
+            needs_velocity: meter.principle == "radar_velocity",
+            fault: MeterFault::None,
+            memory: None,
+            shown: None,
+            knots: None,
+        }
+    }
+
+    /// Shows `truth` at `now` (s since the start, and s since the epoch of UTC); `velocity` of the river there, m/s.
+    pub(crate) fn sense(&mut self, truth: f64, now: f64, utc: i64, velocity: Option<f64>) -> Signal {
+        if let (MeterFault::Frozen, Some(shown)) = (self.fault, self.shown) {
+            return shown;
+        }
+        let damped = match self.memory {
+            Some((before, at)) if now > at => {
+                before + (truth - before) * (now - at) / (self.damping + now - at)
+            }
+            Some((before, _)) => before,
+            None => truth,
+        };
+        self.memory = Some((damped, now));
+        let deviation = 0.5 * (self.relative * damped.abs()).hypot(self.absolute);
+        let noisy = damped + deviation * self.noise(utc);
+        let wrong = match self.fault {
+            MeterFault::None | MeterFault::Frozen | MeterFault::Sentinel => noisy,
+            MeterFault::Bias { add, factor } => noisy * factor + add,
+            MeterFault::Drift { per_day, since } => noisy * (1.0 + per_day * (now - since) / 86_400.0),
+        };
+        let value = if self.step > 0.0 { (wrong / self.step).round() * self.step } else { wrong };
+        let too_slow = self.needs_velocity && velocity.is_some_and(|v| v < RADAR_LEAST_MS);
+        let shown = if self.fault == MeterFault::Sentinel || too_slow || value < self.min || value > self.max
+        {
+            Signal::Nothing { nearest: if value > self.max { self.max } else { self.min } }
+        } else {
+            Signal::Value(value)
+        };
+        self.shown = Some(shown);
+        shown
+    }
+
+    /// Error in standard deviations at `utc`.
+    fn noise(&mut self, utc: i64) -> f64 {
+        // Shifted so that no civil date is negative.
+        let second = utc.unsigned_abs().wrapping_add(if utc < 0 { 1 << 40 } else { 0 });
+        let span = second / KNOT_S;
+        if self.knots.is_none_or(|knots| knots.0 != span) {
+            self.knots = Some((span, self.knot(span), self.knot(span + 1)));
+        }
+        let (_, from, to) = self.knots.unwrap_or_default();
+        #[expect(clippy::cast_precision_loss, reason = "seconds of two hours")]
+        let share = (second % KNOT_S) as f64 / KNOT_S as f64;
+        let slow = from + (to - from) * share;
+        let quick = normal(self.key ^ mix(second ^ 0x5157));
+        SLOW.sqrt() * SLOW_GAIN * slow + (1.0 - SLOW).sqrt() * quick
+    }
+
+    /// A knot of the slow error: zero at midnight, the others less their mean, so that a day's mean is zero and days
+    /// join.
+    fn knot(&self, span: u64) -> f64 {
+        let day = span / KNOTS;
+        if span.is_multiple_of(KNOTS) {
+            return 0.0;
+        }
+        let raw = |knot: u64| normal(self.key ^ mix(day * KNOTS + knot));
+        #[expect(clippy::cast_precision_loss, reason = "a dozen")]
+        let mean = (1..KNOTS).map(raw).sum::<f64>() / (KNOTS - 1) as f64;
+        raw(span % KNOTS) - mean
+    }
+}
+
+/// Time constant of a meter's damping by its principle, s. Assumed, from settings usual on site: pipe meters are quick,
+/// velocity meters average over gusts and eddies.
+fn damping(principle: &str, is_level: bool) -> f64 {
+    match principle {
+        _ if is_level => 10.0,
+        "transit_time" | "mag" | "electromagnetic" => 4.0,
+        "parshall" | "weir" => 8.0,
+        "radar_velocity" | "h_adcp" | "adcp" => 60.0,
+        _ => 20.0,
+    }
+}
+
+/// A well mixed function of one number (Steele, Lea and Flood 2014, the finaliser of `SplitMix64`).
+pub(crate) fn mix(x: u64) -> u64 {
+    let mut z = x.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+/// A number from nearly the normal distribution: sum of four even ones (Irwin–Hall), within ±3.5.
+fn normal(key: u64) -> f64 {
+    let bits = mix(key);
+    let parts =
+        [0, 16, 32, 48].map(|shift| f64::from(u16::try_from((bits >> shift) & 0xFFFF).unwrap_or(0)) + 0.5);
+    // Mean 2, variance 4/12.
+    (parts.iter().sum::<f64>() / 65_536.0 - 2.0) * 3.0_f64.sqrt()
+}

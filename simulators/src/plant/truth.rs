@@ -1,0 +1,212 @@
+//! The truth, for scores, plots and the instruments.
+
+use qindan::basin::{
+    GateId, InflowId, IntakeId, Meter, MeterId, MeterKind, NodeId, Place, ReachId, ReservoirId, SectionId,
+    WetlandId,
+};
+use qindan::points::{DeviceId, LinkId};
+
+use super::actuator::{Key, Motion};
+use super::site::{Site, foot};
+use super::{Plant, Plugged, Signal};
+
+/// What the box of a gate shows of its drive.
+#[expect(clippy::struct_excessive_bools, reason = "they are the status bits of a gate box")]
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DriveState {
+    /// True opening, 0..=1.
+    pub opening: f64,
+    /// Set point that stands in the box, 0..=1.
+    pub setpoint: f64,
+    /// Key on remote.
+    pub remote: bool,
+    /// Emergency stop pressed.
+    pub estop: bool,
+    /// Motor turning open.
+    pub moving_open: bool,
+    /// Motor turning shut.
+    pub moving_shut: bool,
+    /// Overload.
+    pub fault: bool,
+    /// Unit tripped.
+    pub trip: bool,
+}
+
+impl Plant {
+    /// Flow through a control section, m³/s.
+    pub fn section_flow(&self, section: SectionId) -> f64 {
+        self.basin.sections.get(section.0).map_or(0.0, |section| self.place_flow(section.at))
+    }
+
+    /// Flow that passes a node (below what is taken there; into the water body at a body's node), m³/s.
+    pub fn node_flow(&self, node: NodeId) -> f64 {
+        self.node_flow.get(node.0).copied().unwrap_or(0.0)
+    }
+
+    /// Flow at a place: through the node or the point of a reach, into the body or wetland, m³/s.
+    pub fn place_flow(&self, place: Place) -> f64 {
+        match place {
+            Place::Node(node) => self.node_flow(node),
+            Place::Along { reach, km } => match self.pipes.get(reach.0).and_then(Option::as_ref) {
+                Some(pipe) => pipe.outflow,
+                None => self.river.flow_at(reach, km, self.entering(reach)),
+            },
+            Place::Reservoir(body) => self.bodies.get(body.0).map_or(0.0, |body| body.inflow),
+            Place::Wetland(marsh) => self.marshes.get(marsh.0).map_or(0.0, |marsh| marsh.inflow),
+            Place::Outside => 0.0,
+        }
+    }
+
+    /// Flow that leaves the lower end of a reach or pipe, m³/s.
+    pub fn reach_outflow(&self, reach: ReachId) -> f64 {
+        match self.pipes.get(reach.0).and_then(Option::as_ref) {
+            Some(pipe) => pipe.outflow,
+            None => self.river.span(reach).map_or(0.0, |span| span.outflow),
+        }
+    }
+
+    /// Level of a reservoir or pond, m.
+    pub fn reservoir_level(&self, body: ReservoirId) -> f64 {
+        self.bodies.get(body.0).map_or(0.0, |body| body.level)
+    }
+
+    /// Water in a reservoir or pond, m³.
+    pub fn reservoir_volume(&self, body: ReservoirId) -> f64 {
+        self.bodies.get(body.0).map_or(0.0, |body| body.volume)
+    }
+
+    /// Flow over the dam of a reservoir or pond that is fuller than its table, m³/s.
+    pub fn spill(&self, body: ReservoirId) -> f64 {
+        self.spill.get(body.0).copied().unwrap_or(0.0)
+    }
+
+    /// Level of a wetland, m.
+    pub fn wetland_level(&self, wetland: WetlandId) -> f64 {
+        self.marshes.get(wetland.0).map_or(0.0, super::Marsh::level)
+    }
+
+    /// Opening of a gate, 0..=1.
+    pub fn gate_opening(&self, gate: GateId) -> f64 {
+        self.drives.get(gate.0).map_or(0.0, |drive| drive.position)
+    }
+
+    /// Flow through a gate, m³/s.
+    pub fn gate_flow(&self, gate: GateId) -> f64 {
+        self.gate_flow.get(gate.0).copied().unwrap_or(0.0)
+    }
+
+    /// Flow through an opening nobody moves, by position in [`qindan::basin::Basin::fixed_openings`], m³/s.
+    pub fn fixed_flow(&self, fixed: usize) -> f64 {
+        self.fixed_flow.get(fixed).copied().unwrap_or(0.0)
+    }
+
+    /// Motor starts of a gate since the beginning.
+    pub fn gate_starts(&self, gate: GateId) -> u64 {
+        self.drives.get(gate.0).map_or(0, |drive| drive.starts)
+    }
+
+    /// Travel of a gate since the beginning, strokes.
+    pub fn gate_travel(&self, gate: GateId) -> f64 {
+        self.drives.get(gate.0).map_or(0.0, |drive| drive.travel)
+    }
+
+    /// What an intake got in the last step, m³/s.
+    pub fn intake_flow(&self, intake: IntakeId) -> f64 {
+        self.intake_flow.get(intake.0).copied().unwrap_or(0.0)
+    }
+
+    /// What an inflow brought in the last step, m³/s.
+    pub fn inflow(&self, inflow: InflowId) -> f64 {
+        self.inflow.get(inflow.0).copied().unwrap_or(0.0)
+    }
+
+    /// What the box of a gate shows of its drive.
+    pub fn drive(&self, gate: GateId) -> Option<DriveState> {
+        let drive = self.drives.get(gate.0)?;
+        Some(DriveState {
+            opening: drive.position,
+            setpoint: drive.setpoint,
+            remote: drive.key == Key::Remote,
+            estop: drive.estop,
+            moving_open: drive.motion == Motion::Opening,
+            moving_shut: drive.motion == Motion::Shutting || (drive.is_tripped() && drive.position > 0.0),
+            fault: drive.has_fault(),
+            trip: drive.is_tripped(),
+        })
+    }
+
+    /// Levels above and below a gate, m.
+    pub fn gate_levels(&self, gate: GateId) -> (f64, f64) {
+        let (Some(spec), Some(passage)) = (self.basin.gates.get(gate.0), self.sites.gates.get(gate.0)) else {
+            return (0.0, 0.0);
+        };
+        let down = self.tailwater(passage.to, foot(spec));
+        let up = self.headwater(passage.from, spec.sill.get());
+        (up, if down.is_finite() { down } else { foot(spec) })
+    }
+
+    /// What a perfect instrument in the place of a meter would show.
+    pub fn meter_truth(&self, meter: MeterId) -> f64 {
+        let Some(meter) = self.basin.meters.get(meter.0) else { return 0.0 };
+        match meter.kind {
+            MeterKind::RiverFlow => self.place_flow(meter.at),
+            MeterKind::StructureFlow => meter.of.iter().map(|id| self.element_flow(id)).sum(),
+            MeterKind::Level => self.place_level(meter),
+            MeterKind::Rain => 0.0,
+        }
+    }
+
+    /// What a meter shows now, with its class noise, damping and faults.
+    pub fn sense(&mut self, meter: MeterId) -> Signal {
+        let truth = self.meter_truth(meter);
+        let (time, utc) = self.now();
+        let at = self.basin.meters.get(meter.0).map_or(Place::Outside, |meter| meter.at);
+        let velocity = match Site::of(&self.basin, &self.river, at) {
+            Site::Cell(cell) => Some(self.river.velocity(cell)),
+            Site::Node(node) => self.sites.junctions[node].cell.map(|cell| self.river.velocity(cell)),
+            Site::Body(_) | Site::Wetland(_) | Site::Outside => None,
+        };
+        match self.sensors.get_mut(meter.0) {
+            Some(sensor) => sensor.sense(truth, time.as_secs_f64(), utc.as_second(), velocity),
+            None => Signal::Nothing { nearest: 0.0 },
+        }
+    }
+
+    /// How a device answers.
+    pub fn plugged(&self, device: DeviceId) -> Plugged {
+        self.plugged.get(device.0).copied().unwrap_or_default()
+    }
+
+    /// Whether a link is cut.
+    pub fn is_cut(&self, link: LinkId) -> bool {
+        self.cut.get(link.0).copied().unwrap_or(false)
+    }
+
+    /// Flow of a named gate, intake, inflow, fixed opening or transfer, m³/s.
+    fn element_flow(&self, id: &str) -> f64 {
+        let basin = &self.basin;
+        let gate = basin.gates.iter().position(|e| e.id == id).map(|at| self.gate_flow[at]);
+        let intake = || basin.intakes.iter().position(|e| e.id == id).map(|at| self.intake_flow[at]);
+        let inflow = || basin.inflows.iter().position(|e| e.id == id).map(|at| self.inflow[at]);
+        let fixed = || basin.fixed_openings.iter().position(|e| e.id == id).map(|at| self.fixed_flow[at]);
+        let transfer = || basin.transfers.iter().find(|e| e.id == id).map(|e| self.node_flow[e.head.0]);
+        gate.or_else(intake).or_else(inflow).or_else(fixed).or_else(transfer).unwrap_or(0.0)
+    }
+
+    /// Level at the place of a level meter: of a body or wetland, else the bed there plus the depth.
+    fn place_level(&self, meter: &Meter) -> f64 {
+        match Site::of(&self.basin, &self.river, meter.at) {
+            Site::Body(body) => self.bodies[body].level,
+            Site::Wetland(marsh) => self.marshes[marsh].level(),
+            Site::Node(node) => {
+                let junction = &self.sites.junctions[node];
+                match junction.body {
+                    Some(body) => self.bodies[body].level,
+                    None => junction.bed + junction.cell.map_or(0.0, |cell| self.river.depth(cell)),
+                }
+            }
+            Site::Cell(cell) => self.river.depth(cell),
+            Site::Outside => 0.0,
+        }
+    }
+}
