@@ -15,6 +15,7 @@ mod scan;
 #[cfg(test)]
 mod testing;
 mod watchdog;
+pub mod words;
 mod write;
 
 use std::sync::atomic::{AtomicU64, Ordering};

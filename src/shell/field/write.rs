@@ -12,16 +12,12 @@ use tokio_modbus::{Request, Response};
 use super::engine::{Access, Engine};
 use super::error::FieldError;
 use super::order::{FieldAction, WriteOrder};
+use super::words::{self, Run, Words};
 use crate::basin::GateId;
 use crate::control::command::{CommandId, NotSent, WriteResult};
 use crate::points::{Field, GatePoints, Point, PointId, Table};
-use crate::registers;
 use crate::shell::clock::Clock;
 
-/// Command word: stop.
-const STOP: u16 = 3;
-/// Command word: go to the target.
-const GO: u16 = 4;
 /// Read-backs before the old value counts as the answer. Chosen: a controller's own cycle is 5 to 100 ms.
 const READ_BACKS: u32 = 4;
 /// Pause between them, real time.
@@ -62,23 +58,6 @@ pub(super) struct Hand<'a> {
     pub(super) watchdog: Option<u16>,
 }
 
-/// Consecutive registers written by one request.
-#[derive(Clone, Debug, PartialEq)]
-struct Run {
-    unit: u8,
-    address: u16,
-    words: Vec<u16>,
-}
-
-impl Run {
-    fn request(&self) -> Request<'_> {
-        match self.words.as_slice() {
-            [word] => Request::WriteSingleRegister(self.address, *word),
-            words => Request::WriteMultipleRegisters(self.address, words.into()),
-        }
-    }
-}
-
 /// How far a series of writes got.
 enum Sent {
     /// Every request was answered as it should.
@@ -99,8 +78,8 @@ impl Hand<'_> {
             return WriteResult::NotSent(NotSent::ReadOnly).into();
         };
         match order.action {
-            FieldAction::Goto(position) => self.go(order, &points, position).await,
-            FieldAction::Stop => self.stop(order, &points).await.into(),
+            FieldAction::Goto(_) => self.go(order, &points).await,
+            FieldAction::Stop => self.stop(order).await.into(),
         }
     }
 
@@ -108,13 +87,13 @@ impl Hand<'_> {
         self.clock.now().mono > order.valid_until
     }
 
-    async fn go(&mut self, order: &WriteOrder, points: &GatePoints, position: f64) -> Done {
-        let Some((target, point)) = self.holding(points.target) else {
-            return WriteResult::NotSent(NotSent::ReadOnly).into();
+    async fn go(&mut self, order: &WriteOrder, points: &GatePoints) -> Done {
+        let Words { runs, told_by: target, ours } = match Words::of(self.field, order, self.watchdog) {
+            Ok(words) => words,
+            Err(refused) => return refused.into(),
         };
-        let point = point.clone();
-        let Ok(ours) = registers::encode(&point, position) else {
-            return WriteResult::Refused(0).into();
+        let Some(point) = self.field.points.get(target.0).cloned() else {
+            return WriteResult::NotSent(NotSent::ReadOnly).into();
         };
         // Read afresh: what stands there now tells an old value from a stranger's, and that the unit is there.
         let before = match self.read(&point).await {
@@ -126,7 +105,6 @@ impl Hand<'_> {
             }
             Err(_) => return WriteResult::NotSent(NotSent::LinkDown).into(),
         };
-        let runs = self.runs(order.command, points, &point, &ours);
         let sent = self.send(order, &runs).await;
         let unanswered = match sent {
             Sent::Ended(result) => return result.into(),
@@ -171,25 +149,26 @@ impl Hand<'_> {
 
     /// Whether the device has taken up the command of this number; true where it has no such register.
     async fn sequence_agrees(&mut self, points: &GatePoints, command: CommandId) -> bool {
-        let written = self.holding(points.sequence).is_some();
+        let written = words::holding(self.field, points.sequence).is_some();
         let echo = points.sequence_echo.and_then(|id| self.field.points.get(id.0)).cloned();
         let (true, Some(echo)) = (written, echo) else { return true };
         // A register that cannot be read says nothing against the command.
         self.read(&echo).await.map_or(true, |words| words.first() == Some(&command.register()))
     }
 
-    async fn stop(&mut self, order: &WriteOrder, points: &GatePoints) -> WriteResult {
-        let Some((_, point)) = self.holding(points.command) else {
+    async fn stop(&mut self, order: &WriteOrder) -> WriteResult {
+        let Words { runs, told_by, ours } = match Words::of(self.field, order, None) {
+            Ok(words) => words,
+            Err(refused) => return refused,
+        };
+        let Some(point) = self.field.points.get(told_by.0).cloned() else {
             return WriteResult::NotSent(NotSent::ReadOnly);
         };
-        let point = point.clone();
-        let Some(unit) = self.unit(&point) else { return WriteResult::NotSent(NotSent::ReadOnly) };
-        let run = Run { unit, address: point.address, words: vec![STOP] };
-        match self.send(order, &[run]).await {
+        match self.send(order, &runs).await {
             Sent::Ended(result) => result,
             Sent::Answered => WriteResult::Accepted,
             Sent::Doubtful { .. } => match self.read(&point).await {
-                Ok(words) if words == [STOP] => WriteResult::Accepted,
+                Ok(words) if words == ours => WriteResult::Accepted,
                 // The controller may clear the word when it has obeyed: anything else tells nothing.
                 Ok(_) | Err(_) => WriteResult::Unknown,
             },
@@ -206,34 +185,8 @@ impl Hand<'_> {
         }
     }
 
-    fn holding(&self, id: Option<PointId>) -> Option<(PointId, &Point)> {
-        let id = id?;
-        let point = self.field.points.get(id.0)?;
-        (point.table == Table::Holding).then_some((id, point))
-    }
-
     fn unit(&self, point: &Point) -> Option<u8> {
         self.field.devices.get(point.device.0).map(|device| device.unit)
-    }
-
-    /// What to write: all registers in one request when they join without a gap, else target, sequence and
-    /// last the command that sets them in motion.
-    fn runs(&self, command: CommandId, points: &GatePoints, target: &Point, ours: &[u16]) -> Vec<Run> {
-        let Some(unit) = self.unit(target) else { return Vec::new() };
-        let single = |id: Option<PointId>, word: Option<u16>| {
-            let (_, point) = self.holding(id)?;
-            let unit = self.unit(point)?;
-            Some(Run { unit, address: point.address, words: vec![word?] })
-        };
-        let go = single(points.command, Some(GO));
-        let sequence = single(points.sequence, Some(command.register()));
-        let watchdog = single(points.watchdog, self.watchdog);
-        let first = Run { unit, address: target.address, words: ours.to_vec() };
-        let parts = [Some(first), sequence, go];
-        let mut all = parts.iter().flatten().cloned().chain(watchdog).collect::<Vec<_>>();
-        all.sort_by_key(|run| run.address);
-        let joined = all.into_iter().map(Some).reduce(|joined, next| join(joined?, next?)).flatten();
-        joined.map_or_else(|| parts.into_iter().flatten().collect(), |run| vec![run])
     }
 
     /// Sends each request once, in order; stops at the first that is not answered as it should.
@@ -294,39 +247,11 @@ impl Hand<'_> {
 impl Unresolved {
     /// What the words in the target register say about our write.
     fn judge(&self, point: &Point, words: &[u16]) -> WriteResult {
-        if words == self.ours || same_value(point, words, &self.ours) {
-            WriteResult::Accepted
-        } else if self.before.as_deref().is_none_or(|before| before == words) {
-            // Without a value from before nobody else can be blamed.
-            WriteResult::NotDone
-        } else {
-            WriteResult::Foreign
-        }
+        words::judge(point, words, &self.ours, self.before.as_deref())
     }
 }
 
 /// Exceptions of a gateway about the device behind it.
 fn is_gateway(code: u8) -> bool {
     matches!(code, 0x0A | 0x0B)
-}
-
-/// Whether a float came back as the device stores it: within a thousandth.
-fn same_value(point: &Point, a: &[u16], b: &[u16]) -> bool {
-    if point.data_type.registers() < 2 {
-        return false;
-    }
-    match (registers::decode(point, a), registers::decode(point, b)) {
-        (Ok(a), Ok(b)) => (a - b).abs() <= 1e-3 * b.abs().max(1e-3),
-        (Ok(_) | Err(_), _) => false,
-    }
-}
-
-/// Two runs as one, when the second begins where the first ends.
-fn join(mut first: Run, second: Run) -> Option<Run> {
-    let end = usize::from(first.address) + first.words.len();
-    if first.unit != second.unit || end != usize::from(second.address) {
-        return None;
-    }
-    first.words.extend(second.words);
-    Some(first)
 }
