@@ -240,9 +240,10 @@ impl DataDir {
             }
             Err(TryLockError::Error(error)) => return Err(failed(&path, "lock")(error)),
         }
-        lock.set_len(0)
-            .and_then(|()| writeln!(lock, "{}", std::process::id()))
-            .map_err(failed(&path, "write"))?;
+        // A full disk must not keep the service from starting for the sake of this number.
+        if let Err(error) = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id())) {
+            tracing::warn!(%error, "{}: cannot say who holds it", path.display());
+        }
         Ok(Self { dir: dir.to_path_buf(), identity, _lock: lock })
     }
 

@@ -23,22 +23,16 @@ const LEAST: Duration = Duration::from_secs(5);
 /// Longest wait for the disk when an act must be kept, real time.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The memory stored by the run before.
-///
-/// # Errors
-/// When the disk refuses. A file that cannot be read is set aside or left, with the reason in the second part.
-pub(super) fn load(dir: &DataDir) -> Result<(Option<Carry>, Option<String>), DataDirError> {
+/// The memory stored by the run before, or why there is none although there should be.
+pub(super) fn load(dir: &DataDir) -> (Option<Carry>, Option<String>) {
     let bytes = match dir.load_state(FILE) {
-        Ok(bytes) => bytes,
-        Err(error @ DataDirError::BrokenState { .. }) => return Ok((None, Some(error.to_string()))),
-        Err(error) => return Err(error),
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return (None, None),
+        Err(error) => return (None, Some(error.to_string())),
     };
-    let Some(bytes) = bytes else { return Ok((None, None)) };
     match serde_json::from_slice(&bytes) {
-        Ok(carry) => Ok((Some(carry), None)),
-        Err(error) => {
-            Ok((None, Some(format!("state/{FILE}: {error}; written by another version, begun anew"))))
-        }
+        Ok(carry) => (Some(carry), None),
+        Err(error) => (None, Some(format!("state/{FILE}: {error}; written by another version"))),
     }
 }
 

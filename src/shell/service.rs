@@ -25,6 +25,8 @@ use crate::control::status::Status;
 /// Longest wait for the first readings before the first decision, real time: long enough for a device that is away
 /// to be known as such.
 const FIRST_READINGS: Duration = Duration::from_secs(10);
+/// Longest wait until the start is recorded, real time.
+const FIRST_RECORDS: Duration = Duration::from_secs(5);
 /// Longest wait for the threads of record, samples and view to end, real time.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -83,13 +85,16 @@ impl Running {
         options.check_time()?;
         let listen = options.address()?;
         let listener = TcpListener::bind(listen).await.and_then(|l| Ok((l.local_addr()?, l)));
-        let (address, listener) =
-            listener.map_err(|source| StartError::System { what: format!("listen = {listen}"), source })?;
+        let (address, listener) = listener.map_err(|source| StartError::Bind { listen, source })?;
         let paces = match std::mem::replace(&mut options.time, Time::Real) {
             Time::Real => (Pacing::Real, None, None),
             Time::Scaled { speed, start } => (Pacing::Scaled(speed), start, None),
             Time::Paced(mut paces) => {
-                let first = paces.recv().await.ok_or(StartError::NoPace)??;
+                let first = tokio::select! {
+                    first = paces.recv() => first,
+                    _ = stop.told() => None,
+                };
+                let first = first.ok_or(StartError::NoPace)??;
                 (Pacing::Paced(first), None, Some((first, paces)))
             }
         };
@@ -108,7 +113,7 @@ impl Running {
         if let Some((first, paces)) = paces {
             tokio::spawn(keep_pace(clock.clone(), first, paces, stop.clone()));
         }
-        if let Err(error) = awake.record.append(awake.entries, clock.now()).await {
+        if let Err(error) = awake.record.append_within(awake.entries, clock.now(), FIRST_RECORDS).await {
             tracing::error!(%error, "the start was not recorded");
         }
         let field = field::start(Arc::clone(&config.field), clock.clone(), access);

@@ -13,7 +13,7 @@ use super::clock::Clock;
 use super::data_dir::{self, DataDir, DataDirError};
 use super::field::Access;
 use super::history::History;
-use super::journal::{FaultHook, Journal, JournalError, Names, Settings};
+use super::journal::{ACTIONS, FaultHook, Journal, JournalError, Names, Reader, Record, Settings};
 use super::memory::{self, Memory};
 use super::pace::{BadPace, Pace};
 use super::record::RecordHandle;
@@ -36,6 +36,16 @@ pub enum StartError {
          127.0.0.1:{port} and reach it from elsewhere through an SSH tunnel", port = .0.port()
     )]
     Listen(SocketAddr),
+    /// The address of the page is taken or not ours.
+    #[error(
+        "listen = {listen}: {source}; look whether another service runs, or name another address with --listen"
+    )]
+    Bind {
+        /// The address.
+        listen: SocketAddr,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
     /// Another time than the machine's on an installation that is not a bench.
     #[error(
         "{0}: only on a bench; the river runs in real time. Set bench = true in service.toml of a bench \
@@ -164,8 +174,8 @@ impl Folder {
     /// Takes the folder and notes the start.
     pub(super) fn open(config: &Config, data: &Path) -> Result<Self, StartError> {
         let dir = Arc::new(DataDir::open(data, Some(&config.basin.id))?);
-        let starts = Starts::begin(&dir, Clock::machine_utc())?;
-        let (carry, trouble) = memory::load(&dir)?;
+        let starts = Starts::begin(&dir, Clock::machine_utc());
+        let (carry, trouble) = memory::load(&dir);
         Ok(Self { dir, starts, carry, trouble })
     }
 
@@ -175,11 +185,17 @@ impl Folder {
             Pacing::Real => Clock::real(),
             Pacing::Paced(first) => Clock::paced(first.utc),
             Pacing::Scaled(speed) => {
-                let now = Clock::machine_utc();
-                let last = self.carry.as_ref().map_or(now, |carry| carry.stored);
-                Clock::scaled(speed, start.unwrap_or_else(|| now.max(last)))
+                let go_on = || Clock::machine_utc().max(self.last_words());
+                Clock::scaled(speed, start.unwrap_or_else(go_on))
             }
         }
+    }
+
+    /// Civil time of the last record, as far as it can be read.
+    fn last_words(&self) -> Timestamp {
+        let newest = Reader::open(&self.dir.journal(), ACTIONS).and_then(|reader| reader.last(1, |_| true));
+        let newest = newest.ok().and_then(|frames| Record::of(frames.first()?).ok());
+        newest.map_or(Timestamp::MIN, |record| record.utc)
     }
 
     /// Opens record, view, samples and trends, wakes the controller, and records the start.

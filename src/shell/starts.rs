@@ -22,22 +22,20 @@ pub struct Starts {
 }
 
 impl Starts {
-    /// Notes a start at `utc` and keeps it until [`Starts::end`].
-    ///
-    /// # Errors
-    /// When the disk refuses. A file that cannot be read counts as empty, with a warning.
-    pub fn begin(dir: &DataDir, utc: Timestamp) -> Result<Self, DataDirError> {
-        let mut starts = match dir.load_state(FILE) {
-            Ok(bytes) => bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default(),
-            Err(error @ DataDirError::BrokenState { .. }) => {
-                tracing::warn!(%error, "the list of starts is begun anew");
-                Self::default()
-            }
-            Err(error) => return Err(error),
-        };
+    /// Notes a start at `utc` and keeps it until [`Starts::end`]. A disk that refuses does not keep the service
+    /// from starting: what cannot be read counts as no start, what cannot be written is said.
+    pub fn begin(dir: &DataDir, utc: Timestamp) -> Self {
+        let stored = dir.load_state(FILE).inspect_err(|error| {
+            tracing::warn!(%error, "the list of starts is begun anew");
+        });
+        let stored = stored.ok().flatten();
+        let mut starts: Self =
+            stored.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
         starts.note(utc);
-        starts.save(dir)?;
-        Ok(starts)
+        if let Err(error) = starts.save(dir) {
+            tracing::warn!(%error, "this start is not counted");
+        }
+        starts
     }
 
     fn note(&mut self, utc: Timestamp) {
@@ -89,7 +87,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         init(root.path(), "alder", at(0)).unwrap();
         let dir = DataDir::open(root.path(), None).unwrap();
-        let begin = |second| Starts::begin(&dir, at(second)).unwrap();
+        let begin = |second| Starts::begin(&dir, at(second));
         assert!(!begin(0).hold());
         let second = begin(200);
         assert!(!second.hold() && !second.after_orderly_stop());

@@ -1,157 +1,26 @@
 //! The running service over real sockets: a gate box, a data folder, the page, and what goes wrong between them.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use qindan::config::Config;
 use qindan::control::Now;
 use qindan::control::command::{Action, CommandId, FailReason, Terminal};
 use qindan::control::operator::Mode;
 use qindan::control::quality::{Quality, Reason};
 use qindan::control::record::{Entry, Kind};
-use qindan::control::status::{GateState, Status};
+use qindan::control::status::Status;
 use qindan::shell::data_dir;
 use qindan::shell::field::Access;
-use qindan::shell::journal::{FaultHook, Journal, Record, Settings};
-use qindan::shell::log::{self, Verdict};
+use qindan::shell::journal::{FaultHook, Journal, Settings};
 use qindan::shell::service::{Options, Running, StartError, Stop, Time};
 use qindan::units::Opening;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use crate::fixture;
+use crate::running::{Bench, Folder, PATIENCE, at_rest, ended};
 use crate::site::{self, Drive, Site};
-
-/// The test's own limit; conditions are waited for, never time.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A data folder made by `init`.
-struct Folder {
-    root: tempfile::TempDir,
-    store: String,
-}
-
-impl Folder {
-    fn new() -> Self {
-        let root = tempfile::tempdir().unwrap();
-        let store = data_dir::init(root.path(), "alder", Timestamp::UNIX_EPOCH).unwrap().store;
-        Self { root, store }
-    }
-
-    fn journal(&self) -> PathBuf {
-        self.root.path().join("journal")
-    }
-
-    fn records(&self) -> Vec<Record> {
-        site::records(&self.journal())
-    }
-
-    fn of_kind(&self, kind: Kind) -> Vec<Record> {
-        self.records().into_iter().filter(|record| record.kind == kind).collect()
-    }
-
-    fn verify(&self) {
-        let mut out = Vec::new();
-        let verdict = log::verify(self.root.path(), &mut out).unwrap();
-        assert_eq!(verdict, Verdict::Right, "{}", String::from_utf8_lossy(&out));
-    }
-
-    fn options(&self, config: Config, speed: f64) -> Options {
-        Options {
-            config: Arc::new(config),
-            data: self.root.path().to_path_buf(),
-            access: Access::Command,
-            listen: None,
-            time: Time::Scaled { speed, start: Some(fixture::utc(0)) },
-            fault: None,
-        }
-    }
-}
-
-/// A running service and the way to end it.
-struct Bench {
-    running: Running,
-    stop: Stop,
-}
-
-impl Bench {
-    async fn start(options: Options) -> Self {
-        let stop = Stop::default();
-        let running = Running::start(options, stop.clone()).await.unwrap();
-        Self { running, stop }
-    }
-
-    /// Waits for a published status that satisfies `seen`.
-    async fn until(&self, what: &str, mut seen: impl FnMut(&Status) -> bool) -> Arc<Status> {
-        let mut status = self.running.status();
-        let found = tokio::time::timeout(PATIENCE, status.wait_for(|status| seen(status))).await;
-        let Ok(found) = found else {
-            panic!("{what}: not within {PATIENCE:?}; {:#?}", *self.running.status().borrow());
-        };
-        found.unwrap().clone()
-    }
-
-    async fn get(&self, path: &str) -> (u16, String) {
-        let head =
-            format!("GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.running.address());
-        self.exchange(head).await
-    }
-
-    async fn post(&self, path: &str, body: Value) -> (u16, Value) {
-        let (address, body) = (self.running.address(), body.to_string());
-        let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: {address}\r\norigin: http://{address}\r\nx-qindan: 1\r\n\
-             content-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        let (status, body) = self.exchange(head).await;
-        (status, serde_json::from_str(&body).unwrap_or_else(|_| panic!("{status} {body}")))
-    }
-
-    async fn exchange(&self, request: String) -> (u16, String) {
-        let talk = async {
-            let mut stream = TcpStream::connect(self.running.address()).await.unwrap();
-            stream.write_all(request.as_bytes()).await.unwrap();
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).await.unwrap();
-            answer
-        };
-        let answer = tokio::time::timeout(PATIENCE, talk).await.expect("an answer in time");
-        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
-    }
-
-    /// Asks for a set-point and confirms its preview.
-    async fn set_point(&self, percent: f64, request: &str) -> (u16, Value) {
-        let asked = json!({ "order": "set_point", "gate": "v1", "opening_pct": percent, "reason": "test of the valve" });
-        let (status, shown) = self.post("/api/v1/acts/preview", asked).await;
-        assert_eq!(status, 200, "{shown}");
-        let confirm = json!({ "request": request, "token": shown["token"] });
-        self.post("/api/v1/acts/confirm", confirm).await
-    }
-
-    async fn hold_all(&self) -> (u16, Value) {
-        self.post("/api/v1/acts/hold-all", json!({ "request": "hold-all-1" })).await
-    }
-
-    async fn end(self) {
-        self.stop.now("end of the test");
-        tokio::time::timeout(PATIENCE, self.running.ended()).await.expect("stopped in time");
-    }
-}
-
-/// A gate whose position has been taken over and that has nothing in flight.
-fn at_rest(status: &Status) -> bool {
-    status.gates[0].state == GateState::Idle && status.gates[0].in_flight.is_none()
-}
-
-fn ended(status: &Status, how: &Terminal) -> bool {
-    status.why.iter().any(|why| why.outcome.as_ref() == Some(how))
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_decision_is_recorded_then_written_once_then_verified() {
@@ -159,7 +28,7 @@ async fn a_decision_is_recorded_then_written_once_then_verified() {
     // 14 % pass 0.887 m³/s: below the floor of 1.0, the valve is opened at once.
     let site = Site::start(14.0, Drive::Quick, &folder.journal()).await;
     let bench = Bench::start(folder.options(site::config(&site.device, Mode::Automatic), 60.0)).await;
-    assert_eq!(bench.get("/readyz").await.0, 200);
+    assert_eq!(bench.page.get("/readyz").await.0, 200);
     let status = bench.until("verified", |status| ended(status, &Terminal::Verified)).await;
     bench.end().await;
     assert!(status.gates[0].opening > Opening::from_fraction(0.15), "{:?}", status.gates[0].opening);
@@ -186,19 +55,20 @@ async fn a_confirmed_set_point_ends_at_the_register_of_the_gate() {
     let site = Site::start(24.0, Drive::Quick, &folder.journal()).await;
     let bench = Bench::start(folder.options(site::config(&site.device, Mode::Manual), 20.0)).await;
     bench.until("at rest", at_rest).await;
-    let (status, answer) = bench.set_point(27.5, "set-point-1").await;
+    let (status, answer) = bench.page.set_point(27.5, "set-point-1").await;
     assert_eq!(status, 200, "{answer}");
     bench.until("verified", |status| ended(status, &Terminal::Verified)).await;
     assert_eq!(site.get(site::TARGET), site::hundredths(27.5));
     let act = folder.of_kind(Kind::Operator).remove(0);
     assert_eq!(answer["taken"]["record"], act.seq);
     // The same request again is answered, not carried out.
-    let again = bench.post("/api/v1/acts/confirm", json!({ "request": "set-point-1", "token": "x" })).await;
+    let again =
+        bench.page.post("/api/v1/acts/confirm", json!({ "request": "set-point-1", "token": "x" })).await;
     assert_eq!(again, (200, answer));
-    let (_, metrics) = bench.get("/metrics").await;
+    let (_, metrics) = bench.page.get("/metrics").await;
     assert!(metrics.contains("qindan_commands_ended_total{outcome=\"verified\"} 1\n"), "{metrics}");
     assert!(metrics.contains("qindan_commands_sent_total 1\n"), "{metrics}");
-    let (_, actions) = bench.get("/api/v1/actions?limit=5").await;
+    let (_, actions) = bench.page.get("/api/v1/actions?limit=5").await;
     let actions: Value = serde_json::from_str(&actions).unwrap();
     assert_eq!(actions["actions"][0]["outcome"]["state"], "verified", "{actions}");
     bench.end().await;
@@ -213,14 +83,14 @@ async fn hold_all_stops_a_moving_gate_and_lasts_over_a_restart() {
     let config = site::config(&site.device, Mode::Manual);
     let bench = Bench::start(folder.options(config.clone(), 20.0)).await;
     bench.until("at rest", at_rest).await;
-    assert_eq!(bench.set_point(30.0, "set-point-1").await.0, 200);
+    assert_eq!(bench.page.set_point(30.0, "set-point-1").await.0, 200);
     bench.until("moving", |status| status.gates[0].moving == Some(1)).await;
-    let (status, answer) = bench.hold_all().await;
+    let (status, answer) = bench.page.hold_all().await;
     assert_eq!(status, 200, "{answer}");
     bench.until("stopped", |status| ended(status, &Terminal::Verified) && at_rest(status)).await;
     let commands: Vec<_> = site.written().iter().map(|write| (write.command, write.recorded)).collect();
     assert_eq!(commands, [(site::GO, true), (site::STOP, true)]);
-    let (status, answer) = bench.set_point(30.0, "set-point-2").await;
+    let (status, answer) = bench.page.set_point(30.0, "set-point-2").await;
     assert_eq!(status, 409, "{answer}");
     bench.end().await;
     let outcomes: Vec<_> = folder.of_kind(Kind::Outcome).into_iter().filter_map(|r| r.outcome).collect();
@@ -278,7 +148,7 @@ async fn an_unplugged_device_goes_stale_then_bad_and_nothing_moves() {
     assert_eq!((status.image[0].value, status.image[0].reason), (None, Some(Reason::CommError)));
     let alarm = status.alarms.iter().find(|alarm| alarm.id == "A10").unwrap();
     assert_eq!(alarm.element, "dam.rtu");
-    let (_, metrics) = bench.get("/metrics").await;
+    let (_, metrics) = bench.page.get("/metrics").await;
     assert!(metrics.contains("qindan_link_up{link=\"dam\"} 0\n"), "{metrics}");
     let commands = folder.of_kind(Kind::Intent).len();
     bench.end().await;
@@ -314,7 +184,7 @@ async fn an_intent_without_an_outcome_is_explained_from_the_gate_and_numbers_go_
         let bench = Bench::start(folder.options(site::config(&site.device, Mode::Manual), 20.0)).await;
         bench.until("at rest", at_rest).await;
         assert_eq!(site.written(), [], "nothing is sent again");
-        assert_eq!(bench.set_point(percent + 2.0, "set-point-1").await.0, 200);
+        assert_eq!(bench.page.set_point(percent + 2.0, "set-point-1").await.0, 200);
         bench.until("verified", |status| ended(status, &Terminal::Verified)).await;
         bench.end().await;
         let outcome = folder.of_kind(Kind::Outcome).remove(0);
@@ -361,13 +231,13 @@ async fn a_dead_disk_stops_what_can_wait_and_lets_protection_through() {
     bench.until("at rest", at_rest).await;
     dead.store(true, Ordering::SeqCst);
     // Nobody knows yet that the disk is dead: the set-point is taken, its intent fails, nothing is sent.
-    assert_eq!(bench.set_point(30.0, "set-point-1").await.0, 200);
+    assert_eq!(bench.page.set_point(30.0, "set-point-1").await.0, 200);
     let not_sent = Terminal::Failed { why: FailReason::NotSent };
     bench.until("not sent", |status| ended(status, &not_sent)).await;
     assert_eq!(site.written(), []);
     bench.until("an alarm", |status| status.alarms.iter().any(|alarm| alarm.id == "A20")).await;
-    assert_eq!(bench.get("/readyz").await.0, 503);
-    assert_eq!(bench.set_point(31.0, "set-point-2").await.0, 409);
+    assert_eq!(bench.page.get("/readyz").await.0, 503);
+    assert_eq!(bench.page.set_point(31.0, "set-point-2").await.0, 409);
     // The outlet falls below its floor: protection goes on.
     site.set(site::OUTLET, 900);
     let sent = |site: &Site| site.written().iter().filter(|write| write.command == site::GO).count();
@@ -421,7 +291,7 @@ async fn the_third_start_without_an_orderly_stop_comes_up_in_hold() {
     {
         let dir = data_dir::DataDir::open(folder.root.path(), None).unwrap();
         for _ in 0..2 {
-            qindan::shell::starts::Starts::begin(&dir, qindan::shell::clock::Clock::machine_utc()).unwrap();
+            qindan::shell::starts::Starts::begin(&dir, qindan::shell::clock::Clock::machine_utc());
         }
     }
     let config = site::config(&site.device, Mode::Automatic);
@@ -430,10 +300,10 @@ async fn the_third_start_without_an_orderly_stop_comes_up_in_hold() {
     assert_eq!(status.hold_all.as_deref(), Some("service: start 3 within ten minutes"));
     bench.until("ten minutes", |status| status.mono > Duration::from_secs(600)).await;
     assert_eq!(site.written(), []);
-    let (status, shown) = bench.post("/api/v1/acts/preview", json!({ "order": "release_hold" })).await;
+    let (status, shown) = bench.page.post("/api/v1/acts/preview", json!({ "order": "release_hold" })).await;
     assert_eq!(status, 200, "{shown}");
     let confirm = json!({ "request": "release-1", "token": shown["token"] });
-    assert_eq!(bench.post("/api/v1/acts/confirm", confirm).await.0, 200);
+    assert_eq!(bench.page.post("/api/v1/acts/confirm", confirm).await.0, 200);
     bench.until("verified", |status| ended(status, &Terminal::Verified)).await;
     bench.end().await;
     // Stopped in order: the count begins anew.

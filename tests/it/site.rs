@@ -1,5 +1,6 @@
 //! One gate box and three meters behind a Modbus peer, with the river they make: what the service is tried on.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -10,9 +11,11 @@ use qindan::control::operator::Mode;
 use qindan::control::record::Kind;
 use qindan::points::{Element, GatePoints, Point, PointId, Role, Table, Wiring};
 use qindan::shell::journal::{ACTIONS, Reader, Record};
+use tokio::sync::watch;
 
 use crate::device::{Act, Bank, Device, Query, reply};
 use crate::fixture;
+use crate::running::PATIENCE;
 
 pub(crate) const OUTLET: u16 = 0;
 pub(crate) const FORD: u16 = 1;
@@ -47,9 +50,13 @@ const REGISTERS: [(u16, Role); 11] = [
 
 /// The small basin with the site's registers, at `device`.
 pub(crate) fn config(device: &Device, mode: Mode) -> Config {
+    config_at(device.address, mode)
+}
+
+pub(crate) fn config_at(address: SocketAddr, mode: Mode) -> Config {
     let mut config = fixture::small();
     let mut field = (*config.field).clone();
-    field.links[0].address = device.address;
+    field.links[0].address = address;
     field.links[0].timeout_s = 0.5;
     let plain = |id: &str, element, role, address| Point {
         id: id.into(),
@@ -124,14 +131,14 @@ pub(crate) struct Written {
 pub(crate) struct Site {
     pub(crate) device: Device,
     pub(crate) bank: Arc<Mutex<Bank>>,
-    writes: Arc<Mutex<Vec<Written>>>,
+    writes: watch::Receiver<Vec<Written>>,
 }
 
 impl Site {
     /// A site whose valve stands at `percent`; `journal` is looked into at each write.
     pub(crate) async fn start(percent: f64, drive: Drive, journal: &Path) -> Self {
         let bank = Arc::new(Mutex::new(Bank::default()));
-        let writes = Arc::new(Mutex::new(Vec::new()));
+        let (seen, writes) = watch::channel(Vec::new());
         {
             let mut bank = bank.lock().unwrap();
             for address in 0..=24 {
@@ -143,13 +150,13 @@ impl Site {
             bank.set(1, TARGET, hundredths(percent));
             move_to(&mut bank, hundredths(percent));
         }
-        let (registers, seen, journal) = (Arc::clone(&bank), Arc::clone(&writes), journal.to_path_buf());
+        let (registers, journal) = (Arc::clone(&bank), journal.to_path_buf());
         let behaviour = move |query: &Query| -> Vec<Act> {
             let mut bank = registers.lock().unwrap();
             let answer = reply(query, &bank.serve(query));
             if query.writes() {
                 let written = obey(&mut bank, drive, &journal);
-                seen.lock().unwrap().push(written);
+                seen.send_modify(|writes| writes.push(written));
             }
             vec![answer]
         };
@@ -157,7 +164,14 @@ impl Site {
     }
 
     pub(crate) fn written(&self) -> Vec<Written> {
-        self.writes.lock().unwrap().clone()
+        self.writes.borrow().clone()
+    }
+
+    /// Waits for so many writes.
+    pub(crate) async fn until_written(&self, count: usize) {
+        let mut writes = self.writes.clone();
+        let seen = writes.wait_for(|writes| writes.len() >= count);
+        tokio::time::timeout(PATIENCE, seen).await.expect("a write in time").unwrap();
     }
 
     pub(crate) fn get(&self, address: u16) -> u16 {
