@@ -25,4 +25,5 @@ mod registers;
 mod running;
 mod service;
 mod site;
+mod tidy;
 mod web;
