@@ -49,7 +49,8 @@ fn lines_with(files: &[PathBuf], words: &[&str]) -> Vec<String> {
 #[test]
 fn what_decides_does_no_input_or_output() {
     let files = files("src/control", ".rs");
-    let words = ["tokio", "std::fs", "std::io", "std::net", "std::env", "sled", "axum", "tracing::", "crate::shell"];
+    let words =
+        ["tokio", "std::fs", "std::io", "std::net", "std::env", "sled", "axum", "tracing::", "crate::shell"];
     assert_eq!(lines_with(&files, &words), Vec::<String>::new());
 }
 
@@ -63,7 +64,8 @@ fn the_plant_shares_no_equation_with_the_controller() {
 fn one_file_names_the_store() {
     let files = files("src", ".rs");
     let named = lines_with(&files, &["sled::"]);
-    let elsewhere: Vec<_> = named.into_iter().filter(|line| !line.starts_with("src/shell/store.rs")).collect();
+    let elsewhere: Vec<_> =
+        named.into_iter().filter(|line| !line.starts_with("src/shell/store.rs")).collect();
     assert_eq!(elsewhere, Vec::<String>::new());
 }
 
@@ -90,8 +92,21 @@ fn every_alarm_is_explained_as_it_is_configured() {
 #[test]
 fn the_top_level_holds_what_it_should() {
     const PERMITTED: &[&str] = &[
-        "ARCHITECTURE.md", "CHANGELOG.md", "Cargo.lock", "Cargo.toml", "LICENSE-APACHE", "LICENSE-MIT", "README.md",
-        "clippy.toml", "config", "ops", "rust-toolchain.toml", "rustfmt.toml", "simulators", "src", "tests",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "Cargo.lock",
+        "Cargo.toml",
+        "LICENSE-APACHE",
+        "LICENSE-MIT",
+        "README.md",
+        "clippy.toml",
+        "config",
+        "ops",
+        "rust-toolchain.toml",
+        "rustfmt.toml",
+        "simulators",
+        "src",
+        "tests",
     ];
     let mut found: Vec<_> = fs::read_dir(root())
         .unwrap()
