@@ -2,6 +2,7 @@
 //!
 //! [`plant`] is the river, non-linear and written apart from the model the service decides with.
 
+pub mod devices;
 pub mod plant;
 
 #[cfg(test)]

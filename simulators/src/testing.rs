@@ -12,7 +12,10 @@ use qindan::basin::{
 };
 use qindan::config::{Config, Schedules, Service};
 use qindan::control::operator::Mode;
-use qindan::points::{Field, GatePoints, Wiring};
+use qindan::points::{
+    ByteOrder, ClassId, DataType, Device, DeviceId, Element, Field, GatePoints, Link, LinkId, Point, PointId,
+    Role, ScanClass, Table, Wiring,
+};
 use qindan::units::{Discharge, Head, Opening, Stage, Volume};
 
 use crate::plant::Forcing;
@@ -411,6 +414,108 @@ pub(crate) fn config(basin: Basin) -> Config {
         },
         digest: "0".repeat(64),
     }
+}
+
+/// A point of device `device` at a holding address.
+pub(crate) fn point(device: usize, element: Element, role: Role, address: u16, data_type: DataType) -> Point {
+    Point {
+        id: format!("{element:?}/{role:?}"),
+        device: DeviceId(device),
+        table: Table::Holding,
+        address,
+        data_type,
+        order: ByteOrder::Abcd,
+        bit: 0,
+        scale: 1.0,
+        offset: 0.0,
+        sentinels: Vec::new(),
+        min: None,
+        max: None,
+        unit: String::new(),
+        class: Some(ClassId(0)),
+        element,
+        role,
+    }
+}
+
+/// [`small_basin`] with a field: a gate box (unit 1, layout A) for the eco valve with a watchdog of 10 s, a box (unit 2) for
+/// the turbine without command register, a logger (unit 3) for the meters, all behind one link.
+pub(crate) fn small() -> Config {
+    let mut config = config(small_basin());
+    let gate = |at| Element::Gate(GateId(at));
+    let box_a = |role, address| point(0, gate(0), role, address, DataType::U16);
+    let bit = |role, bit| Point { bit, ..point(0, gate(0), role, 11, DataType::Bit) };
+    let tenth = |point: Point| Point { scale: 0.1, ..point };
+    let float = |meter, address, order| Point {
+        table: Table::Input,
+        order,
+        sentinels: vec![-9999.0],
+        ..point(2, Element::Meter(MeterId(meter)), Role::Value, address, DataType::F32)
+    };
+    let points = vec![
+        tenth(box_a(Role::Position, 1)),
+        bit(Role::Remote, 0),
+        bit(Role::Estop, 2),
+        bit(Role::MovingOpen, 3),
+        bit(Role::MovingShut, 4),
+        bit(Role::BottomLimit, 6),
+        bit(Role::Fault, 7),
+        tenth(box_a(Role::Target, 20)),
+        box_a(Role::Command, 21),
+        box_a(Role::Watchdog, 22),
+        box_a(Role::Sequence, 23),
+        box_a(Role::SequenceEcho, 24),
+        Point { order: ByteOrder::Cdab, ..point(1, gate(1), Role::Target, 0, DataType::F32) },
+        Point { table: Table::Input, ..tenth(point(1, gate(1), Role::Position, 0, DataType::U16)) },
+        Point { table: Table::Discrete, ..point(1, gate(1), Role::Trip, 0, DataType::Bit) },
+        float(0, 0, ByteOrder::Abcd),
+        float(1, 2, ByteOrder::Cdab),
+        Point {
+            scale: 0.01,
+            sentinels: vec![65_535.0],
+            ..point(2, Element::Meter(MeterId(2)), Role::Value, 0, DataType::U32)
+        },
+    ];
+    let device = |id: &str, unit, watchdog_s| Device {
+        id: id.into(),
+        name: name(id),
+        link: LinkId(0),
+        unit,
+        max_block: 125,
+        max_gap: 8,
+        watchdog_s,
+    };
+    let gates = |at: usize| match at {
+        0 => GatePoints {
+            position: Some(PointId(0)),
+            target: Some(PointId(7)),
+            command: Some(PointId(8)),
+            watchdog: Some(PointId(9)),
+            sequence: Some(PointId(10)),
+            sequence_echo: Some(PointId(11)),
+            ..GatePoints::default()
+        },
+        1 => GatePoints { position: Some(PointId(13)), target: Some(PointId(12)), ..GatePoints::default() },
+        _ => GatePoints::default(),
+    };
+    config.field = Arc::new(Field {
+        links: vec![Link {
+            id: "dam".into(),
+            address: "127.0.0.1:0".parse().unwrap(),
+            timeout_s: 1.0,
+            connect_timeout_s: 1.0,
+            window: 1,
+            gap_s: 0.0,
+        }],
+        devices: vec![device("box", 1, Some(10.0)), device("unit", 2, None), device("logger", 3, None)],
+        points,
+        classes: vec![ScanClass { id: "fast".into(), period_s: 1.0 }],
+        wiring: Wiring {
+            meters: vec![Some(PointId(15)), Some(PointId(16)), Some(PointId(17)), None, None],
+            gates: (0..config.basin.gates.len()).map(gates).collect(),
+        },
+    });
+    config
 }
 
 /// One steady inflow at the head of a chain.

@@ -51,8 +51,8 @@ pub(crate) struct Actuator {
     pub(crate) position: f64,
     /// Set point as it stands in the box.
     pub(crate) setpoint: f64,
-    /// Whether the drive follows the set point.
-    following: bool,
+    /// Where the drive goes, if it follows anything.
+    goal: Option<f64>,
     pub(crate) motion: Motion,
     pub(crate) key: Key,
     pub(crate) estop: bool,
@@ -76,7 +76,7 @@ impl Actuator {
         Self {
             position,
             setpoint: position,
-            following: false,
+            goal: None,
             motion: Motion::Still,
             key: Key::Remote,
             estop: false,
@@ -107,14 +107,19 @@ impl Actuator {
         if !self.obeys() {
             return false;
         }
-        self.drive(target);
+        self.setpoint = target.clamp(0.0, 1.0);
+        self.goal = Some(self.setpoint);
         true
     }
 
-    /// Follows a target, whoever gives it.
+    /// Goes somewhere, whoever wants it, with the set point in the box left as it is.
     pub(crate) fn drive(&mut self, target: f64) {
-        self.setpoint = target.clamp(0.0, 1.0);
-        self.following = true;
+        self.goal = Some(target.clamp(0.0, 1.0));
+    }
+
+    /// Where it is going, or stands.
+    pub(crate) fn heading(&self) -> f64 {
+        self.goal.unwrap_or(self.position)
     }
 
     /// A stop over the link; false when the key stands on local.
@@ -133,7 +138,7 @@ impl Actuator {
 
     /// Stops the motor and forgets the target.
     pub(crate) fn halt(&mut self) {
-        self.following = false;
+        self.goal = None;
         if self.motion != Motion::Still {
             self.last = self.motion;
             self.motion = Motion::Still;
@@ -195,16 +200,14 @@ impl Actuator {
         if self.health == Health::Tripped {
             return self.position > 0.0;
         }
-        self.motion != Motion::Still || (self.following && !self.estop && self.wants().is_some())
+        self.motion != Motion::Still || (!self.estop && self.wants().is_some())
     }
 
-    /// Direction the set point asks for, when it is beyond the dead band or at an end of the stroke.
+    /// Direction the goal asks for, when it is beyond the dead band or at an end of the stroke.
     fn wants(&self) -> Option<Motion> {
-        if self.health == Health::Overloaded {
-            return None;
-        }
-        let off = self.setpoint - self.position;
-        let to_end = self.setpoint <= 0.0 || self.setpoint >= 1.0;
+        let goal = self.goal.filter(|_| self.health != Health::Overloaded)?;
+        let off = goal - self.position;
+        let to_end = goal <= 0.0 || goal >= 1.0;
         let enough = if to_end { off != 0.0 } else { off.abs() > self.dead_band };
         enough.then_some(if off > 0.0 { Motion::Opening } else { Motion::Shutting })
     }
@@ -217,7 +220,7 @@ impl Actuator {
             self.travel += before - self.position;
             return 0.5 * (before + self.position);
         }
-        if !self.following {
+        if self.goal.is_none() {
             self.since += dt;
             return before;
         }
@@ -225,9 +228,9 @@ impl Actuator {
         if self.motion == Motion::Still {
             left = self.start(left);
         } else if self.wants().is_some_and(|way| way != self.motion) {
-            let target = self.setpoint;
+            let goal = self.goal;
             self.halt();
-            self.drive(target);
+            self.goal = goal;
             left = self.start(left);
         }
         self.run(left);
@@ -264,20 +267,19 @@ impl Actuator {
             }
             return;
         }
-        let to_end = self.setpoint <= 0.0 || self.setpoint >= 1.0;
+        let Some(goal) = self.goal else { return };
+        let to_end = goal <= 0.0 || goal >= 1.0;
         let short = if to_end { 0.0 } else { CUT_OFF * self.dead_band };
-        let off = self.setpoint - self.position;
+        let off = goal - self.position;
         let way = (off.abs() - short).max(0.0);
         let step = (self.speed * dt).min(way);
         self.position = (self.position + step.copysign(off)).clamp(0.0, 1.0);
         self.travel += step;
         if step >= way {
             if to_end {
-                self.position = self.setpoint;
+                self.position = goal;
             }
-            let target = self.setpoint;
             self.halt();
-            self.setpoint = target;
         }
     }
 

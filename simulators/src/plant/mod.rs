@@ -44,6 +44,7 @@ pub use event::{Event, UnknownElement};
 pub use forcing::Forcing;
 pub use ledger::Balance;
 pub use sensor::Signal;
+pub use truth::DriveState;
 
 use actuator::Actuator;
 use body::{Body, Marsh};
@@ -53,6 +54,7 @@ use river::River;
 use sensor::Sensor;
 use site::Sites;
 use station::Station;
+use truth::Probe;
 
 /// How a device that does not answer behaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -87,6 +89,7 @@ pub struct Plant {
     drives: Vec<Actuator>,
     stations: Vec<Station>,
     sensors: Vec<Sensor>,
+    probes: Vec<Probe>,
     plugged: Vec<Plugged>,
     cut: Vec<bool>,
     /// Gates moved by their station or by the water: their movements are not the service's business.
@@ -97,6 +100,8 @@ pub struct Plant {
     gate_flow: Vec<f64>,
     fixed_flow: Vec<f64>,
     intake_flow: Vec<f64>,
+    /// Wanted by the users in the present step, m³/s.
+    wanted: Vec<f64>,
     inflow: Vec<f64>,
     node_flow: Vec<f64>,
     spill: Vec<f64>,
@@ -134,6 +139,7 @@ impl Plant {
                 .enumerate()
                 .map(|(at, meter)| Sensor::new(meter, seed, at))
                 .collect(),
+            probes: basin.meters.iter().map(|meter| Probe::new(&basin, &river, meter)).collect(),
             plugged: vec![Plugged::Yes; config.field.devices.len()],
             cut: vec![false; config.field.links.len()],
             own_will: vec![false; basin.gates.len()],
@@ -141,6 +147,7 @@ impl Plant {
             gate_flow: vec![0.0; basin.gates.len()],
             fixed_flow: vec![0.0; basin.fixed_openings.len()],
             intake_flow: vec![0.0; basin.intakes.len()],
+            wanted: vec![0.0; basin.intakes.len()],
             inflow: vec![0.0; basin.inflows.len()],
             node_flow: vec![0.0; basin.nodes.len()],
             spill: vec![0.0; basin.reservoirs.len()],

@@ -2,6 +2,8 @@
 
 use qindan::basin::{Basin, Duty, Gate, Place, Reach, ReachId, ReachKind, ReservoirKind};
 
+use qindan::units::Opening;
+
 use super::river::River;
 
 /// Below a structure without a declared outlet level the bed lies this far under the lowest sill, m. Assumed.
@@ -99,7 +101,8 @@ impl Sites {
                     && (other.from, other.to) == (gate.from, gate.to)
                     && (other.sill - gate.sill).get().abs() < 0.01
             };
-            if gate.duty != Duty::Emergency {
+            // One that is kept shut from the beginning is no part of the water's way.
+            if gate.duty != Duty::Emergency || gate.initial == Opening::SHUT {
                 continue;
             }
             for guarded in (0..basin.gates.len()).filter(|i| series(&basin.gates[*i])) {
@@ -159,12 +162,18 @@ fn junction(basin: &Basin, river: &River, gates: &[Passage], node: usize) -> Jun
     }
 }
 
-/// Stage of the bed at a node: below the lowest edge or outlet of what discharges there.
+/// Stage of the bed at a node: the lowest declared outlet level of what discharges there, else a little below its lowest
+/// edge.
 fn bed(basin: &Basin, node: usize) -> f64 {
     let here = |place: Place| matches!(place, Place::Node(at) if at.0 == node);
-    let gates = basin.gates.iter().filter(|gate| here(gate.to)).map(foot);
+    let gates = || basin.gates.iter().filter(|gate| here(gate.to));
+    let declared = gates().filter_map(|gate| gate.outlet_level).map(qindan::units::Stage::get);
+    let declared = declared.fold(f64::INFINITY, f64::min);
+    if declared.is_finite() {
+        return declared;
+    }
     let fixed = basin.fixed_openings.iter().filter(|fixed| here(fixed.to)).map(|fixed| fixed.sill.get());
-    let lowest = gates.chain(fixed).fold(f64::INFINITY, f64::min);
+    let lowest = gates().map(|gate| gate.sill.get()).chain(fixed).fold(f64::INFINITY, f64::min);
     if lowest.is_finite() { lowest - DROP_M } else { 0.0 }
 }
 

@@ -175,7 +175,7 @@ impl Plant {
         self.release_bodies(1.0);
         self.side_gates(1.0);
         self.run_wetlands(1.0);
-        self.serve_intakes(forcing, 1.0);
+        self.serve_intakes(1.0);
         self.pass_nodes(forcing, 1.0);
         self.close_bodies(1.0);
         for (body, before) in self.bodies.iter_mut().zip(bodies) {

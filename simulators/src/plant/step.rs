@@ -65,9 +65,7 @@ impl Plant {
                 continue;
             };
             for (unit, opening) in station.units.iter().zip(openings) {
-                if self.drives[*unit].obeys() {
-                    self.drives[*unit].drive(opening);
-                }
+                self.drives[*unit].command(opening);
             }
         }
     }
@@ -85,7 +83,7 @@ impl Plant {
         self.release_bodies(dt);
         self.side_gates(dt);
         self.run_wetlands(dt);
-        self.serve_intakes(forcing, dt);
+        self.serve_intakes(dt);
         self.pass_nodes(forcing, dt);
         self.close_bodies(dt);
     }
@@ -98,7 +96,7 @@ impl Plant {
                 continue;
             };
             let rest = tipped(gate.sill.get(), leaf_m, raised_deg, self.bodies[body.0].level);
-            if (rest - drive.setpoint).abs() > TIP_FRICTION {
+            if (rest - drive.heading()).abs() > TIP_FRICTION {
                 drive.drive(rest);
             }
         }
@@ -106,6 +104,9 @@ impl Plant {
 
     /// Inflows, unmetered water, and what arrives from reaches and pipes.
     pub(super) fn bring_in(&mut self, forcing: &Forcing, dt: f64) {
+        for (at, wanted) in self.wanted.iter_mut().enumerate() {
+            *wanted = forcing.intakes.get(at).copied().unwrap_or(0.0).max(0.0);
+        }
         for (at, parts) in self.sites.inflows.iter().enumerate() {
             let flow = forcing.inflows.get(at).copied().unwrap_or(0.0).max(0.0);
             self.inflow[at] = flow;
@@ -240,7 +241,8 @@ impl Plant {
             return f64::INFINITY;
         }
         let pipe = |id: &ReachId| self.pipes[id.0].as_ref().map_or(0.0, |pipe| pipe.capacity);
-        junction.pipes.iter().map(pipe).sum::<f64>()
+        let intakes = junction.intakes.iter().map(|at| self.wanted[*at]).sum::<f64>();
+        junction.pipes.iter().map(pipe).sum::<f64>() + intakes
     }
 
     fn outlet_discharge(&self, outlet: Outlet, up: f64) -> f64 {
@@ -356,14 +358,13 @@ impl Plant {
         }
     }
 
-    pub(super) fn serve_intakes(&mut self, forcing: &Forcing, dt: f64) {
+    pub(super) fn serve_intakes(&mut self, dt: f64) {
         for at in 0..self.sites.intakes.len() {
             let (from, to) = self.sites.intakes[at];
             if matches!(from, Site::Node(_)) {
                 continue;
             }
-            let wanted = forcing.intakes.get(at).copied().unwrap_or(0.0).max(0.0);
-            let got = self.take(from, wanted * dt);
+            let got = self.take(from, self.wanted[at] * dt);
             self.intake_flow[at] = got / dt;
             self.deliver(to, got);
         }
@@ -413,8 +414,7 @@ impl Plant {
         }
         for i in 0..self.sites.junctions[node].intakes.len() {
             let at = self.sites.junctions[node].intakes[i];
-            let wanted = forcing.intakes.get(at).copied().unwrap_or(0.0).max(0.0);
-            let got = self.take(site, wanted * dt);
+            let got = self.take(site, self.wanted[at] * dt);
             self.intake_flow[at] = got / dt;
             self.deliver(self.sites.intakes[at].1, got);
         }

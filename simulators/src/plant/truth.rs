@@ -1,12 +1,13 @@
 //! The truth, for scores, plots and the instruments.
 
 use qindan::basin::{
-    GateId, InflowId, IntakeId, Meter, MeterId, MeterKind, NodeId, Place, ReachId, ReservoirId, SectionId,
-    WetlandId,
+    Basin, GateId, InflowId, IntakeId, Meter, MeterId, MeterKind, NodeId, Place, ReachId, ReservoirId,
+    SectionId, WetlandId,
 };
 use qindan::points::{DeviceId, LinkId};
 
 use super::actuator::{Key, Motion};
+use super::river::River;
 use super::site::{Site, foot};
 use super::{Plant, Plugged, Signal};
 
@@ -30,6 +31,38 @@ pub struct DriveState {
     pub fault: bool,
     /// Unit tripped.
     pub trip: bool,
+}
+
+/// A meter, resolved: where it stands and whose flows it sums.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Probe {
+    site: Site,
+    of: Vec<Metered>,
+}
+
+/// An element whose flow a meter shows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Metered {
+    Gate(usize),
+    Intake(usize),
+    Inflow(usize),
+    Fixed(usize),
+    /// What enters the pipe at this node.
+    Head(usize),
+}
+
+impl Probe {
+    pub(crate) fn new(basin: &Basin, river: &River, meter: &Meter) -> Self {
+        let named = |id: &String| {
+            let gate = basin.gates.iter().position(|e| e.id == *id).map(Metered::Gate);
+            let intake = || basin.intakes.iter().position(|e| e.id == *id).map(Metered::Intake);
+            let inflow = || basin.inflows.iter().position(|e| e.id == *id).map(Metered::Inflow);
+            let fixed = || basin.fixed_openings.iter().position(|e| e.id == *id).map(Metered::Fixed);
+            let head = || basin.transfers.iter().find(|e| e.id == *id).map(|e| Metered::Head(e.head.0));
+            gate.or_else(intake).or_else(inflow).or_else(fixed).or_else(head)
+        };
+        Self { site: Site::of(basin, river, meter.at), of: meter.of.iter().filter_map(named).collect() }
+    }
 }
 
 impl Plant {
@@ -146,12 +179,14 @@ impl Plant {
     }
 
     /// What a perfect instrument in the place of a meter would show.
-    pub fn meter_truth(&self, meter: MeterId) -> f64 {
-        let Some(meter) = self.basin.meters.get(meter.0) else { return 0.0 };
+    pub fn meter_truth(&self, id: MeterId) -> f64 {
+        let Some(meter) = self.basin.meters.get(id.0) else { return 0.0 };
         match meter.kind {
             MeterKind::RiverFlow => self.place_flow(meter.at),
-            MeterKind::StructureFlow => meter.of.iter().map(|id| self.element_flow(id)).sum(),
-            MeterKind::Level => self.place_level(meter),
+            MeterKind::StructureFlow => {
+                self.probes[id.0].of.iter().map(|metered| self.metered_flow(*metered)).sum()
+            }
+            MeterKind::Level => self.site_level(self.probes[id.0].site),
             MeterKind::Rain => 0.0,
         }
     }
@@ -160,8 +195,8 @@ impl Plant {
     pub fn sense(&mut self, meter: MeterId) -> Signal {
         let truth = self.meter_truth(meter);
         let (time, utc) = self.now();
-        let at = self.basin.meters.get(meter.0).map_or(Place::Outside, |meter| meter.at);
-        let velocity = match Site::of(&self.basin, &self.river, at) {
+        let site = self.probes.get(meter.0).map_or(Site::Outside, |probe| probe.site);
+        let velocity = match site {
             Site::Cell(cell) => Some(self.river.velocity(cell)),
             Site::Node(node) => self.sites.junctions[node].cell.map(|cell| self.river.velocity(cell)),
             Site::Body(_) | Site::Wetland(_) | Site::Outside => None,
@@ -182,27 +217,26 @@ impl Plant {
         self.cut.get(link.0).copied().unwrap_or(false)
     }
 
-    /// Flow of a named gate, intake, inflow, fixed opening or transfer, m³/s.
-    fn element_flow(&self, id: &str) -> f64 {
-        let basin = &self.basin;
-        let gate = basin.gates.iter().position(|e| e.id == id).map(|at| self.gate_flow[at]);
-        let intake = || basin.intakes.iter().position(|e| e.id == id).map(|at| self.intake_flow[at]);
-        let inflow = || basin.inflows.iter().position(|e| e.id == id).map(|at| self.inflow[at]);
-        let fixed = || basin.fixed_openings.iter().position(|e| e.id == id).map(|at| self.fixed_flow[at]);
-        let transfer = || basin.transfers.iter().find(|e| e.id == id).map(|e| self.node_flow[e.head.0]);
-        gate.or_else(intake).or_else(inflow).or_else(fixed).or_else(transfer).unwrap_or(0.0)
+    fn metered_flow(&self, metered: Metered) -> f64 {
+        match metered {
+            Metered::Gate(at) => self.gate_flow[at],
+            Metered::Intake(at) => self.intake_flow[at],
+            Metered::Inflow(at) => self.inflow[at],
+            Metered::Fixed(at) => self.fixed_flow[at],
+            Metered::Head(node) => self.node_flow[node],
+        }
     }
 
-    /// Level at the place of a level meter: of a body or wetland, else the bed there plus the depth.
-    fn place_level(&self, meter: &Meter) -> f64 {
-        match Site::of(&self.basin, &self.river, meter.at) {
+    /// Level at a site: of a body or wetland; at a node or along a reach above the bed there.
+    fn site_level(&self, site: Site) -> f64 {
+        match site {
             Site::Body(body) => self.bodies[body].level,
             Site::Wetland(marsh) => self.marshes[marsh].level(),
             Site::Node(node) => {
                 let junction = &self.sites.junctions[node];
                 match junction.body {
                     Some(body) => self.bodies[body].level,
-                    None => junction.bed + junction.cell.map_or(0.0, |cell| self.river.depth(cell)),
+                    None => junction.cell.map_or(0.0, |cell| self.river.depth(cell)),
                 }
             }
             Site::Cell(cell) => self.river.depth(cell),

@@ -1,0 +1,211 @@
+//! The devices: register images of meters and gate boxes, and what a write to a gate box does.
+//!
+//! [`Devices::refresh`] puts what the plant's instruments show into the registers; reads answer from them, as a real box
+//! answers from its last cycle. Encoding is [`qindan::registers`], so that resolution and word order are those of the
+//! live field.
+
+mod bank;
+mod gate_box;
+mod image;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use qindan::basin::Basin;
+use qindan::config::Config;
+use qindan::points::{DeviceId, Field, LinkId, Table};
+
+use crate::plant::{Plant, Plugged};
+use bank::Bank;
+use gate_box::{GateBox, Watchdog};
+use image::Shown;
+
+/// Why a device refuses a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ModbusException {
+    /// The table cannot be written.
+    #[error("illegal function")]
+    IllegalFunction,
+    /// The device has no such register, or none that can be written.
+    #[error("illegal data address")]
+    IllegalAddress,
+    /// The value is not one the register takes.
+    #[error("illegal data value")]
+    IllegalValue,
+    /// The device is not there; its gateway says so.
+    #[error("gateway target device failed to respond")]
+    GatewayTargetFailed,
+}
+
+impl ModbusException {
+    /// Exception code on the wire.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::IllegalFunction => 1,
+            Self::IllegalAddress => 2,
+            Self::IllegalValue => 3,
+            Self::GatewayTargetFailed => 0x0B,
+        }
+    }
+}
+
+/// Tables of one unit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Unit {
+    coils: Bank,
+    discrete: Bank,
+    input: Bank,
+    holding: Bank,
+}
+
+impl Unit {
+    fn bank(&self, table: Table) -> &Bank {
+        match table {
+            Table::Coil => &self.coils,
+            Table::Discrete => &self.discrete,
+            Table::Input => &self.input,
+            Table::Holding => &self.holding,
+        }
+    }
+
+    fn bank_mut(&mut self, table: Table) -> &mut Bank {
+        match table {
+            Table::Coil => &mut self.coils,
+            Table::Discrete => &mut self.discrete,
+            Table::Input => &mut self.input,
+            Table::Holding => &mut self.holding,
+        }
+    }
+}
+
+/// Every device of a configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Devices {
+    basin: Arc<Basin>,
+    field: Arc<Field>,
+    units: Vec<Unit>,
+    /// By point: how it is shown, and what it showed.
+    shown: Vec<Shown>,
+    /// By gate.
+    boxes: Vec<GateBox>,
+    watchdogs: Vec<Watchdog>,
+    plugged: Vec<Plugged>,
+    cut: Vec<bool>,
+}
+
+impl Devices {
+    /// Devices for every point of the configuration, their registers empty until the first [`Devices::refresh`].
+    pub fn new(config: &Config) -> Self {
+        let field = &config.field;
+        let unit = |id: usize| {
+            let gap = field.devices.get(id).map_or(0, |device| device.max_gap);
+            let bank = |table: Table| {
+                let here = field.points.iter().filter(|point| point.device.0 == id && point.table == table);
+                let width = |bits: bool, registers: u16| if bits { 1 } else { registers };
+                let bits = matches!(table, Table::Coil | Table::Discrete);
+                Bank::new(
+                    here.map(|point| (point.address, width(bits, point.data_type.registers()))).collect(),
+                    if bits { gap.saturating_mul(16) } else { gap },
+                )
+            };
+            Unit {
+                coils: bank(Table::Coil),
+                discrete: bank(Table::Discrete),
+                input: bank(Table::Input),
+                holding: bank(Table::Holding),
+            }
+        };
+        Self {
+            units: (0..field.devices.len()).map(unit).collect(),
+            shown: field.points.iter().map(Shown::new).collect(),
+            boxes: vec![GateBox::default(); config.basin.gates.len()],
+            watchdogs: gate_box::watchdogs(field),
+            plugged: vec![Plugged::Yes; field.devices.len()],
+            cut: vec![false; field.links.len()],
+            basin: Arc::clone(&config.basin),
+            field: Arc::clone(&config.field),
+        }
+    }
+
+    /// Brings the registers up to date with the plant: instruments, boxes, watchdogs, what is unplugged.
+    pub fn refresh(&mut self, plant: &mut Plant) {
+        self.look_after_watchdogs(plant);
+        self.show(plant);
+        for (at, plugged) in self.plugged.iter_mut().enumerate() {
+            *plugged = plant.plugged(DeviceId(at));
+        }
+        for (at, cut) in self.cut.iter_mut().enumerate() {
+            *cut = plant.is_cut(LinkId(at));
+        }
+    }
+
+    /// Whether a device answers.
+    pub fn is_plugged(&self, device: DeviceId) -> bool {
+        self.plugged(device) == Plugged::Yes && !self.is_link_cut(device)
+    }
+
+    /// How a device answers, its link apart.
+    pub fn plugged(&self, device: DeviceId) -> Plugged {
+        self.plugged.get(device.0).copied().unwrap_or(Plugged::Refused)
+    }
+
+    /// Whether a link is cut.
+    pub fn is_cut(&self, link: LinkId) -> bool {
+        self.cut.get(link.0).copied().unwrap_or(false)
+    }
+
+    fn is_link_cut(&self, device: DeviceId) -> bool {
+        self.field.devices.get(device.0).is_some_and(|device| self.is_cut(device.link))
+    }
+
+    /// Reads `count` registers, or bits as 0 and 1.
+    ///
+    /// # Errors
+    ///
+    /// The device is not there, or does not have all of the registers.
+    pub fn read(
+        &self,
+        device: DeviceId,
+        table: Table,
+        address: u16,
+        count: u16,
+    ) -> Result<Vec<u16>, ModbusException> {
+        if !self.is_plugged(device) {
+            return Err(ModbusException::GatewayTargetFailed);
+        }
+        let unit = self.units.get(device.0).ok_or(ModbusException::GatewayTargetFailed)?;
+        let words = unit.bank(table).get(address, usize::from(count));
+        words.map(<[u16]>::to_vec).ok_or(ModbusException::IllegalAddress)
+    }
+
+    /// Writes registers, or coils as 0 and 1: nothing of it unless every value is one its register takes. A box whose
+    /// gate does not obey (key on local, emergency stop, trip, fault) answers all the same and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// The device is not there, the table or a register cannot be written, or a value is not one it takes.
+    pub fn write(
+        &mut self,
+        plant: &mut Plant,
+        device: DeviceId,
+        table: Table,
+        address: u16,
+        values: &[u16],
+    ) -> Result<(), ModbusException> {
+        if !self.is_plugged(device) {
+            return Err(ModbusException::GatewayTargetFailed);
+        }
+        match table {
+            Table::Holding | Table::Coil => self.write_box(plant, device, table, address, values),
+            Table::Input | Table::Discrete => Err(ModbusException::IllegalFunction),
+        }
+    }
+}
+
+/// Seconds as a duration, zero for what is none.
+fn seconds(s: f64) -> Duration {
+    Duration::try_from_secs_f64(s).unwrap_or(Duration::ZERO)
+}
