@@ -1,7 +1,16 @@
 //! Configuration is parsed, then trusted: a folder of TOML files becomes checked values, or a list of every
 //! problem with file, line, key, value and remedy.
 
+mod check;
+mod load;
+mod problem;
+mod raw;
+mod sheet;
+
 use std::sync::Arc;
+
+pub use load::load;
+pub use problem::{Problem, Problems};
 
 use crate::basin::{Basin, GateId, IntakeId};
 use crate::points::Field;

@@ -14,6 +14,7 @@
     reason = "tests: a helper that fails is a failed test, and numbers are small"
 )]
 
+mod config;
 mod device;
 mod engine;
 mod fixture;

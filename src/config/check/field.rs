@@ -1,0 +1,164 @@
+//! Links, devices, scan classes.
+
+use std::net::SocketAddr;
+
+use super::super::raw::Given;
+use super::super::raw::field::{RawClass, RawDevice, RawLink};
+use super::super::sheet::{Entry, Spot, nearest};
+use super::{NOT_NEGATIVE, POSITIVE, Rule};
+use crate::points::{ClassId, Device, DeviceId, Link, LinkId, ScanClass};
+
+/// A time-out: half a minute is no time-out any more.
+const TIMEOUT: Rule = Rule { holds: |x| x > 0.0 && x <= 30.0, must: "must be above 0 and at most 30" };
+
+/// Most registers one read may ask for.
+const MOST_REGISTERS: u16 = 125;
+
+/// Names of the field, in file order.
+pub(in crate::config) struct FieldNames {
+    pub(in crate::config) links: Vec<String>,
+    pub(in crate::config) devices: Vec<String>,
+    pub(in crate::config) classes: Vec<String>,
+    pub(in crate::config) layouts: Vec<String>,
+}
+
+impl FieldNames {
+    pub(in crate::config) fn find(spot: &Spot<'_>, kind: &str, list: &[String], name: &str) -> Option<usize> {
+        let at = list.iter().position(|known| known == name);
+        if at.is_none() {
+            let remedy = match nearest(name, list.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None => format!("name a {kind} of this file, or add [{kind}.{name}]"),
+            };
+            spot.complain(format!("no {kind} of this name"), remedy);
+        }
+        at
+    }
+
+    /// The device `key` names.
+    pub(in crate::config) fn device(&self, spot: &Spot<'_>, given: Given<String>) -> Option<DeviceId> {
+        let name = spot.need("device", given, "name the device it is read from")?;
+        Self::find(&spot.key("device"), "device", &self.devices, &name).map(DeviceId)
+    }
+
+    /// The scan class called `name`.
+    pub(in crate::config) fn class(&self, spot: &Spot<'_>, name: &str) -> Option<ClassId> {
+        Self::find(spot, "class", &self.classes, name).map(ClassId)
+    }
+}
+
+/// Addresses taken so far, each with the link that has it.
+type Addresses = Vec<(SocketAddr, String)>;
+
+/// Units taken so far, each with the device that has it.
+type Units = Vec<((LinkId, u8), String)>;
+
+pub(in crate::config) fn links(entries: Vec<Entry<'_, RawLink>>, bench: Option<bool>) -> Option<Vec<Link>> {
+    let mut seen = Addresses::new();
+    let list = entries.into_iter().map(|e| link(e.id, e.raw?, &e.spot, bench, &mut seen)).collect::<Vec<_>>();
+    list.into_iter().collect()
+}
+
+fn link(id: String, raw: RawLink, at: &Spot<'_>, bench: Option<bool>, seen: &mut Addresses) -> Option<Link> {
+    let address = address(at, raw.address, bench);
+    if let Some(address) = address {
+        if let Some((_, other)) = seen.iter().find(|(known, _)| *known == address) {
+            let what = format!("is the address of link {other} too");
+            at.key("address").complain(what, "one link per peer: move the devices to one of them");
+        }
+        seen.push((address, id.clone()));
+    }
+    let timeout_s = at.number("timeout_s", raw.timeout_s, TIMEOUT, "give the response time-out in seconds");
+    let remedy = "give the connect time-out in seconds";
+    let connect_timeout_s = at.number("connect_timeout_s", raw.connect_timeout_s, TIMEOUT, remedy);
+    let remedy = "give the requests open at once, 1 to 16; 1 for a serial gateway";
+    let window = at.need("window", raw.window, remedy);
+    if window.is_some_and(|window| !(1..=16).contains(&window)) {
+        at.key("window").complain("must be 1 to 16", remedy);
+    }
+    let remedy = "give the pause between requests in seconds, 0 for none";
+    let gap_s = at.number("gap_s", raw.gap_s, NOT_NEGATIVE, remedy);
+    Some(Link {
+        id,
+        address: address?,
+        timeout_s: timeout_s?,
+        connect_timeout_s: connect_timeout_s?,
+        window: window?,
+        gap_s: gap_s?,
+    })
+}
+
+fn address(at: &Spot<'_>, given: Given<String>, bench: Option<bool>) -> Option<SocketAddr> {
+    let remedy = "give address and port, as \"10.20.0.15:502\"";
+    let text = at.need("address", given, remedy)?;
+    let Ok(address) = text.parse::<SocketAddr>() else {
+        at.key("address").complain("is no address with a port; host names are not used in the field", remedy);
+        return None;
+    };
+    if address.port() == 0 {
+        at.key("address").complain("has port 0, which nobody listens on", remedy);
+    }
+    if bench == Some(true) && !address.ip().is_loopback() {
+        let what = "is not on this machine, but service.toml says bench = true";
+        at.key("address").complain(what, "use 127.0.0.1 on the bench, or set bench = false for a river");
+    }
+    Some(address)
+}
+
+pub(in crate::config) fn devices(
+    names: &FieldNames,
+    entries: Vec<Entry<'_, RawDevice>>,
+) -> Option<Vec<Device>> {
+    let mut seen = Units::new();
+    let list =
+        entries.into_iter().map(|e| device(names, e.id, e.raw?, &e.spot, &mut seen)).collect::<Vec<_>>();
+    list.into_iter().collect()
+}
+
+fn device(names: &FieldNames, id: String, raw: RawDevice, at: &Spot<'_>, seen: &mut Units) -> Option<Device> {
+    let name = at.name(raw.name_zh, raw.name_en);
+    let link = at
+        .need("link", raw.link, "name the link it is behind")
+        .and_then(|link| FieldNames::find(&at.key("link"), "link", &names.links, &link).map(LinkId));
+    let unit = at.need("unit", raw.unit, "give the unit identifier, 0 to 255");
+    if let (Some(link), Some(unit)) = (link, unit) {
+        if let Some((_, other)) = seen.iter().find(|(known, _)| *known == (link, unit)) {
+            let what = format!("is the unit of {other} on the same link");
+            at.key("unit").complain(what, "give every device of a link its own unit");
+        }
+        seen.push(((link, unit), id.clone()));
+    }
+    let remedy = "give the most registers one read may ask for, 1 to 125";
+    let max_block = at.need("max_block", raw.max_block, remedy);
+    if max_block.is_some_and(|most| !(1..=MOST_REGISTERS).contains(&most)) {
+        at.key("max_block").complain("must be 1 to 125", remedy);
+    }
+    let remedy = "give the largest run of unused registers read along, 0 for none";
+    let max_gap = at.need("max_gap", raw.max_gap, remedy);
+    if let (Some(gap), Some(block)) = (max_gap, max_block)
+        && gap >= block
+    {
+        at.key("max_gap").complain(format!("is not below max_block ({block})"), remedy);
+    }
+    let remedy = "give the period of watchdog writes in seconds";
+    let watchdog_s = at.optional("watchdog_s", raw.watchdog_s, POSITIVE, remedy);
+    Some(Device {
+        id,
+        name: name?,
+        link: link?,
+        unit: unit?,
+        max_block: max_block?,
+        max_gap: max_gap?,
+        watchdog_s,
+    })
+}
+
+pub(in crate::config) fn classes(entries: Vec<Entry<'_, RawClass>>) -> Option<Vec<ScanClass>> {
+    let class = |entry: Entry<'_, RawClass>| {
+        let remedy = "give the scan period in seconds";
+        let period_s = entry.spot.number("period_s", entry.raw?.period_s, POSITIVE, remedy);
+        Some(ScanClass { id: entry.id, period_s: period_s? })
+    };
+    let list = entries.into_iter().map(class).collect::<Vec<_>>();
+    list.into_iter().collect()
+}

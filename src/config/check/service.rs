@@ -1,0 +1,38 @@
+//! Settings of the service.
+
+use std::net::SocketAddr;
+
+use super::super::raw::site::RawService;
+use super::super::sheet::Spot;
+use crate::config::Service;
+use crate::control::operator::Mode;
+
+pub(in crate::config) fn service(raw: RawService, at: &Spot<'_>) -> Option<Service> {
+    let remedy = "give a loopback address and port, as \"127.0.0.1:8080\"";
+    let listen = at.need("listen", raw.listen, remedy).and_then(|text| {
+        let address: Option<SocketAddr> = text.parse().ok();
+        match address {
+            None => at.key("listen").complain("is no address with a port", remedy),
+            Some(address) if !address.ip().is_loopback() => {
+                at.key("listen")
+                    .complain("can be reached from other machines, but the page has no users", remedy);
+            }
+            Some(_) => {}
+        }
+        address
+    });
+    let remedy = "say true for simulators on this machine, false for a river";
+    let bench = at.need("bench", raw.bench, remedy);
+    let remedy = "give the days of history to keep, at least 1";
+    let history_days = at.need("history_days", raw.history_days, remedy);
+    if history_days == Some(0) {
+        at.key("history_days").complain("keeps nothing", remedy);
+    }
+    let remedy = "say observe, advice, automatic or manual";
+    let start_mode = at.need("start_mode", raw.start_mode, remedy);
+    if bench == Some(false) && start_mode == Some(Mode::Automatic) {
+        let what = "would move gates of a real river right after the first start";
+        at.key("start_mode").complain(what, "start in observe, advice or manual; people change the mode");
+    }
+    Some(Service { listen: listen?, bench: bench?, history_days: history_days?, start_mode: start_mode? })
+}

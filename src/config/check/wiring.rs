@@ -1,0 +1,377 @@
+//! From layouts and instances to the list of points, and which point belongs to which element.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use serde::de::value::{Error as PlainError, StrDeserializer};
+
+use super::super::raw::Given;
+use super::super::raw::field::{RawLayout, RawPoint, RawSinglePoint, RawWire};
+use super::super::sheet::{Entry, Spot, nearest};
+use super::field::FieldNames;
+use super::names::Names;
+use super::registers::{self, Owner, Seat};
+use crate::basin::{Gate, GateId, Meter, MeterId};
+use crate::points::{Device, DeviceId, Element, GatePoints, Point, PointId, Role, Wiring};
+
+/// The basin as far as it is right: an element whose own values are wrong is `None`.
+#[derive(Clone, Copy)]
+pub(in crate::config) struct Elements<'b> {
+    pub(in crate::config) names: &'b Names,
+    pub(in crate::config) gates: &'b [Option<Gate>],
+    pub(in crate::config) meters: &'b [Option<Meter>],
+}
+
+/// A point and the place a person would correct.
+pub(in crate::config) type Placed<'a> = (Point, Spot<'a>);
+
+/// The layouts of a file, checked as far as they can be without an instance.
+pub(in crate::config) struct Layouts {
+    list: BTreeMap<String, Vec<(String, Role, RawPoint)>>,
+}
+
+impl Layouts {
+    pub(in crate::config) fn new(entries: Vec<Entry<'_, RawLayout>>) -> Self {
+        let mut list = BTreeMap::new();
+        for entry in entries {
+            let mut points = Vec::new();
+            if let Some(raw) = entry.raw {
+                entry.spot.need("about", raw.about, "say what device has this layout");
+                let remedy = "give the points: position = { table = …, address = … }, …";
+                let given = entry.spot.need("points", raw.points, remedy).unwrap_or_default();
+                for (key, point) in given {
+                    let at = entry.spot.key("points").key(&key);
+                    let Some(point) = entry.spot.key("points").need(&key, point, "correct the point") else {
+                        continue;
+                    };
+                    if let Some(role) = role_of(&key, point.role, &at) {
+                        points.push((key, role, point));
+                    }
+                }
+            }
+            list.insert(entry.id, points);
+        }
+        Self { list }
+    }
+}
+
+/// The role a key names, unless the point says one itself.
+fn role_of(key: &str, given: Option<Role>, at: &Spot<'_>) -> Option<Role> {
+    let named = Role::deserialize(StrDeserializer::<PlainError>::new(key)).ok();
+    let role = given.or(named);
+    if role.is_none() {
+        let remedy = match nearest(key, ROLES.into_iter()) {
+            Some(near) => format!("did you mean {near}? Say role = \"other\" for what is shown only"),
+            None => "use the name of a role, or say role = \"other\" for what is shown only".into(),
+        };
+        at.complain("names no role", remedy);
+    }
+    role
+}
+
+/// Names of the roles a gate or meter can have, for suggestions.
+const ROLES: [&str; 19] = [
+    "value",
+    "position",
+    "target",
+    "command",
+    "watchdog",
+    "sequence",
+    "sequence_echo",
+    "remote",
+    "estop",
+    "moving_open",
+    "moving_shut",
+    "top_limit",
+    "bottom_limit",
+    "fault",
+    "trip",
+    "flow",
+    "level_up",
+    "level_down",
+    "load",
+];
+
+/// All points of the file in its order; `None` when one of them is wrong.
+pub(in crate::config) fn points<'a>(
+    elements: Elements<'_>,
+    names: &FieldNames,
+    devices: Option<&[Device]>,
+    layouts: &Layouts,
+    wires: Vec<Entry<'a, RawWire>>,
+    singles: Vec<Entry<'a, RawSinglePoint>>,
+) -> Option<Vec<Placed<'a>>> {
+    let mut list = Vec::new();
+    let mut complete = true;
+    for wire in wires {
+        let at = wire.spot;
+        let made = wire.raw.and_then(|raw| instance(elements, names, devices, layouts, &wire.id, raw, &at));
+        complete &= made.is_some();
+        list.extend(made.into_iter().flatten());
+    }
+    for single in singles {
+        let at = single.spot;
+        let made = single.raw.and_then(|raw| lone(elements, names, devices, single.id, raw, &at));
+        complete &= made.is_some();
+        list.extend(made);
+    }
+    complete.then_some(list)
+}
+
+fn owner<'b>(elements: Elements<'b>, id: &str) -> Option<Owner<'b>> {
+    if let Some(at) = elements.names.gates.iter().position(|name| name == id) {
+        let gate = elements.gates.get(at).and_then(Option::as_ref);
+        return Some(Owner { element: Element::Gate(GateId(at)), gate, meter: None });
+    }
+    let at = elements.names.meters.iter().position(|name| name == id)?;
+    let meter = elements.meters.get(at).and_then(Option::as_ref);
+    Some(Owner { element: Element::Meter(MeterId(at)), gate: None, meter })
+}
+
+fn seat<'s>(names: &'s FieldNames, devices: Option<&[Device]>, device: DeviceId, base: u16) -> Seat<'s> {
+    let max_block = devices.and_then(|list| list.get(device.0)).map(|device| device.max_block);
+    Seat { device, max_block, base, class: None, names }
+}
+
+/// The points of one element by a layout.
+fn instance<'a>(
+    elements: Elements<'_>,
+    names: &FieldNames,
+    devices: Option<&[Device]>,
+    layouts: &Layouts,
+    id: &str,
+    raw: RawWire,
+    at: &Spot<'a>,
+) -> Option<Vec<Placed<'a>>> {
+    let owner = owner(elements, id);
+    if owner.is_none() {
+        let all = || elements.names.gates.iter().chain(&elements.names.meters).map(String::as_str);
+        let remedy = match nearest(id, all()) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => "wire a gate or meter of basin.toml".into(),
+        };
+        at.complain("is neither gate nor meter of the basin", remedy);
+    }
+    let device = names.device(at, raw.device);
+    let layout = at.need("layout", raw.layout, "name its register layout").and_then(|name| {
+        FieldNames::find(&at.key("layout"), "layout", &names.layouts, &name)?;
+        layouts.list.get(&name)
+    });
+    let base = at.need("base", raw.base, "give the address its layout begins at, often 0");
+    let class = at.need("class", raw.class, "name its scan class");
+    let class = class.and_then(|name| names.class(&at.key("class"), &name));
+    let remedy = "give the points that differ: position = { scale = … }";
+    let differs = at.may("differs", raw.differs, remedy).unwrap_or_default();
+    let (owner, device, layout, base) = (owner?, device?, layout?, base?);
+    let seat = Seat { class: Some(class?), ..seat(names, devices, device, base) };
+    let mut other = BTreeMap::new();
+    let here = at.key("differs");
+    for (key, point) in differs {
+        if !layout.iter().any(|(known, ..)| *known == key) {
+            here.key(&key).complain("is no point of the layout", "name one of its points, or wire it alone");
+        }
+        if let Some(point) = here.may(&key, point, "correct the point") {
+            other.insert(key, point);
+        }
+    }
+    let mut list = Vec::new();
+    for (key, role, raw) in layout {
+        let differs = other.get(key);
+        let spot = if differs.is_some() { here.key(key) } else { at.clone() };
+        let merged = registers::merge(raw, differs);
+        fits(*role, owner.element, &spot);
+        let made = registers::point(format!("{id}/{key}"), *role, &merged, owner, seat, &spot);
+        list.push(made.map(|point| (point, spot)));
+    }
+    list.into_iter().collect()
+}
+
+/// A point without a layout.
+fn lone<'a>(
+    elements: Elements<'_>,
+    names: &FieldNames,
+    devices: Option<&[Device]>,
+    id: String,
+    raw: RawSinglePoint,
+    at: &Spot<'a>,
+) -> Option<Placed<'a>> {
+    let device = names.device(at, raw.device);
+    let owner = match raw.element {
+        Given::Absent => Some(Owner { element: Element::None, gate: None, meter: None }),
+        given @ (Given::Wrong(_) | Given::Value(_)) => {
+            let remedy = "name the gate or meter it belongs to";
+            let name = at.need("element", given, remedy)?;
+            let found = owner(elements, &name);
+            if found.is_none() {
+                at.key("element").complain("is neither gate nor meter of the basin", remedy);
+            }
+            found
+        }
+    };
+    let role =
+        at.need("role", raw.role, "name its role, \"other\" for what is shown only").and_then(|name| {
+            let known = Role::deserialize(StrDeserializer::<PlainError>::new(&name)).ok();
+            if known.is_none() {
+                at.key("role").complain("is no role", format!("use other, {}", ROLES.join(", ")));
+            }
+            known
+        });
+    let register = at.need("register", raw.register, "give { table = …, address = …, type = …, class = … }");
+    let (device, owner, role, register) = (device?, owner?, role?, register?);
+    let spot = at.key("register");
+    fits(role, owner.element, at);
+    let point = registers::point(id, role, &register, owner, seat(names, devices, device, 0), &spot)?;
+    Some((point, spot))
+}
+
+/// A meter has a value, a gate everything else, nothing else a role.
+fn fits(role: Role, element: Element, at: &Spot<'_>) {
+    let what = match (element, role) {
+        (_, Role::Other) | (Element::Meter(_), Role::Value) => return,
+        (Element::Meter(_), _) => "gives a meter a role of a gate",
+        (Element::Gate(_), Role::Value) => "gives a gate the value of a meter",
+        (Element::Gate(_), _) => return,
+        (Element::None, _) => "gives a role to a point that belongs to nothing",
+    };
+    at.complain(what, "choose the layout or role that fits the element");
+}
+
+/// Points by element; two for one role, overlapping registers and repeated names are noted.
+pub(in crate::config) fn wiring(gates: usize, meters: usize, points: &[Placed<'_>]) -> Wiring {
+    overlaps(points);
+    let mut wiring = Wiring { meters: vec![None; meters], gates: vec![GatePoints::default(); gates] };
+    let mut ids = BTreeSet::new();
+    for (at, (point, spot)) in points.iter().enumerate() {
+        if !ids.insert(point.id.as_str()) {
+            spot.complain(format!("makes a second point {}", point.id), "give it another name");
+        }
+        let slot = match point.element {
+            Element::Meter(meter) if point.role == Role::Value => wiring.meters.get_mut(meter.0),
+            Element::Gate(gate) => wiring.gates.get_mut(gate.0).and_then(|gate| slot(gate, point.role)),
+            Element::Meter(_) | Element::None => None,
+        };
+        let Some(slot) = slot else { continue };
+        if slot.is_some() {
+            spot.complain(format!("is a second point for {}", point.id), "keep one of the two");
+        }
+        *slot = Some(PointId(at));
+    }
+    wiring
+}
+
+fn slot(gate: &mut GatePoints, role: Role) -> Option<&mut Option<PointId>> {
+    Some(match role {
+        Role::Position => &mut gate.position,
+        Role::Target => &mut gate.target,
+        Role::Command => &mut gate.command,
+        Role::Watchdog => &mut gate.watchdog,
+        Role::Sequence => &mut gate.sequence,
+        Role::SequenceEcho => &mut gate.sequence_echo,
+        Role::Remote => &mut gate.remote,
+        Role::Estop => &mut gate.estop,
+        Role::MovingOpen => &mut gate.moving_open,
+        Role::MovingShut => &mut gate.moving_shut,
+        Role::Fault => &mut gate.fault,
+        Role::Trip => &mut gate.trip,
+        Role::Flow => &mut gate.flow,
+        Role::Value
+        | Role::TopLimit
+        | Role::BottomLimit
+        | Role::LevelUp
+        | Role::LevelDown
+        | Role::Load
+        | Role::Other => return None,
+    })
+}
+
+/// Registers of one device taken by two points; bits of one register may stand side by side.
+fn overlaps(points: &[Placed<'_>]) {
+    let mut order: Vec<usize> = (0..points.len()).collect();
+    let key = |at: &usize| points.get(*at).map(|(p, _)| (p.device, p.table, p.address));
+    order.sort_by_key(key);
+    let mut widest: Option<(&Point, u32)> = None;
+    for (point, spot) in order.iter().filter_map(|at| points.get(*at)) {
+        let end = u32::from(point.address) + u32::from(registers::width(point.table, point.data_type));
+        if let Some((before, until)) =
+            widest.filter(|(before, _)| (before.device, before.table) == (point.device, point.table))
+        {
+            let side_by_side = before.data_type == crate::points::DataType::Bit
+                && point.data_type == crate::points::DataType::Bit
+                && before.address == point.address
+                && before.bit != point.bit;
+            if u32::from(point.address) < until && !side_by_side {
+                let what = format!(
+                    "puts {} on registers of {} ({:?} {})",
+                    point.id, before.id, point.table, point.address
+                );
+                spot.complain(what, "correct base or address, or the unit of the device");
+            }
+            if end <= until {
+                continue;
+            }
+        }
+        widest = Some((point, end));
+    }
+}
+
+/// Elements that need points and have none, drives without their registers, watchdogs that nobody feeds.
+pub(in crate::config) fn complete<'a>(
+    elements: Elements<'_>,
+    wiring: &Wiring,
+    devices: &[Device],
+    points: &[Placed<'a>],
+    gate_spot: impl Fn(&str) -> Spot<'a>,
+    meter_spot: impl Fn(&str) -> Spot<'a>,
+    device_spot: impl Fn(&str) -> Spot<'a>,
+) {
+    use crate::basin::Actuation;
+    for (meter, point) in elements.meters.iter().zip(&wiring.meters) {
+        if let (Some(meter), None) = (meter, point) {
+            let remedy = format!("add [wire.\"{}\"] to devices.toml, or remove the meter", meter.id);
+            meter_spot(&meter.id).complain("has no point that brings its value", remedy);
+        }
+    }
+    for (gate, points) in elements.gates.iter().zip(&wiring.gates) {
+        let Some(gate) = gate else { continue };
+        let wanted: &[(&str, Option<PointId>)] = match gate.actuation {
+            Actuation::Passive => &[],
+            Actuation::MonitorOnly => &[("position", points.position)],
+            Actuation::Driven => &[
+                ("position", points.position),
+                ("target", points.target),
+                ("command", points.command),
+                ("remote", points.remote),
+            ],
+        };
+        let missing = wanted.iter().filter(|(_, point)| point.is_none()).map(|(role, _)| *role);
+        let missing = missing.collect::<Vec<_>>().join(", ");
+        if !missing.is_empty() {
+            let remedy = match gate.actuation {
+                Actuation::Driven => {
+                    "wire it with a layout that has them, or set actuation = \"monitor_only\""
+                }
+                Actuation::Passive | Actuation::MonitorOnly => "wire it in devices.toml",
+            };
+            gate_spot(&gate.id).complain(format!("has no points for: {missing}"), remedy);
+        }
+    }
+    for (at, device) in devices.iter().enumerate() {
+        let here = |point: &&Placed<'_>| point.0.device == DeviceId(at);
+        let dog = points.iter().filter(here).any(|(point, _)| point.role == Role::Watchdog);
+        let spot = device_spot(&device.id);
+        match (dog, device.watchdog_s) {
+            (true, None) => {
+                let remedy = "give the period of its writes, well below the time-out of the device";
+                spot.key("watchdog_s").complain("is missing, but the device has a watchdog register", remedy);
+            }
+            (false, Some(_)) => {
+                spot.key("watchdog_s")
+                    .complain("has no watchdog register to write", "wire one, or remove it");
+            }
+            (true, Some(_)) | (false, None) => {}
+        }
+        if !points.iter().any(|(point, _)| point.device == DeviceId(at)) {
+            spot.complain("has no points", "wire something of it, or remove it");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Links, devices, register layouts, wiring.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::Given;
+use crate::points::{ByteOrder, DataType, Role, Table};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RawLink {
+    pub(in crate::config) address: Given<String>,
+    pub(in crate::config) timeout_s: Given<f64>,
+    pub(in crate::config) connect_timeout_s: Given<f64>,
+    pub(in crate::config) window: Given<u8>,
+    pub(in crate::config) gap_s: Given<f64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RawDevice {
+    pub(in crate::config) name_zh: Given<String>,
+    pub(in crate::config) name_en: Given<String>,
+    pub(in crate::config) link: Given<String>,
+    pub(in crate::config) unit: Given<u8>,
+    pub(in crate::config) max_block: Given<u16>,
+    pub(in crate::config) max_gap: Given<u16>,
+    pub(in crate::config) watchdog_s: Given<f64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RawClass {
+    pub(in crate::config) period_s: Given<f64>,
+}
+
+/// A point of a layout, or what an instance says differently about it: absent keys are taken from the layout.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RawPoint {
+    pub(in crate::config) role: Option<Role>,
+    pub(in crate::config) table: Option<Table>,
+    pub(in crate::config) address: Option<u16>,
+    pub(in crate::config) r#type: Option<DataType>,
+    pub(in crate::config) order: Option<ByteOrder>,
+    pub(in crate::config) bit: Option<u8>,
+    pub(in crate::config) scale: Option<f64>,
+    pub(in crate::config) offset: Option<f64>,
+    pub(in crate::config) above_sill: Option<bool>,
+    pub(in crate::config) sentinels: Option<Vec<f64>>,
+    pub(in crate::config) min: Option<f64>,
+    pub(in crate::config) max: Option<f64>,
+    pub(in crate::config) unit: Option<String>,
+    pub(in crate::config) class: Option<String>,
+    pub(in crate::config) written_only: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RawLayout {
+    pub(in crate::config) about: Given<String>,
+    pub(in crate::config) points: Given<BTreeMap<String, Given<RawPoint>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RawWire {
+    pub(in crate::config) device: Given<String>,
+    pub(in crate::config) layout: Given<String>,
+    pub(in crate::config) base: Given<u16>,
+    pub(in crate::config) class: Given<String>,
+    pub(in crate::config) differs: Given<BTreeMap<String, Given<RawPoint>>>,
+}
+
+/// A point on its own.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RawSinglePoint {
+    pub(in crate::config) device: Given<String>,
+    pub(in crate::config) element: Given<String>,
+    pub(in crate::config) role: Given<String>,
+    pub(in crate::config) register: Given<RawPoint>,
+}

@@ -1,0 +1,57 @@
+//! The basin as a whole, its calendar, and the settings of the service.
+
+use serde::Deserialize;
+
+use super::Given;
+use crate::control::operator::Mode;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RawSite {
+    pub(in crate::config) id: Given<String>,
+    pub(in crate::config) name_zh: Given<String>,
+    pub(in crate::config) name_en: Given<String>,
+    pub(in crate::config) zone: Given<String>,
+}
+
+/// A river or a responsible office: only a name.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RawNamed {
+    pub(in crate::config) name_zh: Given<String>,
+    pub(in crate::config) name_en: Given<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RawSeason {
+    pub(in crate::config) from: Given<String>,
+    pub(in crate::config) to: Given<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RawTurn {
+    pub(in crate::config) intake: Given<String>,
+    pub(in crate::config) from: Given<toml::value::Datetime>,
+    pub(in crate::config) to: Given<toml::value::Datetime>,
+    pub(in crate::config) rate_m3s: Given<f64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RawGateEntry {
+    pub(in crate::config) gate: Given<String>,
+    pub(in crate::config) from: Given<toml::value::Datetime>,
+    pub(in crate::config) to: Given<toml::value::Datetime>,
+    pub(in crate::config) opening_pct: Given<f64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RawService {
+    pub(in crate::config) listen: Given<String>,
+    pub(in crate::config) bench: Given<bool>,
+    pub(in crate::config) history_days: Given<u32>,
+    pub(in crate::config) start_mode: Given<Mode>,
+}

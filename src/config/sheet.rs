@@ -1,0 +1,343 @@
+//! A configuration file as parsed, with the place of every key, and the list of what was found wrong.
+
+use std::cell::RefCell;
+use std::fmt;
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use super::problem::Problem;
+
+/// Most characters of a value shown in a problem.
+const SHOWN: usize = 60;
+
+/// Most syntax errors reported of one file: after some, the rest is noise.
+const SYNTAX_ERRORS: usize = 8;
+
+/// One file.
+pub(super) struct Sheet<'a> {
+    /// As it is named in problems.
+    name: &'a str,
+    text: &'a str,
+    root: DeTable<'a>,
+    problems: &'a RefCell<Vec<Problem>>,
+    /// False when the file could not be read as TOML: whatever is missing in it may stand in the damaged part.
+    pub(super) whole: bool,
+}
+
+/// A step of a key path.
+#[derive(Clone, Debug, PartialEq)]
+enum Step {
+    Key(String),
+    /// Name of an entry of a table of entries.
+    Name(String),
+    At(usize),
+}
+
+/// A place in a file: the file and the keys from its top.
+#[derive(Clone)]
+pub(super) struct Spot<'a> {
+    sheet: &'a Sheet<'a>,
+    steps: Vec<Step>,
+}
+
+/// A table or value of a file under its name.
+pub(super) struct Entry<'a, T> {
+    /// Its name.
+    pub(super) id: String,
+    /// What stands there; `None` when its shape is wrong, which has been said.
+    pub(super) raw: Option<T>,
+    /// Where.
+    pub(super) spot: Spot<'a>,
+}
+
+impl<'a> Sheet<'a> {
+    /// Parses `text`, `None` for a file that could not be read; syntax errors go to `problems`.
+    pub(super) fn parse(name: &'a str, text: Option<&'a str>, problems: &'a RefCell<Vec<Problem>>) -> Self {
+        let whole = text.is_some();
+        let text = text.unwrap_or_default();
+        let (root, errors) = DeTable::parse_recoverable(text);
+        for error in errors.iter().take(SYNTAX_ERRORS) {
+            let at = error.span().map_or(0, |span| span.start);
+            problems.borrow_mut().push(Problem {
+                file: name.into(),
+                line: Some(line_of(text, at)),
+                key: String::new(),
+                value: None,
+                what: format!("not TOML: {}", error.message().trim()),
+                remedy: format!("correct the line: {}", shortened(line_text(text, at))),
+            });
+        }
+        Self { name, text, root: root.into_inner(), problems, whole: whole && errors.is_empty() }
+    }
+
+    /// The top of the file.
+    pub(super) fn top(&'a self) -> Spot<'a> {
+        Spot { sheet: self, steps: Vec::new() }
+    }
+
+    /// The place of the entry `id` of the table of entries `kind`.
+    pub(super) fn entry(&'a self, kind: &str, id: &str) -> Spot<'a> {
+        Spot { sheet: self, steps: vec![Step::Key(kind.into()), Step::Name(id.into())] }
+    }
+
+    /// Complains about top-level keys that are not among `known`.
+    pub(super) fn only(&'a self, known: &[&str]) {
+        for key in self.root.keys().map(|key| key.get_ref().as_ref()) {
+            if !known.contains(&key) {
+                let remedy = match nearest(key, known.iter().copied()) {
+                    Some(near) => format!("did you mean {near}?"),
+                    None => format!("remove it; the file has {}", known.join(", ")),
+                };
+                self.top().key(key).complain("no such key", remedy);
+            }
+        }
+    }
+
+    /// Names in the table `kind`, in file order.
+    pub(super) fn names(&self, kind: &str) -> Vec<String> {
+        let mut keys: Vec<_> = match self.root.get(kind).map(Spanned::get_ref) {
+            Some(DeValue::Table(table)) => table.keys().collect(),
+            Some(_) | None => Vec::new(),
+        };
+        keys.sort_by_key(|key| key.span().start);
+        keys.into_iter().map(|key| key.get_ref().to_string()).collect()
+    }
+
+    /// The entries of the table of tables `kind`, in file order.
+    pub(super) fn entries<T: Deserialize<'a>>(&'a self, kind: &str) -> Vec<Entry<'a, T>> {
+        let Some(value) = self.root.get(kind) else { return Vec::new() };
+        let DeValue::Table(table) = value.get_ref() else {
+            self.top().key(kind).complain(
+                format!("must be a table of named entries, not {}", value.get_ref().type_str()),
+                format!("write [{kind}.NAME] and its keys below"),
+            );
+            return Vec::new();
+        };
+        let mut list: Vec<_> = table.iter().collect();
+        list.sort_by_key(|(key, _)| key.span().start);
+        list.into_iter()
+            .map(|(key, value)| {
+                let id = key.get_ref().to_string();
+                let spot = self.entry(kind, &id);
+                Entry { raw: spot.shape(value), id, spot }
+            })
+            .collect()
+    }
+
+    /// The one table `kind`; `None` when it is missing or its shape is wrong, which has been said.
+    pub(super) fn single<T: Deserialize<'a>>(&'a self, kind: &str, remedy: &str) -> Option<(T, Spot<'a>)> {
+        let spot = self.top().key(kind);
+        let Some(value) = self.root.get(kind) else {
+            if self.whole {
+                spot.complain("is missing", remedy);
+            }
+            return None;
+        };
+        Some((spot.shape(value)?, spot))
+    }
+
+    /// The value at a path and the place of its last key, or of the nearest key above it.
+    fn find(&self, steps: &[Step]) -> (Option<&Spanned<DeValue<'a>>>, usize) {
+        let mut place = 0;
+        let mut value: Option<&Spanned<DeValue<'a>>> = None;
+        for (depth, step) in steps.iter().enumerate() {
+            let table = match (depth, value.map(Spanned::get_ref)) {
+                (0, _) => Some(&self.root),
+                (_, Some(DeValue::Table(table))) => Some(table),
+                (_, _) => None,
+            };
+            let next = match step {
+                Step::Key(key) | Step::Name(key) => {
+                    table.and_then(|t| t.get_key_value(key.as_str())).map(|(key, v)| (key.span(), v))
+                }
+                Step::At(at) => match value.map(Spanned::get_ref) {
+                    Some(DeValue::Array(list)) => list.get(*at).map(|v| (v.span(), v)),
+                    Some(_) | None => None,
+                },
+            };
+            let Some((span, found)) = next else { return (None, place) };
+            place = span.start;
+            value = Some(found);
+        }
+        (value, place)
+    }
+}
+
+impl<'a> Spot<'a> {
+    /// The place of `key` below.
+    pub(super) fn key(&self, key: &str) -> Self {
+        let mut steps = self.steps.clone();
+        steps.push(Step::Key(key.into()));
+        Self { sheet: self.sheet, steps }
+    }
+
+    /// The place of item `at` of the list here.
+    pub(super) fn item(&self, at: usize) -> Self {
+        let mut steps = self.steps.clone();
+        steps.push(Step::At(at));
+        Self { sheet: self.sheet, steps }
+    }
+
+    /// Notes a problem here; the value is shown as it stands in the file.
+    pub(super) fn complain(&self, what: impl Into<String>, remedy: impl Into<String>) {
+        let (value, place) = self.sheet.find(&self.steps);
+        let shown = value.filter(|value| !value.get_ref().is_table()).and_then(|value| {
+            let text = self.sheet.text.get(value.span())?;
+            Some(shortened(text))
+        });
+        self.sheet.problems.borrow_mut().push(Problem {
+            file: self.sheet.name.into(),
+            line: Some(line_of(self.sheet.text, place)),
+            key: self.to_string(),
+            value: shown,
+            what: what.into(),
+            remedy: remedy.into(),
+        });
+    }
+
+    /// Makes a `T` of `value`, complaining about every key it does not know and whatever else is wrong.
+    fn shape<T: Deserialize<'a>>(&self, value: &Spanned<DeValue<'a>>) -> Option<T> {
+        let mut value = value.clone();
+        loop {
+            let error = match T::deserialize(ValueDeserializer::from(value.clone())) {
+                Ok(shaped) => return Some(shaped),
+                Err(error) => error.message().to_owned(),
+            };
+            // Serde stops at the first unknown key; it is taken out and the rest looked at again.
+            let unknown = unknown_key(&error).filter(|(key, _)| {
+                let DeValue::Table(table) = value.get_mut() else { return false };
+                table.remove(key.as_str()).is_some()
+            });
+            let Some((key, known)) = unknown else {
+                self.complain(plain(&error), "correct it");
+                return None;
+            };
+            let remedy = match nearest(&key, known.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean {near}?"),
+                None => format!("remove it; keys here are {}", known.join(", ")),
+            };
+            self.key(&key).complain("no such key", remedy);
+        }
+    }
+}
+
+/// As `gate "zf.eco.v1".on_link_loss` or `reach R4.lags_m3s_h[2]`.
+impl fmt::Display for Spot<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (depth, step) in self.steps.iter().enumerate() {
+            match step {
+                Step::At(at) => write!(f, "[{at}]")?,
+                Step::Name(name) => write!(f, " {}", quoted(name))?,
+                Step::Key(key) if depth == 0 => f.write_str(&quoted(key))?,
+                Step::Key(key) => write!(f, ".{}", quoted(key))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A key as TOML wants it: bare when it can be.
+fn quoted(key: &str) -> String {
+    let bare = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    if bare { key.into() } else { format!("{key:?}") }
+}
+
+/// Line of a byte position, counted from 1.
+pub(super) fn line_of(text: &str, at: usize) -> usize {
+    1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count()
+}
+
+fn line_text(text: &str, at: usize) -> &str {
+    text.lines().nth(line_of(text, at) - 1).unwrap_or_default().trim()
+}
+
+/// At most [`SHOWN`] characters of one line.
+fn shortened(text: &str) -> String {
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if flat.chars().count() <= SHOWN {
+        return flat;
+    }
+    flat.chars().take(SHOWN - 1).chain(['…']).collect()
+}
+
+/// The key and the known keys of serde's message about an unknown one.
+fn unknown_key(message: &str) -> Option<(String, Vec<String>)> {
+    let mut quoted = message.strip_prefix("unknown field ")?.split('`').skip(1).step_by(2).map(str::to_owned);
+    Some((quoted.next()?, quoted.collect()))
+}
+
+/// Serde's message in the words of the file.
+pub(super) fn plain(message: &str) -> String {
+    let message = message.lines().next().unwrap_or_default();
+    [
+        ("invalid type: ", "must not be "),
+        ("invalid value: ", "must not be "),
+        (", expected f64", "; a number is needed"),
+        (", expected a string", "; a text in quotes is needed"),
+        (", expected a boolean", "; true or false is needed"),
+        (", expected a sequence", "; a list in [ ] is needed"),
+        (", expected u8", "; a whole number from 0 to 255 is needed"),
+        (", expected u16", "; a whole number from 0 to 65535 is needed"),
+        (", expected u32", "; a whole number from 0 is needed"),
+        (", expected usize", "; a whole number from 0 is needed"),
+        ("unknown variant", "no such word:"),
+        (", expected one of", "; it must be one of"),
+    ]
+    .into_iter()
+    .fold(message.to_owned(), |text, (from, to)| text.replace(from, to))
+}
+
+/// The candidate one would have meant by `name`: at most a third of its letters differ.
+pub(super) fn nearest<'n>(name: &str, among: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let most = (name.chars().count() / 3).max(1);
+    among
+        .map(|candidate| (distance(name, candidate), candidate))
+        .min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, _)| *distance <= most)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein distance in characters.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = i;
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+        let mut left = i + 1;
+        for (cell, y) in row.iter_mut().skip(1).zip(b.chars()) {
+            let next = (diagonal + usize::from(x != y)).min(left + 1).min(*cell + 1);
+            diagonal = *cell;
+            *cell = next;
+            left = next;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_found_and_a_far_one_is_not() {
+        assert_eq!(nearest("stroke", ["stroke_s", "sill_m"].into_iter()), Some("stroke_s"));
+        assert_eq!(nearest("runchengg", ["runcheng", "duanshi"].into_iter()), Some("runcheng"));
+        assert_eq!(nearest("runcheng", ["duanshi"].into_iter()), None);
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+    }
+
+    #[test]
+    fn serde_messages_are_put_into_plain_words() {
+        let (key, known) = unknown_key("unknown field `a`, expected one of `b`, `c`").unwrap();
+        assert_eq!((key.as_str(), known), ("a", vec!["b".to_owned(), "c".to_owned()]));
+        assert_eq!(
+            plain("invalid type: string \"x\", expected f64"),
+            "must not be string \"x\"; a number is needed"
+        );
+    }
+}
