@@ -14,12 +14,18 @@
     reason = "tests: a helper that fails is a failed test, and numbers are small"
 )]
 
+mod acts;
+mod browser;
 mod config;
 mod device;
 mod engine;
 mod fixture;
 mod journal;
+mod live;
 mod modbus;
+mod moment;
+mod page;
+mod pictures;
 mod process;
 mod record;
 mod registers;
