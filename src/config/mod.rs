@@ -5,12 +5,14 @@ mod check;
 mod load;
 mod problem;
 mod raw;
+mod report;
 mod sheet;
 
 use std::sync::Arc;
 
 pub use load::load;
 pub use problem::{Problem, Problems};
+pub use report::report;
 
 use crate::basin::{Basin, GateId, IntakeId};
 use crate::points::Field;

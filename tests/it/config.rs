@@ -63,3 +63,17 @@ fn the_bed_takes_a_seventh_on_the_way_to_runcheng() {
     let path = path_to(&basin, "runcheng");
     assert!((path.gain - 0.8589).abs() < 2e-4, "{}", path.gain);
 }
+
+#[test]
+fn the_report_names_floors_links_and_travel_times() {
+    let report = config::report(&shipped());
+    for part in [
+        "沁河丹河生态流量 Qin and Dan rivers (qindan)",
+        "127.0.0.1:15021",
+        "floor 1 m³/s     by q.zf_out",
+        "floor 1.5 m³/s   by q.runcheng",
+        "held by zhangfeng, 72 km above: 37.5 h at 1, 32.2 h at 1.5, 24.9 h at 3 m³/s; 86 % arrives",
+    ] {
+        assert!(report.contains(part), "{part} is not in\n{report}");
+    }
+}

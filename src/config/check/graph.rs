@@ -198,7 +198,7 @@ impl<'b> Graph<'b> {
             });
             match pipe {
                 None => {
-                    spot.key("head").complain("has no pipe that begins there", "add a reach of kind pipe")
+                    spot.key("head").complain("has no pipe that begins there", "add a reach of kind pipe");
                 }
                 Some(most) if most < transfer.capacity => {
                     let what = format!("is more than the pipe carries ({})", most.get());
