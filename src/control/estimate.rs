@@ -364,11 +364,12 @@ fn arriving(
 fn cautious(series: &Series, scene: &Scene<'_>, lead: f64) -> f64 {
     let Some(now) = series.ago(0.0) else { return 0.0 };
     let control = &scene.basin.control;
-    let hourly = series.hourly(bins_to_hours(control.tributary_window_s));
-    let least = hourly.iter().copied().fold(now, f64::min);
+    let hourly = series.hourly(bins_to_hours(control.tributary_window_s)).enumerate();
+    let (least, older) = hourly.fold((now, f64::INFINITY), |(least, older), (hour, mean)| {
+        (least.min(mean), if hour < 12 { older } else { older.min(mean) })
+    });
     let decay = (-lead * 3600.0 / control.tributary_decay_s).exp();
     let fallen = least + (now - least) * decay;
-    let older = hourly.iter().skip(12).copied().fold(f64::INFINITY, f64::min);
     if older < now || !older.is_finite() {
         return fallen.max(0.0);
     }

@@ -85,7 +85,7 @@ impl Controller {
             estimate,
             floor: section.floor_on(date),
             setpoint: dispatch::setpoint(&self.basin, section, error, date),
-            hour_mean: series.and_then(|s| s.hourly(1).first().copied()).and_then(Discharge::new),
+            hour_mean: series.and_then(|s| s.hourly(1).next()).and_then(Discharge::new),
             day_mean: day.and_then(|d| Discharge::new(d.volume / d.seconds)),
             forecast,
             forecast_band,

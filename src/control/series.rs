@@ -80,16 +80,19 @@ impl Series {
     }
 
     /// Hourly means, newest first, over the last `hours`; gaps left out.
-    pub fn hourly(&self, hours: usize) -> Vec<f64> {
+    pub fn hourly(&self, hours: usize) -> impl Iterator<Item = f64> {
         let per_hour = bins_in(1.0);
-        let bins = self.bins.iter().rev().take(hours * per_hour).copied().collect::<Vec<_>>();
-        bins.chunks(per_hour)
-            .filter_map(|chunk| {
-                let known = chunk.iter().filter_map(|bin| *bin).collect::<Vec<_>>();
-                let n = u32::try_from(known.len()).ok().filter(|n| *n > 0)?;
-                Some(known.iter().sum::<f64>() / f64::from(n))
+        let end = self.bins.len();
+        let first = end.saturating_sub(hours * per_hour);
+        (0..hours)
+            .map_while(move |hour| {
+                let newest = end.checked_sub(hour * per_hour).filter(|newest| *newest > first)?;
+                let bins = self.bins.range(newest.saturating_sub(per_hour).max(first)..newest);
+                let (sum, n) =
+                    bins.rev().flatten().fold((0.0, 0_u32), |(sum, n), value| (sum + value, n + 1));
+                Some((n > 0).then(|| sum / f64::from(n)))
             })
-            .collect()
+            .flatten()
     }
 
     /// Whether anything has ever been seen.
@@ -135,6 +138,19 @@ mod tests {
         assert_eq!(series.ago(0.0), Some(2.0));
         series.skip(6);
         assert_eq!(series.window(0.0, 0.5), None);
+    }
+
+    #[test]
+    fn hours_are_means_of_six_bins_newest_first_without_gaps() {
+        // Oldest to newest: an hour of which only two bins are left, an hour without a value, an hour of 1 to 6.
+        let mut series = series(&[9.0]);
+        series.bins.clear();
+        series.bins.extend([Some(4.0), Some(2.0)]);
+        series.bins.extend([None; 6]);
+        series.bins.extend([1.0, 2.0, 3.0, 4.0, 5.0, 6.0].map(Some));
+        assert_eq!(series.hourly(9).collect::<Vec<_>>(), [3.5, 3.0]);
+        assert_eq!(series.hourly(1).collect::<Vec<_>>(), [3.5]);
+        assert_eq!(series.hourly(0).count(), 0);
     }
 
     #[test]
