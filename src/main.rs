@@ -1,2 +1,195 @@
-//! The service.
-fn main() {}
+//! Arguments, configuration, and what each command does; see `qindan --help`.
+
+mod cli;
+
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use jiff::Timestamp;
+use qindan::config::{self, Config};
+use qindan::points::{DataType, DeviceId};
+use qindan::shell::clock::Clock;
+use qindan::shell::field::Access;
+use qindan::shell::service::{Options, Running, StartError, Stop, Time};
+use qindan::shell::{data_dir, history, log, pace, probe, telemetry};
+use tokio::signal::unix::{SignalKind, signal};
+
+use cli::{Cli, Command, History, Log, LogForm, Pair, Probe, Run};
+
+/// Wrong usage, as `sysexits.h` has it: 2 to 6 are verdicts on the log.
+const USAGE: u8 = 64;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nothing can be done about a closed terminal.
+            drop(error.print());
+            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    match act(cli.command) {
+        Ok(code) => code,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            drop(writeln!(io::stderr(), "qindan: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whoever read our output has had enough.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>());
+    io.is_some_and(|io| io.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn act(command: Command) -> Result<ExitCode> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut code = ExitCode::SUCCESS;
+    match command {
+        Command::Init { data, config } => init(&data, &config.config, &mut out)?,
+        Command::Check { config } => check(&config, &mut out)?,
+        Command::Run(run) => return serve(run).map(|()| code),
+        Command::Log(Log::Tail { data, count }) => log::tail(&data.data, count, &mut out)?,
+        Command::Log(Log::Export { data, span }) => log::export(&data.data, span.from, span.to, &mut out)?,
+        Command::Log(Log::Show { data, seq }) => log::show(&data.data, seq, &mut out)?,
+        Command::Log(Log::Verify { data }) => code = (log::verify(&data.data, &mut out)? as u8).into(),
+        Command::History(History::Export { data, span, point }) => {
+            data_dir::Identity::read(&data.data)?;
+            let points: Vec<_> = point.iter().map(String::as_str).collect();
+            let (from, to) = (span.from.unwrap_or(Timestamp::MIN), span.to.unwrap_or(Timestamp::MAX));
+            history::export(&data.data.join("journal"), &points, from, to, &mut out)?;
+        }
+        Command::Probe(probe) => explore(&probe, &mut out)?,
+    }
+    out.flush()?;
+    Ok(code)
+}
+
+fn load(folder: &Path) -> Result<Config> {
+    config::load(folder).with_context(|| format!("{} cannot be used", folder.display()))
+}
+
+fn init(data: &Path, config: &Path, out: &mut dyn Write) -> Result<()> {
+    let config = load(config)?;
+    let identity = data_dir::init(data, &config.basin.id, Clock::machine_utc())?;
+    writeln!(out, "{}: data folder of basin {}, store {}", data.display(), identity.basin, identity.store)?;
+    Ok(())
+}
+
+fn check(folder: &Path, out: &mut dyn Write) -> Result<()> {
+    let Config { basin, field, schedules, service, digest } = load(folder)?;
+    writeln!(out, "{}: basin {} ({}), all right", folder.display(), basin.id, basin.name.en)?;
+    let driven = basin.gates.iter().filter(|gate| gate.is_driven()).count();
+    writeln!(
+        out,
+        "  {} sections, {} reaches, {} reservoirs and ponds, {} gates ({driven} driven), {} meters, {} intakes",
+        basin.sections.len(),
+        basin.reaches.len(),
+        basin.reservoirs.len(),
+        basin.gates.len(),
+        basin.meters.len(),
+        basin.intakes.len()
+    )?;
+    writeln!(
+        out,
+        "  {} links, {} devices, {} points",
+        field.links.len(),
+        field.devices.len(),
+        field.points.len()
+    )?;
+    writeln!(
+        out,
+        "  {} turns, {} gate entries in the calendar",
+        schedules.turns.len(),
+        schedules.gates.len()
+    )?;
+    let bench = if service.bench { ", bench" } else { "" };
+    writeln!(out, "  page at http://{}{bench}, history of {} days", service.listen, service.history_days)?;
+    writeln!(out, "  digest {digest}")?;
+    Ok(())
+}
+
+fn explore(asked: &Probe, out: &mut dyn Write) -> Result<()> {
+    let config = load(&asked.config.config)?;
+    let field = &config.field;
+    let Some(device) = field.devices.iter().position(|device| device.id == asked.device).map(DeviceId) else {
+        let known: Vec<_> = field.devices.iter().map(|device| device.id.as_str()).collect();
+        bail!("{}: no such device; known are {}", asked.device, known.join(", "));
+    };
+    let spans = match asked.start {
+        Some(start) => vec![probe::Span { table: asked.table.into(), start, count: asked.count }],
+        None => probe::spans(field, device),
+    };
+    let pair = match asked.pair {
+        Pair::F32 => DataType::F32,
+        Pair::U32 => DataType::U32,
+        Pair::I32 => DataType::I32,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let text = runtime.block_on(probe::read(field, device, &spans, pair))?;
+    out.write_all(text.as_bytes())?;
+    Ok(())
+}
+
+fn serve(run: Run) -> Result<()> {
+    telemetry::start(match run.log {
+        LogForm::Text => telemetry::Form::Text,
+        LogForm::Json => telemetry::Form::Json,
+    })?;
+    telemetry::end_on_panic();
+    let config = load(&run.config.config)?;
+    let time = match (run.time_scale, run.start, run.pace) {
+        (Some(speed), start, _) => Time::Scaled { speed, start },
+        (None, Some(_), _) => return Err(StartError::StartAlone.into()),
+        (None, None, true) => {
+            Time::Paced(pace::read(io::BufReader::new(io::stdin())).context("read the pace")?)
+        }
+        (None, None, false) => Time::Real,
+    };
+    let options = Options {
+        config: Arc::new(config),
+        data: run.data.data,
+        access: if run.observe { Access::Observe } else { Access::Command },
+        listen: run.listen,
+        time,
+        fault: None,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let done = runtime.block_on(async {
+        let stop = Stop::default();
+        tokio::spawn(signals(stop.clone()));
+        Running::start(options, stop).await?.ended().await;
+        Ok::<_, StartError>(())
+    });
+    // Pages that are still open end with the process.
+    runtime.shutdown_background();
+    Ok(done?)
+}
+
+/// The first signal stops in order, the second at once.
+async fn signals(stop: Stop) {
+    let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+    let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = kinds.map(signal) else {
+        tracing::error!("signals cannot be heard; only SIGKILL ends this process");
+        return;
+    };
+    for round in 0.. {
+        let name = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+            _ = hangup.recv() => "SIGHUP",
+        };
+        if round > 0 {
+            tracing::error!(name, "told twice, ending at once");
+            std::process::exit(1);
+        }
+        tracing::info!(name, "stopping in order");
+        stop.now(name);
+    }
+}

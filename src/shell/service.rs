@@ -77,7 +77,8 @@ pub struct Running {
 
 impl Running {
     /// Takes the data folder, recovers what the last run left, connects, runs the first tick and serves the page.
-    /// Needs a tokio runtime with more than one thread.
+    /// Takes the data folder, recovers what the last run left, connects, runs the first tick and serves the page.
+    /// Needs a tokio runtime.
     ///
     /// # Errors
     /// What [`StartError`] names; nothing runs then.

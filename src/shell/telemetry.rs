@@ -1,6 +1,7 @@
 //! The system log on standard error, and what a panic does.
 
-use std::{io, panic, process, thread};
+use std::io::{self, IsTerminal};
+use std::{panic, process, thread};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
@@ -34,7 +35,8 @@ pub struct BadFilter {
 pub fn start(form: Form) -> Result<(), BadFilter> {
     let value = std::env::var(FILTER).unwrap_or_else(|_| "info".into());
     let filter = EnvFilter::try_new(&value).map_err(|why| BadFilter { value, why })?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let colours = io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours);
     match form {
         Form::Text => lines.init(),
         Form::Json => lines.json().init(),

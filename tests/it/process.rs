@@ -1,6 +1,7 @@
 //! The service as a process of its own, and what kill -9 leaves.
 
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use qindan::control::command::Terminal;
@@ -95,4 +96,111 @@ async fn a_service_killed_on_the_way_goes_on_where_it_was() {
     assert_eq!(boots[1]["after_orderly_stop"], false);
     assert_eq!(boots[1]["open_intents"], json!([1]));
     folder.verify();
+}
+
+/// The shipped configuration with every link at an address of its own where nobody listens.
+fn lonely_config() -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    for entry in std::fs::read_dir(shipped).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|kind| kind == "toml") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let text = text.replace("127.0.0.1:150", "127.0.0.1:1").replace("127.0.0.1:8080", "127.0.0.1:0");
+            std::fs::write(copy.path().join(path.file_name().unwrap()), text).unwrap();
+        }
+    }
+    copy
+}
+
+fn qindan(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_qindan"));
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Runs to the end: exit code and everything it said.
+fn said(args: &[&str]) -> (Option<i32>, String) {
+    let output = qindan(args).output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(text).unwrap())
+}
+
+/// Starts `qindan run` and waits until it serves its page.
+fn run(args: &[&str], stdin: Stdio) -> (Killed, Page) {
+    let mut child = qindan(args).args(["--log", "json"]).stdin(stdin).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let child = Killed(child);
+    let mut heard = Vec::new();
+    let address = lines.find_map(|line| {
+        let said: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+        heard.push(line);
+        said["fields"]["address"].as_str()?.parse().ok()
+    });
+    // Read on, so that it never waits for us.
+    std::thread::spawn(move || lines.for_each(drop));
+    (child, Page(address.unwrap_or_else(|| panic!("no page: {heard:#?}"))))
+}
+
+fn terminate(mut child: Killed) -> Option<i32> {
+    let told = Command::new("kill").args(["-TERM", &child.0.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    child.0.wait().unwrap().code()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_is_started_killed_started_again_and_stopped_in_order() {
+    let config = lonely_config();
+    let config = config.path().to_str().unwrap();
+    let root = tempfile::tempdir().unwrap();
+    let data = root.path().join("data");
+    let data = data.to_str().unwrap();
+
+    let (code, text) = said(&["check", config]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("all right") && text.contains("digest "), "{text}");
+    let (code, text) = said(&["run", "--config", config, "--data", data]);
+    assert!(code == Some(1) && text.contains("qindan init --data"), "{text}");
+    let (code, text) = said(&["init", "--config", config, "--data", data]);
+    assert_eq!(code, Some(0), "{text}");
+
+    let start = ["run", "--config", config, "--data", data, "--time-scale", "30"];
+    let (child, page) = run(&start, Stdio::null());
+    assert_eq!(page.get("/readyz").await, (200, "ready\n".into()));
+    let (code, text) = said(&["run", "--config", config, "--data", data]);
+    assert!(code == Some(1) && text.contains("in use by process"), "{text}");
+    assert_eq!(said(&["log", "verify", "--data", data]).0, Some(0), "while it runs");
+    drop(child);
+
+    let (child, page) = run(&start, Stdio::null());
+    assert_eq!(page.hold_all().await.0, 200);
+    assert_eq!(terminate(child), Some(0));
+    let (code, text) = said(&["log", "verify", "--data", data]);
+    assert!(code == Some(0) && text.contains("0 open intents: all right"), "{text}");
+    let (_, text) = said(&["log", "tail", "-n", "2", "--data", data]);
+    assert!(text.lines().last().unwrap().contains("SIGTERM"), "{text}");
+    let (code, text) = said(&["log", "tail"]);
+    assert!(code == Some(64) && text.contains("--data"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_follows_a_pace_and_ends_with_it() {
+    let config = lonely_config();
+    let config = config.path().to_str().unwrap();
+    let root = tempfile::tempdir().unwrap();
+    let data = root.path().join("data");
+    let data = data.to_str().unwrap();
+    assert_eq!(said(&["init", "--config", config, "--data", data]).0, Some(0));
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writeln!(writer, r#"{{"utc":"2026-05-01T00:00:00Z","speed":600.0}}"#).unwrap();
+    let (mut child, page) = run(&["run", "--config", config, "--data", data, "--pace"], reader.into());
+    let (_, state) = page.get("/api/v1/state").await;
+    let state: serde_json::Value = serde_json::from_str(&state).unwrap();
+    // 2026-05-01 00:00 UTC, and less than a day later.
+    let since = state["utc_ms"].as_i64().unwrap() - 1_777_593_600_000;
+    assert!((0..86_400_000).contains(&since), "{state}");
+    drop(writer);
+    assert_eq!(child.0.wait().unwrap().code(), Some(0));
+    let (_, text) = said(&["log", "tail", "-n", "1", "--data", data]);
+    assert!(text.contains("the pace ended"), "{text}");
 }

@@ -1,0 +1,237 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
+use qindan::points::Table;
+
+/// Supervisory service that keeps the Qin and Dan rivers flowing.
+///
+/// It reads gates, valves, stations and meters over Modbus, decides how much water each structure passes, writes
+/// down every command with its reasons before it leaves, and shows operators one page. Gate controllers on site keep
+/// their own limits and stay safe without it.
+#[derive(Debug, Parser)]
+#[command(name = "qindan", version, after_help = EXAMPLES, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  qindan check config                              every problem of the configuration, or a summary
+  qindan init --data /var/lib/qindan               once, before the first start
+  qindan run --data /var/lib/qindan                the service; page at the address in service.toml
+  qindan run --data /var/lib/qindan --observe      reads, shows and records, cannot write to the field
+  qindan log tail --data /var/lib/qindan           what was done last, and why
+  qindan log verify --data /var/lib/qindan         whether the record is whole and unchanged
+
+Exit codes:
+  0    done; for `log verify` and `check`: all right
+  1    not done, with the reason on standard error; for `check`: problems were found
+  2-6  `log verify`: 2 damaged, 3 records missing, 4 chain broken, 5 intents and outcomes do not match,
+       6 the view differs
+  64   wrong usage
+  134  a panic: the process ended at once, gates stay with their own controllers
+
+Environment:
+  RUST_LOG     what goes to the system log, as `info` (default), `debug` or `warn,qindan::shell::field=debug`";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a data folder: identity, journal, reserve. Nothing else ever makes one.
+    Init {
+        /// Folder to make; an existing one must be empty.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        #[command(flatten)]
+        config: Configuration,
+    },
+    /// Check a configuration folder and print every problem with file, line, key and remedy.
+    Check {
+        /// The folder.
+        #[arg(value_name = "CONFIG", default_value = "config")]
+        config: PathBuf,
+    },
+    /// Run the service until SIGTERM or SIGINT.
+    Run(Run),
+    /// Read the action log of a data folder, also while the service runs or after it died.
+    #[command(subcommand)]
+    Log(Log),
+    /// Read the samples of a data folder.
+    #[command(subcommand)]
+    History(History),
+    /// Read registers of one device and show them in every byte order; never writes.
+    Probe(Probe),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Configuration {
+    /// Configuration folder.
+    #[arg(long, value_name = "DIR", default_value = "config")]
+    pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Data {
+    /// Data folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = RUN_NOTES)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) config: Configuration,
+    #[command(flatten)]
+    pub(crate) data: Data,
+    /// Read, show and record only: no function that writes can leave for the field.
+    #[arg(long)]
+    pub(crate) observe: bool,
+    /// Address of the page in place of the configured one; loopback only.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Bench only: service seconds in a real one. Polls, cycles, travel and expiry follow; socket time-outs stay real.
+    #[arg(long, value_name = "N", conflicts_with = "pace")]
+    pub(crate) time_scale: Option<f64>,
+    /// Bench only: civil time to begin in; without it now, or after a restart where the last run was.
+    #[arg(long, value_name = "UTC", conflicts_with = "pace")]
+    pub(crate) start: Option<Timestamp>,
+    /// Bench only: take time and speed from standard input, one {"utc":"…","speed":600.0} a line; stop with it.
+    #[arg(long)]
+    pub(crate) pace: bool,
+    /// Form of the system log on standard error.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) log: LogForm,
+}
+
+const RUN_NOTES: &str = "\
+A start explains what the last run left open, adopts gates where they stand and goes on; the third start within
+ten minutes (of real time) that no orderly stop preceded comes up in hold until a person releases it.
+
+Examples:
+  qindan run --data data
+  qindan run --data data --listen 127.0.0.1:8090 --observe
+  qindan run --data bench --time-scale 60 --start 2026-05-01T00:00:00Z";
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum LogForm {
+    /// One line of text for people and journald.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Log {
+    /// The newest records, one line each.
+    Tail {
+        #[command(flatten)]
+        data: Data,
+        /// How many.
+        #[arg(short = 'n', long, default_value_t = 20)]
+        count: usize,
+    },
+    /// Records as JSON lines with their hashes, for anyone to verify.
+    Export {
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        span: Span,
+    },
+    /// Check frames, chain, gaps, intents and outcomes, mark and view; changes nothing.
+    Verify {
+        #[command(flatten)]
+        data: Data,
+    },
+    /// One record in full, and for an intent what became of it.
+    Show {
+        #[command(flatten)]
+        data: Data,
+        /// Its number.
+        seq: u64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum History {
+    /// Samples as CSV with their quality: time,point,value,quality.
+    Export {
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        span: Span,
+        /// A point, as `q.runcheng/value`; may be repeated. Without it all points.
+        #[arg(long, value_name = "ID")]
+        point: Vec<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Span {
+    /// From this moment on, as 2026-05-01T00:00:00Z.
+    #[arg(long, value_name = "UTC")]
+    pub(crate) from: Option<Timestamp>,
+    /// Before this moment.
+    #[arg(long, value_name = "UTC")]
+    pub(crate) to: Option<Timestamp>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  qindan probe zf.outlet.rtu
+  qindan probe zf.outlet.rtu --table input --start 0 --count 20 --as u32")]
+pub(crate) struct Probe {
+    /// Device as named in devices.toml.
+    pub(crate) device: String,
+    #[command(flatten)]
+    pub(crate) config: Configuration,
+    /// Table to read; without --start the configured points of the device.
+    #[arg(long, value_enum, default_value = "holding", requires = "start")]
+    pub(crate) table: TableName,
+    /// First address, zero based.
+    #[arg(long)]
+    pub(crate) start: Option<u16>,
+    /// How many addresses.
+    #[arg(long, default_value_t = 16, requires = "start", value_parser = clap::value_parser!(u16).range(1..=125))]
+    pub(crate) count: u16,
+    /// How to read pairs of registers.
+    #[arg(long = "as", value_enum, default_value_t)]
+    pub(crate) pair: Pair,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum TableName {
+    Coil,
+    Discrete,
+    Input,
+    Holding,
+}
+
+impl From<TableName> for Table {
+    fn from(name: TableName) -> Self {
+        match name {
+            TableName::Coil => Self::Coil,
+            TableName::Discrete => Self::Discrete,
+            TableName::Input => Self::Input,
+            TableName::Holding => Self::Holding,
+        }
+    }
+}
+
+/// Meaning of two registers.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum Pair {
+    /// IEEE 754 single.
+    #[default]
+    F32,
+    /// Unsigned.
+    U32,
+    /// Signed.
+    I32,
+}
