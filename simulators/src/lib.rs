@@ -1,11 +1,22 @@
 //! The engineers' workbench: a virtual river with its devices, served over Modbus or run in virtual time.
 //!
 //! [`plant`] is the river, non-linear and written apart from the model the service decides with; [`devices`] are the registers
-//! that show it; [`serve`] puts them behind Modbus TCP.
+//! that show it; [`serve`] puts them behind Modbus TCP. [`scenario`] says what happens to the river, [`run`] closes the loop with
+//! the service's own controller in virtual time, [`replay`] scores it.
 
 pub mod devices;
+pub mod inflow;
+pub mod need;
 pub mod plant;
+pub mod replay;
+pub mod run;
+pub mod scenario;
+pub mod score;
+pub mod series;
 pub mod serve;
+pub mod summary;
+pub mod vary;
+pub mod wire;
 pub mod world;
 
 #[cfg(test)]

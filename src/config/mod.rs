@@ -6,7 +6,7 @@ mod load;
 mod problem;
 mod raw;
 mod report;
-mod sheet;
+pub mod sheet;
 
 use std::sync::Arc;
 

@@ -16,14 +16,14 @@ const SHOWN: usize = 60;
 const SYNTAX_ERRORS: usize = 8;
 
 /// One file.
-pub(super) struct Sheet<'a> {
+pub struct Sheet<'a> {
     /// As it is named in problems.
     name: &'a str,
     text: &'a str,
     root: DeTable<'a>,
     problems: &'a RefCell<Vec<Problem>>,
     /// False when the file could not be read as TOML: whatever is missing in it may stand in the damaged part.
-    pub(super) whole: bool,
+    pub whole: bool,
 }
 
 /// A step of a key path.
@@ -37,24 +37,24 @@ enum Step {
 
 /// A place in a file: the file and the keys from its top.
 #[derive(Clone)]
-pub(super) struct Spot<'a> {
+pub struct Spot<'a> {
     sheet: &'a Sheet<'a>,
     steps: Vec<Step>,
 }
 
 /// A table or value of a file under its name.
-pub(super) struct Entry<'a, T> {
+pub struct Entry<'a, T> {
     /// Its name.
-    pub(super) id: String,
+    pub id: String,
     /// What stands there; `None` when its shape is wrong, which has been said.
-    pub(super) raw: Option<T>,
+    pub raw: Option<T>,
     /// Where.
-    pub(super) spot: Spot<'a>,
+    pub spot: Spot<'a>,
 }
 
 impl<'a> Sheet<'a> {
     /// Parses `text`, `None` for a file that could not be read; syntax errors go to `problems`.
-    pub(super) fn parse(name: &'a str, text: Option<&'a str>, problems: &'a RefCell<Vec<Problem>>) -> Self {
+    pub fn parse(name: &'a str, text: Option<&'a str>, problems: &'a RefCell<Vec<Problem>>) -> Self {
         let whole = text.is_some();
         let text = text.unwrap_or_default();
         let (root, errors) = DeTable::parse_recoverable(text);
@@ -73,17 +73,17 @@ impl<'a> Sheet<'a> {
     }
 
     /// The top of the file.
-    pub(super) fn top(&'a self) -> Spot<'a> {
+    pub fn top(&'a self) -> Spot<'a> {
         Spot { sheet: self, steps: Vec::new() }
     }
 
     /// The place of the entry `id` of the table of entries `kind`.
-    pub(super) fn entry(&'a self, kind: &str, id: &str) -> Spot<'a> {
+    pub fn entry(&'a self, kind: &str, id: &str) -> Spot<'a> {
         Spot { sheet: self, steps: vec![Step::Key(kind.into()), Step::Name(id.into())] }
     }
 
     /// Complains about top-level keys that are not among `known`.
-    pub(super) fn only(&'a self, known: &[&str]) {
+    pub fn only(&'a self, known: &[&str]) {
         for key in self.root.keys().map(|key| key.get_ref().as_ref()) {
             if !known.contains(&key) {
                 let remedy = match nearest(key, known.iter().copied()) {
@@ -95,8 +95,13 @@ impl<'a> Sheet<'a> {
         }
     }
 
+    /// Whether `kind` stands in the file.
+    pub fn has(&self, kind: &str) -> bool {
+        self.root.get(kind).is_some()
+    }
+
     /// Names in the table `kind`, in file order.
-    pub(super) fn names(&self, kind: &str) -> Vec<String> {
+    pub fn names(&self, kind: &str) -> Vec<String> {
         let mut keys: Vec<_> = match self.root.get(kind).map(Spanned::get_ref) {
             Some(DeValue::Table(table)) => table.keys().collect(),
             Some(_) | None => Vec::new(),
@@ -106,7 +111,7 @@ impl<'a> Sheet<'a> {
     }
 
     /// The entries of the table of tables `kind`, in file order.
-    pub(super) fn entries<T: Deserialize<'a>>(&'a self, kind: &str) -> Vec<Entry<'a, T>> {
+    pub fn entries<T: Deserialize<'a>>(&'a self, kind: &str) -> Vec<Entry<'a, T>> {
         let Some(value) = self.root.get(kind) else { return Vec::new() };
         let DeValue::Table(table) = value.get_ref() else {
             self.top().key(kind).complain(
@@ -127,7 +132,7 @@ impl<'a> Sheet<'a> {
     }
 
     /// The one table `kind`; `None` when it is missing or its shape is wrong, which has been said.
-    pub(super) fn single<T: Deserialize<'a>>(&'a self, kind: &str, remedy: &str) -> Option<(T, Spot<'a>)> {
+    pub fn single<T: Deserialize<'a>>(&'a self, kind: &str, remedy: &str) -> Option<(T, Spot<'a>)> {
         let spot = self.top().key(kind);
         let Some(value) = self.root.get(kind) else {
             if self.whole {
@@ -167,21 +172,23 @@ impl<'a> Sheet<'a> {
 
 impl<'a> Spot<'a> {
     /// The place of `key` below.
-    pub(super) fn key(&self, key: &str) -> Self {
+    #[must_use]
+    pub fn key(&self, key: &str) -> Self {
         let mut steps = self.steps.clone();
         steps.push(Step::Key(key.into()));
         Self { sheet: self.sheet, steps }
     }
 
     /// The place of item `at` of the list here.
-    pub(super) fn item(&self, at: usize) -> Self {
+    #[must_use]
+    pub fn item(&self, at: usize) -> Self {
         let mut steps = self.steps.clone();
         steps.push(Step::At(at));
         Self { sheet: self.sheet, steps }
     }
 
     /// Notes a problem here; the value is shown as it stands in the file.
-    pub(super) fn complain(&self, what: impl Into<String>, remedy: impl Into<String>) {
+    pub fn complain(&self, what: impl Into<String>, remedy: impl Into<String>) {
         let (value, place) = self.sheet.find(&self.steps);
         let shown = value.filter(|value| !value.get_ref().is_table()).and_then(|value| {
             let text = self.sheet.text.get(value.span())?;
@@ -245,7 +252,7 @@ fn quoted(key: &str) -> String {
 }
 
 /// Line of a byte position, counted from 1.
-pub(super) fn line_of(text: &str, at: usize) -> usize {
+pub fn line_of(text: &str, at: usize) -> usize {
     1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count()
 }
 
@@ -269,7 +276,7 @@ fn unknown_key(message: &str) -> Option<(String, Vec<String>)> {
 }
 
 /// Serde's message in the words of the file.
-pub(super) fn plain(message: &str) -> String {
+pub fn plain(message: &str) -> String {
     let message = message.lines().next().unwrap_or_default();
     [
         ("invalid type: ", "must not be "),
@@ -290,7 +297,7 @@ pub(super) fn plain(message: &str) -> String {
 }
 
 /// The candidate one would have meant by `name`: at most a third of its letters differ.
-pub(super) fn nearest<'n>(name: &str, among: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+pub fn nearest<'n>(name: &str, among: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let most = (name.chars().count() / 3).max(1);
     among
         .map(|candidate| (distance(name, candidate), candidate))

@@ -1,0 +1,283 @@
+//! The closed loop in virtual time: river, devices and the very same controller, without sockets.
+//!
+//! ```text
+//!  world ──> plant ──> registers ──scan──> Snapshot ──> Controller::decide ──> commands ──words──> registers
+//! ```
+//!
+//! It ticks like the service while anything moves, a command is on its way or something has just happened, and
+//! jumps over the ticks in which nothing is due: to the next control cycle or the next event.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use qindan::basin::GateId;
+use qindan::control::command::{Action, CommandId, Terminal, WriteReport, WriteResult};
+use qindan::control::operator::OperatorAct;
+use qindan::control::reason::{Because, Limit};
+use qindan::control::record::{Entry, Kind};
+use qindan::control::{Controller, Decision, Now, Settings, Snapshot};
+use qindan::units::Opening;
+use sha2::{Digest, Sha256};
+
+use crate::devices::Devices;
+use crate::inflow::instant;
+use crate::plant::{Forcing, Plant};
+use crate::scenario::{Case, What};
+use crate::wire::Wire;
+
+/// Ticks at full rate after the last movement: reports, read-back and the trim that answers them come within these.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// A command that was given, and what became of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Act {
+    /// When, after the start.
+    pub at: Duration,
+    /// When.
+    pub utc: Timestamp,
+    /// Its number.
+    pub command: CommandId,
+    /// Its gate.
+    pub gate: GateId,
+    /// What it asked.
+    pub action: Action,
+    /// Opening before.
+    pub before: Option<Opening>,
+    /// The words of the target register, or of the command register for a stop.
+    pub words: Vec<u16>,
+    /// What came of the write.
+    pub write: WriteResult,
+    /// Who.
+    pub actor: String,
+    /// Why.
+    pub because: Vec<Because>,
+    /// Limits that narrowed it.
+    pub limits: Vec<Limit>,
+    /// Its end, once it has ended.
+    pub outcome: Option<Terminal>,
+}
+
+/// What one tick was.
+#[derive(Clone, Debug)]
+pub struct Tick {
+    /// Its time.
+    pub now: Now,
+    /// Time since the tick before; over it the river ran under `forcing`.
+    pub dt: Duration,
+    /// What the world did.
+    pub forcing: Forcing,
+    /// What was decided; its commands have been sent.
+    pub decision: Decision,
+}
+
+/// A closed loop.
+pub struct Run {
+    case: Case,
+    plant: Plant,
+    devices: Devices,
+    wire: Wire,
+    controller: Controller,
+    now: Duration,
+    started: bool,
+    lively_until: Duration,
+    next_happening: usize,
+    acts: Vec<OperatorAct>,
+    reports: Vec<WriteReport>,
+    given: Vec<Act>,
+    digest: Sha256,
+    ticks: u64,
+}
+
+impl Run {
+    /// A loop before its first tick, the river at rest under the forcing of the start.
+    pub fn new(case: Case, seed: u64) -> Self {
+        let start = case.scenario.start;
+        let plant = Plant::new(&case.config, seed, start, &case.forcing(Duration::ZERO));
+        let settings = Settings { observing: false, bench: true };
+        Self {
+            devices: Devices::new(&case.config),
+            wire: Wire::new(&case.config),
+            controller: Controller::new(&case.config, settings, None, start),
+            plant,
+            now: Duration::ZERO,
+            started: false,
+            lively_until: Duration::ZERO,
+            next_happening: 0,
+            acts: Vec::new(),
+            reports: Vec::new(),
+            given: Vec::new(),
+            digest: Sha256::new(),
+            ticks: 0,
+            case,
+        }
+    }
+
+    /// The scenario and its configuration.
+    pub fn case(&self) -> &Case {
+        &self.case
+    }
+
+    /// The river.
+    pub fn plant(&self) -> &Plant {
+        &self.plant
+    }
+
+    /// The controller.
+    pub fn controller(&self) -> &Controller {
+        &self.controller
+    }
+
+    /// Time since the start.
+    pub fn now(&self) -> Duration {
+        self.now
+    }
+
+    /// Whether the scenario is over.
+    pub fn is_over(&self) -> bool {
+        self.started && self.now >= self.case.scenario.duration
+    }
+
+    /// Commands given so far, oldest first.
+    pub fn given(&self) -> &[Act] {
+        &self.given
+    }
+
+    /// Ticks so far.
+    pub fn ticks(&self) -> u64 {
+        self.ticks
+    }
+
+    /// SHA-256 over the commands given so far at register resolution, hex: time, gate, kind, words.
+    pub fn digest(&self) -> String {
+        hex(&self.digest.clone().finalize())
+    }
+
+    /// Ticks until `until` after the start, showing each tick.
+    pub fn until(&mut self, until: Duration, mut show: impl FnMut(&Self, &Tick)) {
+        while !self.started || self.now < until {
+            let tick = self.tick(until);
+            show(self, &tick);
+        }
+    }
+
+    /// The next tick, not later than `until`.
+    pub fn tick(&mut self, until: Duration) -> Tick {
+        let next = if self.started { self.due().min(until).max(self.now) } else { Duration::ZERO };
+        let dt = next.saturating_sub(self.now);
+        let forcing = self.case.forcing(self.now + dt / 2);
+        if !dt.is_zero() {
+            self.plant.advance(dt, &forcing);
+            // In a jump the service has fed them all along.
+            self.wire.feed(&mut self.devices, &mut self.plant);
+        }
+        (self.now, self.started) = (next, true);
+        self.happen();
+        self.devices.refresh(&mut self.plant);
+        self.wire.scan(&self.devices, next);
+        let now = Now { mono: next, utc: instant(self.case.scenario.start, next) };
+        let seen = Snapshot {
+            samples: self.wire.samples().to_vec(),
+            writes: std::mem::take(&mut self.reports),
+            acts: std::mem::take(&mut self.acts),
+            recovered: Vec::new(),
+            record_ok: true,
+        };
+        let decision = self.controller.decide(&seen, now);
+        self.ticks += 1;
+        self.send(&decision, now);
+        self.note_ends(&decision.entries);
+        if self.controller.is_busy() || self.plant.is_restless() || !decision.commands.is_empty() {
+            self.lively_until = next + LINGER;
+        }
+        Tick { now, dt, forcing, decision }
+    }
+
+    /// When the next tick is due.
+    fn due(&self) -> Duration {
+        let control = &self.case.config.basin.control;
+        let tick = Duration::from_secs_f64(control.tick_s);
+        if self.now < self.lively_until || !self.acts.is_empty() {
+            return self.now + tick;
+        }
+        let cycle = Duration::from_secs_f64(control.cycle_s);
+        let cycles = self.now.as_nanos() / cycle.as_nanos().max(1) + 1;
+        let next_cycle = cycle * u32::try_from(cycles).unwrap_or(u32::MAX);
+        let happening = self.case.scenario.happenings.get(self.next_happening).map(|h| h.at);
+        happening.map_or(next_cycle, |at| at.max(self.now + tick).min(next_cycle))
+    }
+
+    /// Lets happen what is due.
+    fn happen(&mut self) {
+        while let Some(happening) = self.case.scenario.happenings.get(self.next_happening)
+            && happening.at <= self.now
+        {
+            match &happening.what {
+                What::Event(event) => {
+                    if let Err(error) = self.plant.apply(event) {
+                        tracing::error!(event = happening.id, %error, "nothing happened");
+                    }
+                }
+                What::Act(order) => self.acts.push(OperatorAct {
+                    request: happening.id.clone(),
+                    who: "scenario".into(),
+                    address: "scenario".into(),
+                    order: order.clone(),
+                }),
+            }
+            self.next_happening += 1;
+            self.lively_until = self.now + LINGER;
+        }
+    }
+
+    fn send(&mut self, decision: &Decision, now: Now) {
+        for cleared in &decision.commands {
+            let sent = self.wire.send(&mut self.devices, &mut self.plant, cleared, now.mono);
+            self.reports.push(sent.report);
+            let gate = self.case.config.basin.gates.get(cleared.gate().0).map_or("", |gate| &gate.id);
+            self.digest.update(now.mono.as_millis().to_be_bytes());
+            self.digest.update(gate.as_bytes());
+            self.digest.update([0, kind(cleared.action())]);
+            for word in &sent.words {
+                self.digest.update(word.to_be_bytes());
+            }
+            self.given.push(Act {
+                at: now.mono,
+                utc: now.utc,
+                command: cleared.id(),
+                gate: cleared.gate(),
+                action: cleared.action(),
+                before: cleared.before(),
+                words: sent.words,
+                write: sent.report.result,
+                actor: cleared.actor().into(),
+                because: cleared.because().to_vec(),
+                limits: cleared.narrowed_by().to_vec(),
+                outcome: None,
+            });
+        }
+    }
+
+    fn note_ends(&mut self, entries: &[Entry]) {
+        for entry in entries.iter().filter(|entry| entry.kind == Kind::Outcome) {
+            let act = self.given.iter_mut().rev().find(|act| Some(act.command) == entry.command);
+            if let Some(act) = act {
+                act.outcome.clone_from(&entry.outcome);
+            }
+        }
+    }
+}
+
+fn kind(action: Action) -> u8 {
+    match action {
+        Action::Stop => 3,
+        Action::Goto(_) => 4,
+    }
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
+        use std::fmt::Write;
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}

@@ -1,0 +1,136 @@
+//! Scenario files as written: no logic.
+
+use qindan::control::operator::{Authority, Mode};
+use serde::Deserialize;
+use toml::value::Datetime;
+
+use crate::inflow::csv::{OnBadRow, OnGap, OnNegative};
+use crate::inflow::{OnEnd, Values};
+
+/// Which table of the basin unmentioned inflows follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Year {
+    /// The dry year's monthly means.
+    Dry,
+    /// The normal year's.
+    Normal,
+    /// A wet year: normal means times a factor.
+    Wet,
+}
+
+/// The table `scenario`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawScenario {
+    pub(super) name_zh: String,
+    pub(super) name_en: String,
+    pub(super) purpose: String,
+    pub(super) seed: u64,
+    pub(super) start: Datetime,
+    pub(super) duration: String,
+    pub(super) spin_up: String,
+    pub(super) year: Year,
+    pub(super) config: Option<String>,
+    pub(super) mode: Option<Mode>,
+}
+
+/// A flow over time.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSource {
+    pub(super) constant_m3s: Option<f64>,
+    pub(super) monthly_m3s: Option<Vec<f64>>,
+    pub(super) year: Option<Year>,
+    pub(super) csv: Option<RawCsv>,
+    pub(super) scale: Option<f64>,
+    pub(super) shape: Option<RawCsv>,
+    pub(super) daily: Option<Vec<f64>>,
+    #[serde(default)]
+    pub(super) flood: Vec<RawFlood>,
+}
+
+/// A record in a file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCsv {
+    pub(super) file: String,
+    pub(super) column: Option<String>,
+    pub(super) values: Values,
+    pub(super) scale: Option<f64>,
+    pub(super) offset_m3s: Option<f64>,
+    pub(super) from: Option<Datetime>,
+    pub(super) to: Option<Datetime>,
+    pub(super) at: Option<Datetime>,
+    pub(super) on_gap: Option<OnGap>,
+    pub(super) on_negative: Option<OnNegative>,
+    pub(super) on_bad_row: Option<OnBadRow>,
+    pub(super) on_end: Option<OnEnd>,
+}
+
+/// A flood wave.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawFlood {
+    pub(super) begin: toml::Value,
+    pub(super) peak_m3s: f64,
+    pub(super) to_peak_h: f64,
+}
+
+/// An entry of `intake`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawIntake {
+    pub(super) flow: Option<RawSource>,
+    pub(super) turns: Option<Vec<RawTurn>>,
+}
+
+/// A turn of an intake: what happens, and what was announced of it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTurn {
+    pub(super) from: toml::Value,
+    pub(super) to: toml::Value,
+    pub(super) rate_m3s: f64,
+    pub(super) announced: Option<bool>,
+    pub(super) announced_from: Option<toml::Value>,
+    pub(super) announced_to: Option<toml::Value>,
+    pub(super) announced_rate_m3s: Option<f64>,
+}
+
+/// An entry of `lateral`: water nobody meters.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLateral {
+    pub(super) node: Option<String>,
+    pub(super) reach: Option<String>,
+    pub(super) km: Option<f64>,
+    pub(super) loss: Option<bool>,
+    pub(super) flow: RawSource,
+}
+
+/// An entry of `reservoir`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawReservoir {
+    pub(super) level_m: f64,
+}
+
+/// The table `loss`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLoss {
+    pub(super) extra_per_km: f64,
+}
+
+/// What an operator does, in an entry of `event`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "act", rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum RawAct {
+    HoldAll {},
+    ReleaseHold {},
+    SetMode { mode: Mode },
+    SetAuthority { gate: String, authority: Authority },
+    SetPoint { gate: String, opening: f64, reason: String },
+    StopGate { gate: String },
+}

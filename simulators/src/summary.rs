@@ -1,0 +1,223 @@
+//! `summary.json` of a run.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use qindan::basin::{GateId, ReservoirId};
+use serde::Serialize;
+
+use crate::inflow::instant;
+use crate::plant::Balance;
+use crate::run::Run;
+use crate::score::Score;
+
+/// Flow, volume and time are in m³/s, m³ and minutes; see the keys.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// Name of the scenario.
+    pub scenario: String,
+    /// Its purpose.
+    pub purpose: String,
+    /// Seed of the noise.
+    pub seed: u64,
+    /// Values of the configuration that were changed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub set: Vec<String>,
+    /// SHA-256 over the configuration.
+    pub config: String,
+    /// Begin of scoring, after the spin-up.
+    pub from: Timestamp,
+    /// End.
+    pub to: Timestamp,
+    /// Length of the part that is not scored, h.
+    pub spin_up_h: f64,
+    /// Real time the run took, s.
+    pub wall_s: f64,
+    /// Simulated days per second of real time.
+    pub days_per_s: f64,
+    /// Ticks decided.
+    pub ticks: u64,
+    /// By section with a floor.
+    pub sections: BTreeMap<String, SectionSummary>,
+    /// Of the dam.
+    pub water: WaterSummary,
+    /// By reservoir or pond.
+    pub reservoirs: BTreeMap<String, ReservoirSummary>,
+    /// By gate that moved or could have.
+    pub gates: BTreeMap<String, GateSummary>,
+    /// Water made or lost by the arithmetic of the plant over the whole run, m³.
+    pub mass_balance_error_m3: f64,
+    /// All water of the basin over the whole run.
+    pub balance: Balance,
+    /// Commands given over the whole run.
+    pub actions: usize,
+    /// How they ended.
+    pub outcomes: BTreeMap<String, usize>,
+    /// SHA-256 over the commands at register resolution.
+    pub digest: String,
+    /// What was odd in the records, and how it was handled.
+    pub notes: Vec<String>,
+}
+
+/// What a section got, by true flow.
+#[derive(Clone, Debug, Serialize)]
+pub struct SectionSummary {
+    /// Its floor.
+    pub floor_m3s: f64,
+    /// Minutes below floor − max(1 L/s, 0.5 %).
+    pub minutes_below: f64,
+    /// Of which could have been avoided when their cause became visible.
+    pub minutes_below_avoidable: f64,
+    /// Water missing in those minutes.
+    pub deficit_m3: f64,
+    /// Least flow.
+    pub min_m3s: f64,
+    /// When.
+    pub min_at: Timestamp,
+    /// Mean flow.
+    pub mean_m3s: f64,
+}
+
+/// Water released into the river.
+#[derive(Clone, Debug, Serialize)]
+pub struct WaterSummary {
+    /// All of it.
+    pub released_m3: f64,
+    /// Without hours of spill.
+    pub released_without_spill_m3: f64,
+    /// Steady need of each day, summed over the same hours.
+    pub need_m3: f64,
+    /// Released beyond the need, as a share of it.
+    pub above_need: Option<f64>,
+    /// The same of the worst day.
+    pub above_need_worst_day: Option<f64>,
+    /// That day.
+    pub worst_day: Option<jiff::civil::Date>,
+    /// Hours of spill, left out.
+    pub spill_h: f64,
+}
+
+/// Level of a reservoir.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReservoirSummary {
+    /// When scoring began.
+    pub level_begin_m: f64,
+    /// At the end.
+    pub level_end_m: f64,
+}
+
+/// Wear of a gate.
+#[derive(Clone, Debug, Serialize)]
+pub struct GateSummary {
+    /// Motor starts.
+    pub starts: u64,
+    /// Travel, strokes.
+    pub travel: f64,
+    /// Most starts on one civil day.
+    pub starts_worst_day: u64,
+}
+
+impl Summary {
+    /// Sums up a run that is over; `score` is finished.
+    pub fn new(run: &Run, score: &Score, seed: u64, set: &[String], wall_s: f64) -> Self {
+        let case = run.case();
+        let (basin, scenario) = (&case.config.basin, &case.scenario);
+        let sections = basin.sections.iter().zip(&score.sections).filter_map(|(section, score_of)| {
+            let (least, at) = score_of.least?;
+            let summary = SectionSummary {
+                floor_m3s: score_of.floor?,
+                minutes_below: score_of.below_s / 60.0,
+                minutes_below_avoidable: score_of.avoidable_s / 60.0,
+                deficit_m3: score_of.deficit,
+                min_m3s: least,
+                min_at: at,
+                mean_m3s: score_of.volume / score.seconds.max(1.0),
+            };
+            Some((section.id.clone(), summary))
+        });
+        let gates = basin.gates.iter().enumerate().filter_map(|(at, gate)| {
+            let (starts, travel, starts_worst_day) = score.wear(run.plant(), GateId(at));
+            (gate.is_driven() || starts > 0)
+                .then(|| (gate.id.clone(), GateSummary { starts, travel, starts_worst_day }))
+        });
+        let reservoirs = basin.reservoirs.iter().zip(&score.levels_at_begin).enumerate();
+        let reservoirs = reservoirs.map(|(at, (body, begin))| {
+            let level_end_m = run.plant().reservoir_level(ReservoirId(at));
+            (body.id.clone(), ReservoirSummary { level_begin_m: *begin, level_end_m })
+        });
+        let mut outcomes = BTreeMap::new();
+        for act in run.given() {
+            let end = match &act.outcome {
+                None => "running".to_owned(),
+                Some(end) => serde_json::to_value(end)
+                    .ok()
+                    .and_then(|end| Some(end.get("state")?.as_str()?.to_owned()))
+                    .unwrap_or_default(),
+            };
+            *outcomes.entry(end).or_insert(0) += 1;
+        }
+        let balance = run.plant().balance();
+        let days = scenario.duration.as_secs_f64() / 86_400.0;
+        Self {
+            scenario: scenario.id.clone(),
+            purpose: scenario.purpose.clone(),
+            seed,
+            set: set.to_vec(),
+            config: case.config.digest.clone(),
+            from: instant(scenario.start, scenario.spin_up),
+            to: instant(scenario.start, run.now()),
+            spin_up_h: scenario.spin_up.as_secs_f64() / 3600.0,
+            wall_s,
+            days_per_s: if wall_s > 0.0 { days / wall_s } else { 0.0 },
+            ticks: run.ticks(),
+            sections: sections.collect(),
+            water: WaterSummary::new(score),
+            reservoirs: reservoirs.collect(),
+            gates: gates.collect(),
+            mass_balance_error_m3: balance.error_m3,
+            balance,
+            actions: run.given().len(),
+            outcomes,
+            digest: run.digest(),
+            notes: scenario.notes.clone(),
+        }
+    }
+
+    /// Minutes below a floor that could have been avoided, all sections.
+    pub fn avoidable_minutes(&self) -> f64 {
+        self.sections.values().map(|section| section.minutes_below_avoidable).sum()
+    }
+
+    /// Mass balance error as a share of the inflow.
+    pub fn imbalance(&self) -> f64 {
+        self.mass_balance_error_m3.abs() / self.balance.inflow_m3.max(1.0)
+    }
+
+    /// Whether the floors were kept where they could be, and no water was made or lost.
+    pub fn passes(&self) -> bool {
+        self.avoidable_minutes() <= 0.0 && self.imbalance() <= 1e-6
+    }
+}
+
+impl WaterSummary {
+    fn new(score: &Score) -> Self {
+        let (released, need) = score.water();
+        let worst = score
+            .days
+            .iter()
+            // A day that was scored for less than an hour says nothing.
+            .filter(|day| day.counted_s >= 3600.0)
+            .filter_map(|day| Some((day.above_need()?, day.date)))
+            .max_by(|a, b| a.0.total_cmp(&b.0));
+        let spill_s: f64 = score.days.iter().map(|day| day.seconds - day.counted_s).sum();
+        Self {
+            released_m3: score.released,
+            released_without_spill_m3: released,
+            need_m3: need,
+            above_need: (need > 0.0).then(|| released / need - 1.0),
+            above_need_worst_day: worst.map(|(share, _)| share),
+            worst_day: worst.map(|(_, date)| date),
+            spill_h: spill_s / 3600.0,
+        }
+    }
+}
