@@ -58,7 +58,7 @@ pub struct Reach {
     pub to: NodeId,
     /// Length, km, positive.
     pub length_km: f64,
-    /// Bed slope, m/m, positive.
+    /// Bed slope, m/m, positive; 0, as the numbers up to the loss, for a pipe.
     pub slope: f64,
     /// Bed width, m, positive.
     pub bed_width_m: f64,
@@ -191,7 +191,7 @@ pub struct Meter {
     pub name: Name,
     /// What it measures.
     pub kind: MeterKind,
-    /// Where; for [`MeterKind::StructureFlow`] see `of`.
+    /// Where; for [`MeterKind::StructureFlow`] see `of`. A level at a node or along a reach counts from the bed.
     pub at: Place,
     /// Elements whose summed flow it shows (gate, intake, inflow or transfer identifiers).
     pub of: Vec<String>,

@@ -187,7 +187,7 @@ pub struct Gate {
     pub from: Place,
     /// Where its water goes.
     pub to: Place,
-    /// Lowest edge of the opening.
+    /// Lowest edge of the opening; above the bed there for a gate that takes from a node or reach.
     pub sill: Stage,
     /// Water level below it when the structure discharges freely; for the head on turbines and pipes.
     pub outlet_level: Option<Stage>,

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::check::calendar::{self, Against};
 use super::check::field::{self as field_check, FieldNames};
 use super::check::names::Names;
-use super::check::wiring::{self, Elements, Layouts};
+use super::check::wiring::{self, Elements, Layouts, Whole};
 use super::check::{control, graph, network, roles, service, structure, uses, water};
 use super::problem::{Problem, Problems};
 use super::raw::network::RawReach;
@@ -348,17 +348,19 @@ fn field<'a>(
         return None;
     };
     let wiring = wiring::wiring(names.gates.len(), names.meters.len(), &points);
-    wiring::complete(
+    let classes = classes?;
+    let whole = Whole {
         elements,
-        &wiring,
-        &devices,
-        &points,
-        |gate| basin.entry("gate", gate),
-        |meter| basin.entry("meter", meter),
-        |device| sheet.entry("device", device),
-    );
+        wiring: &wiring,
+        devices: &devices,
+        classes: &classes,
+        points: &points,
+        basin,
+        field: sheet,
+    };
+    whole.complete();
     let points = points.into_iter().map(|(point, _)| point).collect();
-    Some(Field { links: links?, devices, points, classes: classes?, wiring })
+    Some(Field { links: links?, devices, points, classes, wiring })
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -58,15 +58,29 @@ impl<'a> Sheet<'a> {
         let whole = text.is_some();
         let text = text.unwrap_or_default();
         let (root, errors) = DeTable::parse_recoverable(text);
+        let mut twice: Option<usize> = None;
         for error in errors.iter().take(SYNTAX_ERRORS) {
             let at = error.span().map_or(0, |span| span.start);
+            let shown = shortened(line_text(text, at));
+            let duplicate = error.message().starts_with("duplicate key");
+            // A table given twice repeats its keys too: the header says it all.
+            let same_table = |first: usize| text.get(first..at).is_some_and(|part| !part.contains("\n["));
+            if duplicate && twice.is_some_and(same_table) {
+                continue;
+            }
+            twice = duplicate.then_some(at);
+            let (what, remedy) = if duplicate {
+                ("this name stands here a second time".into(), format!("rename or remove one: {shown}"))
+            } else {
+                (format!("not TOML: {}", error.message().trim()), format!("correct the line: {shown}"))
+            };
             problems.borrow_mut().push(Problem {
                 file: name.into(),
                 line: Some(line_of(text, at)),
                 key: String::new(),
                 value: None,
-                what: format!("not TOML: {}", error.message().trim()),
-                remedy: format!("correct the line: {}", shortened(line_text(text, at))),
+                what,
+                remedy,
             });
         }
         Self { name, text, root: root.into_inner(), problems, whole: whole && errors.is_empty() }
@@ -246,7 +260,7 @@ impl fmt::Display for Spot<'_> {
 }
 
 /// A key as TOML wants it: bare when it can be.
-fn quoted(key: &str) -> String {
+pub(super) fn quoted(key: &str) -> String {
     let bare = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
     if bare { key.into() } else { format!("{key:?}") }
 }

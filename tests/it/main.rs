@@ -15,6 +15,7 @@
 )]
 
 mod acts;
+mod broken_config;
 mod browser;
 mod config;
 mod device;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::super::raw::Given;
 use super::super::raw::field::{RawClass, RawDevice, RawLink};
-use super::super::sheet::{Entry, Spot, nearest};
+use super::super::sheet::{Entry, Spot, nearest, quoted};
 use super::{NOT_NEGATIVE, POSITIVE, Rule};
 use crate::points::{ClassId, Device, DeviceId, Link, LinkId, ScanClass};
 
@@ -28,7 +28,7 @@ impl FieldNames {
         if at.is_none() {
             let remedy = match nearest(name, list.iter().map(String::as_str)) {
                 Some(near) => format!("did you mean \"{near}\"?"),
-                None => format!("name a {kind} of this file, or add [{kind}.{name}]"),
+                None => format!("name one of this file, or add [{kind}.{}]", quoted(name)),
             };
             spot.complain(format!("no {kind} of this name"), remedy);
         }

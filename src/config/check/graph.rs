@@ -121,14 +121,15 @@ impl<'b> Graph<'b> {
         // The first of the largest parts is the basin.
         let largest = parts.iter().map(Vec::len).max().unwrap_or(0);
         let main = parts.iter().position(|part| part.len() == largest);
-        for (at, part) in parts.iter().enumerate() {
-            for pool in part.iter().filter(|_| Some(at) != main) {
-                if matches!(pool, Pool::Wetland(_)) {
-                    continue;
-                }
-                let remedy = "join it by a reach, gate or opening, or remove it";
-                self.spot(sheet, *pool).complain("is not connected with the rest of the basin", remedy);
-            }
+        for part in parts.iter_mut().enumerate().filter(|(at, _)| Some(*at) != main).map(|(_, part)| part) {
+            part.sort_unstable();
+            let Some(first) = part.first() else { continue };
+            let others = part.iter().filter(|pool| matches!(pool, Pool::Node(_))).skip(1);
+            let others = others.map(|pool| self.id(*pool)).collect::<Vec<_>>();
+            let with =
+                if others.is_empty() { String::new() } else { format!(", with {}", others.join(", ")) };
+            let what = format!("is not connected with the rest of the basin{with}");
+            self.spot(sheet, *first).complain(what, "join it by a reach, gate or opening, or remove it");
         }
     }
 
@@ -159,6 +160,8 @@ impl<'b> Graph<'b> {
         };
         let mut names = circle.iter().map(|pool| self.id(*pool)).collect::<Vec<_>>();
         names.extend(names.first().copied());
+        // A pond is often called like its node.
+        names.dedup();
         if let Some(first) = circle.first() {
             let what = format!("lies on a circle of water: {}", names.join(" → "));
             self.spot(sheet, *first).complain(what, "turn the reach, gate or return that leads upstream");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::super::raw::network::RawReach;
 use super::super::raw::site::RawNamed;
 use super::super::raw::{Given, RawPlace, RawResponsible};
-use super::super::sheet::{Entry, Sheet, Spot, nearest};
+use super::super::sheet::{Entry, Sheet, Spot, nearest, quoted};
 use super::Noted;
 use crate::basin::{
     GateId, IntakeId, MeterId, Name, NodeId, Place, ReachId, ReservoirId, Responsible, WetlandId,
@@ -28,7 +28,7 @@ pub(in crate::config) struct Names {
     pub(in crate::config) transfers: Vec<String>,
     offices: BTreeMap<String, Option<Name>>,
     /// False when the file has damaged parts: a name that is not found may stand there.
-    whole: bool,
+    pub(in crate::config) whole: bool,
 }
 
 impl Names {
@@ -96,7 +96,8 @@ impl Names {
         if at.is_none() && self.whole {
             let remedy = match nearest(name, list.iter().map(String::as_str)) {
                 Some(near) => format!("did you mean \"{near}\"?"),
-                None => format!("name a {kind} of the basin, or add [{kind}.{name}]"),
+                None if kind.contains(' ') => format!("name a {kind} of the basin"),
+                None => format!("name one of the basin, or add [{kind}.{}]", quoted(name)),
             };
             spot.complain(format!("no {kind} of this name"), remedy);
         }

@@ -186,12 +186,13 @@ pub(in crate::config) fn section(names: &Names, id: &str, raw: RawSection, at: &
         at.key("at").complain("is no place on a river", "give a node or a place along a reach");
     }
     let km = at.number("km", raw.km, FINITE, "give the distance along the river in km");
+    let mut has_floor = raw.floor_m3s.is_there();
     let floor =
         at.optional("floor_m3s", raw.floor_m3s, POSITIVE, "give the flow that must never be undercut");
     let seasonal_floors = seasonal(at, raw.seasonal_floors);
     let remedy = "say true for a section that is only watched, false for one with a floor";
     let observe = at.need("observe_only", raw.observe_only, remedy);
-    let has_floor = floor.is_some() || seasonal_floors.as_ref().is_some_and(|list| !list.is_empty());
+    has_floor |= seasonal_floors.as_ref().is_none_or(|list| !list.is_empty());
     if observe == Some(true) && has_floor {
         at.key("observe_only").complain("contradicts the floor of the section", remedy);
     }

@@ -57,15 +57,27 @@ pub(in crate::config) fn merge(layout: &RawPoint, differs: Option<&RawPoint>) ->
     }
 }
 
-/// A checked point; problems are noted at `at`, the place a person would correct.
+/// Where a point is described and where it is used.
+#[derive(Clone, Copy)]
+pub(in crate::config) struct Spots<'s, 'a> {
+    /// The point of the layout, of what differs, or the point alone: faults of the description.
+    pub(in crate::config) spec: &'s Spot<'a>,
+    /// The instance: faults of description and element together.
+    pub(in crate::config) user: &'s Spot<'a>,
+    /// Name of the point in its layout.
+    pub(in crate::config) name: &'s str,
+}
+
+/// A checked point.
 pub(in crate::config) fn point(
     id: String,
     role: Role,
     raw: &RawPoint,
     owner: Owner<'_>,
     seat: Seat<'_>,
-    at: &Spot<'_>,
+    spots: Spots<'_, '_>,
 ) -> Option<Point> {
+    let at = spots.spec;
     let missing = |key: &str, there: bool, remedy: &str| {
         if !there {
             at.key(key).complain("is missing", remedy);
@@ -79,12 +91,14 @@ pub(in crate::config) fn point(
     let address = seat.base.checked_add(offset_in);
     let ends = address.map(|first| u32::from(first) + u32::from(width(table, data_type)));
     if ends.is_none_or(|end| end > 65_536) {
-        at.key("address").complain("runs past the end of the table", "lower the address or the base");
+        let what = format!("its {} runs past the end of the table", spots.name);
+        spots.user.complain(what, "lower the base, or the address in the layout");
         return None;
     }
     if let Some(block) = seat.max_block.filter(|block| data_type.registers() > *block) {
-        let what = format!("takes {} registers, but one read brings {block}", data_type.registers());
-        at.key("type").complain(what, "raise max_block of the device");
+        let wide = data_type.registers();
+        let what = format!("its {} takes {wide} registers, but one read brings {block}", spots.name);
+        spots.user.complain(what, "raise max_block of the device");
     }
     written(role, raw, table, data_type, at);
     let number = |key: &str, value: Option<f64>, default: f64| match value {
@@ -105,7 +119,7 @@ pub(in crate::config) fn point(
         at.key("above_sill").complain("belongs to points of gates only", "remove it");
     }
     let (min, max) = limits(raw, role, owner, at);
-    let unit = unit(raw, role, owner, at);
+    let unit = unit(raw, role, owner, spots);
     let point = Point {
         id,
         device: seat.device,
@@ -124,7 +138,7 @@ pub(in crate::config) fn point(
         element: owner.element,
         role,
     };
-    holds(&point, owner, at);
+    holds(&point, owner, spots);
     Some(point)
 }
 
@@ -178,8 +192,8 @@ fn written(role: Role, raw: &RawPoint, table: Table, data_type: DataType, at: &S
                 || raw.scale.is_some_and(|scale| (scale - 1.0).abs() > 0.0)
                 || raw.offset.is_some_and(|offset| offset.abs() > 0.0) =>
         {
-            at.key("table").complain(
-                "cannot take a command word",
+            at.complain(
+                "cannot be a command word",
                 "command, watchdog and sequence are single holding registers, type u16, without scale",
             );
         }
@@ -261,7 +275,7 @@ fn limits(raw: &RawPoint, role: Role, owner: Owner<'_>, at: &Spot<'_>) -> (Optio
 }
 
 /// Unit for the screens; where control computes with the number, the unit must be the one it computes in.
-fn unit(raw: &RawPoint, role: Role, owner: Owner<'_>, at: &Spot<'_>) -> String {
+fn unit(raw: &RawPoint, role: Role, owner: Owner<'_>, spots: Spots<'_, '_>) -> String {
     let wanted = match (role, owner.gate, owner.meter) {
         (Role::Position | Role::Target, Some(gate), _) => Some(match gate.stroke.unit {
             StrokeUnit::Millimetre => ("mm", "mm"),
@@ -281,17 +295,19 @@ fn unit(raw: &RawPoint, role: Role, owner: Owner<'_>, at: &Spot<'_>) -> String {
     let Some((written, shown)) = wanted else { return given.unwrap_or_default().into() };
     if given != Some(written) {
         let what = match given {
-            Some(given) => format!("is in {given}, but control computes in {written} here"),
-            None => format!("has no unit, but control computes in {written} here"),
+            Some(given) => {
+                format!("its {} is in {given}, but control computes in {written} here", spots.name)
+            }
+            None => format!("its {} has no unit, but control computes in {written} here", spots.name),
         };
-        at.key("unit")
-            .complain(what, format!("scale the register to {written} and say unit = \"{written}\""));
+        let remedy = format!("take a layout that scales to {written}, or correct scale and unit of this one");
+        spots.user.complain(what, remedy);
     }
     shown.into()
 }
 
 /// Whether the registers can carry what has to go through them.
-fn holds(point: &Point, owner: Owner<'_>, at: &Spot<'_>) {
+fn holds(point: &Point, owner: Owner<'_>, spots: Spots<'_, '_>) {
     let ends = match (point.role, owner.gate, owner.meter) {
         (Role::Target | Role::Position, Some(gate), _) => [gate.stroke.shut_at, gate.stroke.open_at],
         (Role::Value, _, Some(meter)) => [meter.min, meter.max],
@@ -300,8 +316,9 @@ fn holds(point: &Point, owner: Owner<'_>, at: &Spot<'_>) {
     let as_written = Point { table: Table::Holding, min: None, max: None, ..point.clone() };
     for end in ends {
         if let Err(registers::CodecError::OutOfRange { min, max, .. }) = registers::encode(&as_written, end) {
-            let what = format!("cannot hold {end}: its registers reach from {min} to {max}");
-            at.key("type").complain(what, "take a wider type, or correct scale and offset");
+            let what =
+                format!("its {} cannot hold {end}: the registers reach from {min} to {max}", spots.name);
+            spots.user.complain(what, "take a wider type, or correct scale and offset");
         }
     }
 }

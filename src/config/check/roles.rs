@@ -210,10 +210,15 @@ fn stations<'a>(basin: &Basin, sheet: &'a Sheet<'a>) {
         }
         if let Some(pond) = station.pond {
             let toe = Place::Node(station.weir_toe);
-            let opens = basin.gates.iter().any(|gate| gate.from == Place::Reservoir(pond) && gate.to == toe)
+            let sluice = |gate: &&Gate| {
+                gate.from == Place::Reservoir(pond)
+                    && gate.to == toe
+                    && !matches!(gate.kind, GateKind::Turbine { .. })
+            };
+            let opens = basin.gates.iter().any(|gate| sluice(&gate))
                 || basin.fixed_openings.iter().any(|opening| opening.from == pond && opening.to == toe);
             if !opens {
-                let what = "is reached by no gate or opening of the pond";
+                let what = "is reached by no sluice or opening of the pond";
                 spot.key("weir_toe").complain(what, "name the node just below the weir");
             }
         }

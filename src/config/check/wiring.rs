@@ -7,12 +7,17 @@ use serde::de::value::{Error as PlainError, StrDeserializer};
 
 use super::super::raw::Given;
 use super::super::raw::field::{RawLayout, RawPoint, RawSinglePoint, RawWire};
-use super::super::sheet::{Entry, Spot, nearest};
+use super::super::sheet::{Entry, Sheet, Spot, nearest};
 use super::field::FieldNames;
 use super::names::Names;
-use super::registers::{self, Owner, Seat};
-use crate::basin::{Gate, GateId, Meter, MeterId};
-use crate::points::{Device, DeviceId, Element, GatePoints, Point, PointId, Role, Wiring};
+use super::registers::{self, Owner, Seat, Spots};
+use crate::basin::{Actuation, Gate, GateId, Meter, MeterId};
+use crate::points::{
+    DataType, Device, DeviceId, Element, GatePoints, Point, PointId, Role, ScanClass, Wiring,
+};
+
+/// Scans after which a value counts as stale.
+const STALE_SCANS: f64 = 3.0;
 
 /// The basin as far as it is right: an element whose own values are wrong is `None`.
 #[derive(Clone, Copy)]
@@ -26,33 +31,45 @@ pub(in crate::config) struct Elements<'b> {
 pub(in crate::config) type Placed<'a> = (Point, Spot<'a>);
 
 /// The layouts of a file, checked as far as they can be without an instance.
-pub(in crate::config) struct Layouts {
-    list: BTreeMap<String, Vec<(String, Role, RawPoint)>>,
+pub(in crate::config) struct Layouts<'a> {
+    list: BTreeMap<String, Vec<Described<'a>>>,
+    /// Every point of every layout could be taken up.
+    whole: bool,
 }
 
-impl Layouts {
-    pub(in crate::config) fn new(entries: Vec<Entry<'_, RawLayout>>) -> Self {
+/// A point of a layout.
+struct Described<'a> {
+    name: String,
+    role: Role,
+    raw: RawPoint,
+    spot: Spot<'a>,
+}
+
+impl<'a> Layouts<'a> {
+    pub(in crate::config) fn new(entries: Vec<Entry<'a, RawLayout>>) -> Self {
         let mut list = BTreeMap::new();
+        let mut whole = true;
         for entry in entries {
-            let mut points = Vec::new();
-            if let Some(raw) = entry.raw {
-                entry.spot.need("about", raw.about, "say what device has this layout");
-                let remedy = "give the points: position = { table = …, address = … }, …";
-                let given = entry.spot.need("points", raw.points, remedy).unwrap_or_default();
-                for (key, point) in given {
-                    let at = entry.spot.key("points").key(&key);
-                    let Some(point) = entry.spot.key("points").need(&key, point, "correct the point") else {
-                        continue;
-                    };
-                    if let Some(role) = role_of(&key, point.role, &at) {
-                        points.push((key, role, point));
-                    }
-                }
-            }
-            list.insert(entry.id, points);
+            let points = entry.raw.and_then(|raw| described(raw, &entry.spot));
+            whole &= points.is_some();
+            list.insert(entry.id, points.unwrap_or_default());
         }
-        Self { list }
+        Self { list, whole }
     }
+}
+
+fn described<'a>(raw: RawLayout, at: &Spot<'a>) -> Option<Vec<Described<'a>>> {
+    at.need("about", raw.about, "say what device has this layout");
+    let given = at.need("points", raw.points, "give the points: position = { table = …, address = … }, …")?;
+    let here = at.key("points");
+    let one = |(name, point): (String, Given<RawPoint>)| {
+        let spot = here.key(&name);
+        let raw = here.need(&name, point, "correct the point")?;
+        let role = role_of(&name, raw.role, &spot)?;
+        Some(Described { name, role, raw, spot })
+    };
+    let points = given.into_iter().map(one).collect::<Vec<_>>();
+    points.into_iter().collect()
 }
 
 /// The role a key names, unless the point says one itself.
@@ -97,12 +114,12 @@ pub(in crate::config) fn points<'a>(
     elements: Elements<'_>,
     names: &FieldNames,
     devices: Option<&[Device]>,
-    layouts: &Layouts,
+    layouts: &Layouts<'a>,
     wires: Vec<Entry<'a, RawWire>>,
     singles: Vec<Entry<'a, RawSinglePoint>>,
 ) -> Option<Vec<Placed<'a>>> {
     let mut list = Vec::new();
-    let mut complete = true;
+    let mut complete = layouts.whole;
     for wire in wires {
         let at = wire.spot;
         let made = wire.raw.and_then(|raw| instance(elements, names, devices, layouts, &wire.id, raw, &at));
@@ -138,13 +155,13 @@ fn instance<'a>(
     elements: Elements<'_>,
     names: &FieldNames,
     devices: Option<&[Device]>,
-    layouts: &Layouts,
+    layouts: &Layouts<'a>,
     id: &str,
     raw: RawWire,
     at: &Spot<'a>,
 ) -> Option<Vec<Placed<'a>>> {
     let owner = owner(elements, id);
-    if owner.is_none() {
+    if owner.is_none() && elements.names.whole {
         let all = || elements.names.gates.iter().chain(&elements.names.meters).map(String::as_str);
         let remedy = match nearest(id, all()) {
             Some(near) => format!("did you mean \"{near}\"?"),
@@ -167,7 +184,7 @@ fn instance<'a>(
     let mut other = BTreeMap::new();
     let here = at.key("differs");
     for (key, point) in differs {
-        if !layout.iter().any(|(known, ..)| *known == key) {
+        if !layout.iter().any(|known| known.name == key) {
             here.key(&key).complain("is no point of the layout", "name one of its points, or wire it alone");
         }
         if let Some(point) = here.may(&key, point, "correct the point") {
@@ -175,13 +192,15 @@ fn instance<'a>(
         }
     }
     let mut list = Vec::new();
-    for (key, role, raw) in layout {
-        let differs = other.get(key);
-        let spot = if differs.is_some() { here.key(key) } else { at.clone() };
-        let merged = registers::merge(raw, differs);
-        fits(*role, owner.element, &spot);
-        let made = registers::point(format!("{id}/{key}"), *role, &merged, owner, seat, &spot);
-        list.push(made.map(|point| (point, spot)));
+    for point in layout {
+        let differs = other.get(&point.name);
+        let own = here.key(&point.name);
+        let spec = if differs.is_some() { &own } else { &point.spot };
+        let merged = registers::merge(&point.raw, differs);
+        fits(point.role, owner.element, at);
+        let spots = Spots { spec, user: at, name: &point.name };
+        let made = registers::point(format!("{id}/{}", point.name), point.role, &merged, owner, seat, spots);
+        list.push(made.map(|made| (made, at.clone())));
     }
     list.into_iter().collect()
 }
@@ -220,8 +239,9 @@ fn lone<'a>(
     let (device, owner, role, register) = (device?, owner?, role?, register?);
     let spot = at.key("register");
     fits(role, owner.element, at);
-    let point = registers::point(id, role, &register, owner, seat(names, devices, device, 0), &spot)?;
-    Some((point, spot))
+    let spots = Spots { spec: &spot, user: at, name: "value" };
+    let point = registers::point(id, role, &register, owner, seat(names, devices, device, 0), spots)?;
+    Some((point, at.clone()))
 }
 
 /// A meter has a value, a gate everything else, nothing else a role.
@@ -295,8 +315,8 @@ fn overlaps(points: &[Placed<'_>]) {
         if let Some((before, until)) =
             widest.filter(|(before, _)| (before.device, before.table) == (point.device, point.table))
         {
-            let side_by_side = before.data_type == crate::points::DataType::Bit
-                && point.data_type == crate::points::DataType::Bit
+            let side_by_side = before.data_type == DataType::Bit
+                && point.data_type == DataType::Bit
                 && before.address == point.address
                 && before.bit != point.bit;
             if u32::from(point.address) < until && !side_by_side {
@@ -314,25 +334,54 @@ fn overlaps(points: &[Placed<'_>]) {
     }
 }
 
-/// Elements that need points and have none, drives without their registers, watchdogs that nobody feeds.
-pub(in crate::config) fn complete<'a>(
-    elements: Elements<'_>,
-    wiring: &Wiring,
-    devices: &[Device],
-    points: &[Placed<'a>],
-    gate_spot: impl Fn(&str) -> Spot<'a>,
-    meter_spot: impl Fn(&str) -> Spot<'a>,
-    device_spot: impl Fn(&str) -> Spot<'a>,
-) {
-    use crate::basin::Actuation;
-    for (meter, point) in elements.meters.iter().zip(&wiring.meters) {
-        if let (Some(meter), None) = (meter, point) {
-            let remedy = format!("add [wire.\"{}\"] to devices.toml, or remove the meter", meter.id);
-            meter_spot(&meter.id).complain("has no point that brings its value", remedy);
+/// The checked field and the places of its elements.
+pub(in crate::config) struct Whole<'b, 'a> {
+    pub(in crate::config) elements: Elements<'b>,
+    pub(in crate::config) wiring: &'b Wiring,
+    pub(in crate::config) devices: &'b [Device],
+    pub(in crate::config) classes: &'b [ScanClass],
+    pub(in crate::config) points: &'b [Placed<'a>],
+    pub(in crate::config) basin: &'a Sheet<'a>,
+    pub(in crate::config) field: &'a Sheet<'a>,
+}
+
+impl Whole<'_, '_> {
+    /// Elements that need points and have none, values given up before they are stale, drives without their
+    /// registers, watchdogs that nobody feeds.
+    pub(in crate::config) fn complete(&self) {
+        for (meter, point) in self.elements.meters.iter().zip(&self.wiring.meters) {
+            if let Some(meter) = meter {
+                self.meter(meter, *point);
+            }
+        }
+        for (gate, points) in self.elements.gates.iter().zip(&self.wiring.gates) {
+            if let Some(gate) = gate {
+                self.gate(gate, *points);
+            }
+        }
+        for (at, device) in self.devices.iter().enumerate() {
+            self.device(DeviceId(at), device);
         }
     }
-    for (gate, points) in elements.gates.iter().zip(&wiring.gates) {
-        let Some(gate) = gate else { continue };
+
+    fn meter(&self, meter: &Meter, point: Option<PointId>) {
+        let spot = self.basin.entry("meter", &meter.id);
+        let Some(point) = point else {
+            let remedy = format!("add [wire.\"{}\"] to devices.toml, or remove the meter", meter.id);
+            spot.complain("has no point that brings its value", remedy);
+            return;
+        };
+        let class = self.points.get(point.0).and_then(|(point, _)| point.class);
+        if let Some(class) = class.and_then(|class| self.classes.get(class.0))
+            && meter.hold_s < STALE_SCANS * class.period_s
+        {
+            let what =
+                format!("is shorter than three scans of class {} ({} s each)", class.id, class.period_s);
+            spot.key("hold_s").complain(what, "hold the value longer, or scan it more often");
+        }
+    }
+
+    fn gate(&self, gate: &Gate, points: GatePoints) {
         let wanted: &[(&str, Option<PointId>)] = match gate.actuation {
             Actuation::Passive => &[],
             Actuation::MonitorOnly => &[("position", points.position)],
@@ -348,18 +397,22 @@ pub(in crate::config) fn complete<'a>(
         if !missing.is_empty() {
             let remedy = match gate.actuation {
                 Actuation::Driven => {
-                    "wire it with a layout that has them, or set actuation = \"monitor_only\""
+                    "wire it with a layout that has them, or set actuation = \"monitor_only\" and automatic = false"
                 }
                 Actuation::Passive | Actuation::MonitorOnly => "wire it in devices.toml",
             };
-            gate_spot(&gate.id).complain(format!("has no points for: {missing}"), remedy);
+            let spot = self.basin.entry("gate", &gate.id);
+            spot.complain(format!("has no points for: {missing}"), remedy);
         }
     }
-    for (at, device) in devices.iter().enumerate() {
-        let here = |point: &&Placed<'_>| point.0.device == DeviceId(at);
-        let dog = points.iter().filter(here).any(|(point, _)| point.role == Role::Watchdog);
-        let spot = device_spot(&device.id);
-        match (dog, device.watchdog_s) {
+
+    fn device(&self, id: DeviceId, device: &Device) {
+        let own = || self.points.iter().filter(|(point, _)| point.device == id);
+        let spot = self.field.entry("device", &device.id);
+        if own().next().is_none() {
+            spot.complain("has no points", "wire something of it, or remove it");
+        }
+        match (own().any(|(point, _)| point.role == Role::Watchdog), device.watchdog_s) {
             (true, None) => {
                 let remedy = "give the period of its writes, well below the time-out of the device";
                 spot.key("watchdog_s").complain("is missing, but the device has a watchdog register", remedy);
@@ -369,9 +422,6 @@ pub(in crate::config) fn complete<'a>(
                     .complain("has no watchdog register to write", "wire one, or remove it");
             }
             (true, Some(_)) | (false, None) => {}
-        }
-        if !points.iter().any(|(point, _)| point.device == DeviceId(at)) {
-            spot.complain("has no points", "wire something of it, or remove it");
         }
     }
 }
