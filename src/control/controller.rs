@@ -67,6 +67,8 @@ pub struct Controller {
     pub(super) next_watch: Duration,
     section_seen: Vec<Duration>,
     refused: BTreeMap<GateId, Vec<Limit>>,
+    /// Least flow foreseen at each far section: section, hours from now, flow.
+    pub(super) foreseen: Vec<(SectionId, f64, f64)>,
 }
 
 impl Controller {
@@ -111,6 +113,7 @@ impl Controller {
             next_watch: Duration::ZERO,
             section_seen,
             refused: BTreeMap::new(),
+            foreseen: Vec::new(),
             basin,
         }
     }
@@ -160,6 +163,7 @@ impl Controller {
         if cycle {
             self.next_cycle = due_after(self.next_cycle, self.basin.control.cycle_s, now.mono);
             self.plan(now, &mut decision);
+            self.foresee(now);
         }
         self.hold_release(&mut wishes, dt, cycle, now);
         if cycle {

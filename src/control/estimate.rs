@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::outlook::Outlook;
 use super::routing::{self, Draw, Lateral, LateralSource, Path, Stretch};
 use super::series::{BIN_S, Series};
 use crate::basin::{Basin, IntakeId, MeterId};
@@ -16,9 +17,6 @@ use crate::units::Discharge;
 /// delay a step more than the table, a rise steepens and comes a little early.
 const ARRIVAL: (f64, f64) = (0.88, 1.2);
 
-/// Hours over which a receding tributary's trend is taken and carried on.
-const TREND_H: f64 = 24.0;
-
 /// Memory of the river; survives a restart.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct River {
@@ -28,6 +26,9 @@ pub struct River {
     pub meters: BTreeMap<MeterId, Series>,
     /// One per path.
     pub paths: Vec<PathMemory>,
+    /// Where each of `meters` is heading; worked out when a bin closes.
+    #[serde(skip)]
+    outlooks: BTreeMap<MeterId, Outlook>,
 }
 
 /// What is learnt about one path.
@@ -132,6 +133,8 @@ impl River {
         for series in self.outflow.values_mut().chain(self.meters.values_mut()) {
             series.close();
         }
+        let control = &scene.basin.control;
+        self.outlooks = self.meters.iter().map(|(id, series)| (*id, Outlook::of(series, control))).collect();
         for (at, path) in paths.iter().enumerate() {
             let release = target(path.source.0);
             let section = scene.basin.sections.get(path.section.0).map(|s| s.meter);
@@ -191,11 +194,19 @@ impl River {
         Discharge::lossy(seen.map_or(release, |seen| 0.5 * (seen + release)))
     }
 
+    /// Where a meter's flow is heading; after a restart it is worked out on the way until the first bin closes.
+    fn outlook(&self, scene: &Scene<'_>, meter: MeterId) -> Outlook {
+        self.outlooks.get(&meter).copied().unwrap_or_else(|| {
+            self.meters.get(&meter).map_or_else(Outlook::default, |s| Outlook::of(s, &scene.basin.control))
+        })
+    }
+
     fn lateral(&self, scene: &Scene<'_>, lateral: &Lateral, base: Discharge, ahead: f64) -> Band {
         match lateral.source {
             LateralSource::Meter(meter) => {
                 let Some(series) = self.meters.get(&meter) else { return Band::default() };
-                let future = |lead: f64| cautious(series, scene, lead);
+                let outlook = self.outlook(scene, meter);
+                let future = |lead: f64| outlook.cautious(lead, &scene.basin.control);
                 arriving(scene.basin, &lateral.way, base, ahead, series, future).unwrap_or_default()
             }
             LateralSource::Table(inflow, share) => {
@@ -219,13 +230,12 @@ impl River {
     /// Rate an intake is expected to take `lead` hours from now: its announced turn, or what it takes now.
     fn announced(&self, scene: &Scene<'_>, id: IntakeId, lead: f64) -> f64 {
         let Some(intake) = scene.basin.intakes.get(id.0) else { return 0.0 };
-        let series = intake.meter.and_then(|meter| self.meters.get(&meter));
-        let now = series.and_then(|s| s.ago(0.0));
-        let recent = series.and_then(|s| s.window(0.0, 24.0)).map(|(_, _, high)| high);
+        let Outlook { now, day_high, .. } =
+            intake.meter.map_or_else(Outlook::default, |meter| self.outlook(scene, meter));
         let month = usize::try_from(scene.month() - 1).unwrap_or(0);
         let usual = intake.monthly_use.get(month).map_or(0.0, |rate| rate.get());
         if !intake.by_turns {
-            return recent.unwrap_or(usual).min(intake.max_rate.get());
+            return day_high.unwrap_or(usual).min(intake.max_rate.get());
         }
         let turn = |hours: f64| turn_rate(scene, id, hours);
         // A pump that runs though nothing is announced is taken to run on: nobody knows until when.
@@ -357,34 +367,6 @@ fn arriving(
         band.high = band.high.max(q);
     }
     Some(band)
-}
-
-/// A tributary's flow `lead` hours from now, on the cautious side: from its present value it falls to the
-/// least of the recent days; when it is already below all of them, its recession goes on.
-fn cautious(series: &Series, scene: &Scene<'_>, lead: f64) -> f64 {
-    let Some(now) = series.ago(0.0) else { return 0.0 };
-    let control = &scene.basin.control;
-    let hourly = series.hourly(bins_to_hours(control.tributary_window_s)).enumerate();
-    let (least, older) = hourly.fold((now, f64::INFINITY), |(least, older), (hour, mean)| {
-        (least.min(mean), if hour < 12 { older } else { older.min(mean) })
-    });
-    let decay = (-lead * 3600.0 / control.tributary_decay_s).exp();
-    let fallen = least + (now - least) * decay;
-    if older < now || !older.is_finite() {
-        return fallen.max(0.0);
-    }
-    let before = series.window(TREND_H - 1.0, TREND_H + 1.0).map_or(now, |(_, mean, _)| mean);
-    let daily = if before > 0.0 { (now / before).clamp(0.5, 1.0) } else { 1.0 };
-    fallen.min(now * daily.powf(lead / TREND_H)).max(0.0)
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "hours of a window, bounded by the memory"
-)]
-fn bins_to_hours(seconds: f64) -> usize {
-    (seconds / 3600.0).clamp(1.0, 120.0) as usize
 }
 
 /// Sum of the announced turns of an intake `lead` hours from now.

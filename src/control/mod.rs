@@ -14,6 +14,7 @@ mod handover;
 pub mod interlock;
 pub mod operator;
 pub mod outlets;
+mod outlook;
 mod publish;
 pub mod quality;
 pub mod reason;

@@ -62,23 +62,31 @@ impl Controller {
                 )),
             }
         }
+        for (section, ahead, flow) in &self.foreseen {
+            let Some(section) = self.basin.sections.get(section.0) else { continue };
+            let Some(floor) = section.floor_on(date).filter(|floor| *flow < floor.get()) else { continue };
+            let detail = json!({ "flow_m3s": flow, "floor_m3s": floor, "in_h": ahead });
+            out.push(Condition::new("A03", &section.id, detail));
+        }
+    }
+
+    /// Looks two days ahead of the release as it stands: least flow at each far section, and when. Once a control
+    /// cycle is enough, since the memory of the river moves in bins of minutes.
+    pub(super) fn foresee(&mut self, now: Now) {
         let scene = estimate::Scene { basin: &self.basin, schedules: &self.schedules, utc: now.utc };
-        for (at, path) in self.paths.iter().enumerate().filter(|(_, p)| !p.way.is_empty()) {
-            let Some(section) = self.basin.sections.get(path.section.0) else { continue };
-            let Some(floor) = section.floor_on(date) else { continue };
-            let Some(release) = self.release_of(path.source.0) else { continue };
-            let worst = (0..16)
+        let least = |(at, path): (usize, &super::routing::Path)| {
+            let release = self.release_of(path.source.0)?;
+            let (ahead, flow) = (0..16)
                 .map(|step| 3.0 * f64::from(step))
                 .filter_map(|ahead| {
                     let band = self.carry.river.expected(&scene, &self.paths, at, release, ahead)?;
                     Some((ahead, band.mid))
                 })
-                .min_by(|a, b| a.1.total_cmp(&b.1));
-            if let Some((ahead, flow)) = worst.filter(|(_, flow)| *flow < floor.get()) {
-                let detail = json!({ "flow_m3s": flow, "floor_m3s": floor, "in_h": ahead });
-                out.push(Condition::new("A03", &section.id, detail));
-            }
-        }
+                .min_by(|a, b| a.1.total_cmp(&b.1))?;
+            Some((path.section, ahead, flow))
+        };
+        let far = self.paths.iter().enumerate().filter(|(_, path)| !path.way.is_empty());
+        self.foreseen = far.filter_map(least).collect();
     }
 
     /// Target release of a reservoir.

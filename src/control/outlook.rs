@@ -1,0 +1,61 @@
+//! Where a metered flow is heading, worked out once per bin and asked many times: what tributaries will bring
+//! and intakes will take when today's release passes them.
+
+use super::series::Series;
+use crate::basin::ControlParameters;
+
+/// Hours over which a receding tributary's trend is taken and carried on.
+const TREND_H: f64 = 24.0;
+
+/// Newest hours that do not count as "before" when a flow is compared with its recent past.
+const RECENT_H: usize = 12;
+
+/// What the memory of one flow says about its next days, m³/s.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Outlook {
+    /// Value of the newest bin, across gaps the nearest older one; `None` when nothing was ever seen.
+    pub(super) now: Option<f64>,
+    /// Largest value of the last day.
+    pub(super) day_high: Option<f64>,
+    /// Least hourly mean of the window, never above `now`.
+    least: f64,
+    /// Share of its flow that is left after a day, where it has been falling all along; `None` elsewhere.
+    recession: Option<f64>,
+}
+
+impl Outlook {
+    /// Of a flow's memory now.
+    pub(super) fn of(series: &Series, control: &ControlParameters) -> Self {
+        let day_high = series.window(0.0, 24.0).map(|(_, _, high)| high);
+        let Some(now) = series.ago(0.0) else { return Self { day_high, ..Self::default() } };
+        let hourly = series.hourly(bins_to_hours(control.tributary_window_s)).enumerate();
+        let (least, older) = hourly.fold((now, f64::INFINITY), |(least, older), (hour, mean)| {
+            (least.min(mean), if hour < RECENT_H { older } else { older.min(mean) })
+        });
+        let falling = older >= now && older.is_finite();
+        let recession = falling.then(|| {
+            let before = series.window(TREND_H - 1.0, TREND_H + 1.0).map_or(now, |(_, mean, _)| mean);
+            if before > 0.0 { (now / before).clamp(0.5, 1.0) } else { 1.0 }
+        });
+        Self { now: Some(now), day_high, least, recession }
+    }
+
+    /// The flow `lead` hours from now, on the cautious side: from its present value it falls to the least of the
+    /// recent days; when it is already below all of them, its recession goes on.
+    pub(super) fn cautious(&self, lead: f64, control: &ControlParameters) -> f64 {
+        let Some(now) = self.now else { return 0.0 };
+        let decay = (-lead * 3600.0 / control.tributary_decay_s).exp();
+        let fallen = self.least + (now - self.least) * decay;
+        let receding = self.recession.map_or(f64::INFINITY, |daily| now * daily.powf(lead / TREND_H));
+        fallen.min(receding).max(0.0)
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "hours of a window, bounded by the memory"
+)]
+fn bins_to_hours(seconds: f64) -> usize {
+    (seconds / 3600.0).clamp(1.0, 120.0) as usize
+}
