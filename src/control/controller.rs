@@ -530,7 +530,7 @@ impl Controller {
             .filter(|p| p.source == outlets.source)
             .map(|p| {
                 let lag = p.lag_h(&self.basin, base);
-                (p.section, change * p.gain, 0.88 * lag, 1.2 * lag)
+                (p.section, change * p.gain, estimate::ARRIVAL.0 * lag, estimate::ARRIVAL.1 * lag)
             })
             .collect()
     }

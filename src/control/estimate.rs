@@ -15,7 +15,7 @@ use crate::units::Discharge;
 
 /// Earliest and latest arrival as a share of the tabled travel time. Assumed: pools and a rough low-flow bed
 /// delay a step more than the table, a rise steepens and comes a little early.
-const ARRIVAL: (f64, f64) = (0.88, 1.2);
+pub const ARRIVAL: (f64, f64) = (0.88, 1.2);
 
 /// Memory of the river; survives a restart.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

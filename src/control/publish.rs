@@ -214,7 +214,10 @@ impl Controller {
                     left: now.mono.saturating_sub(Duration::from_secs_f64(gone_s.max(0.0))),
                     to: parcel.to,
                     progress: (gone_h / parcel.lag_h.max(0.1)).clamp(0.0, 1.0),
-                    arrives_in_h: (0.88 * parcel.lag_h - gone_h, 1.2 * parcel.lag_h - gone_h),
+                    arrives_in_h: (
+                        estimate::ARRIVAL.0 * parcel.lag_h - gone_h,
+                        estimate::ARRIVAL.1 * parcel.lag_h - gone_h,
+                    ),
                 }
             })
             .collect()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use qindan::basin::{Duty, GateId, MeterId, MeterKind, Place, SectionId};
+use qindan::basin::{Basin, Duty, GateId, MeterId, MeterKind, NodeId, Place, SectionId};
 use qindan::config::Config;
 use qindan::control::command::{CommandId, FailReason, Terminal};
 use qindan::control::operator::{Authority, Mode};
@@ -12,8 +12,9 @@ use qindan::control::status::{
     AlarmStatus, Estimate, Explanation, GateState, GateStatus, ReleaseStatus, Rung, SectionStatus, Status,
     Transit,
 };
+use qindan::control::structure;
 use qindan::points::Role;
-use qindan::units::Opening;
+use qindan::units::{Discharge, Opening};
 
 use crate::fixture::{MONO, q, utc};
 
@@ -153,33 +154,91 @@ fn fill_image(config: &Config, status: &mut Status) {
                     Some(wetland.level_band[1].get() - 0.04)
                 })
                 .unwrap_or(2.31),
-            MeterKind::RiverFlow => 2.31 - 0.01 * (i % 40) as f64,
-            MeterKind::StructureFlow => 0.12 + 0.02 * (i % 17) as f64,
+            MeterKind::RiverFlow => match meter.at {
+                Place::Node(node) => river_flow(basin, node),
+                Place::Along { .. } | Place::Reservoir(_) | Place::Wetland(_) | Place::Outside => {
+                    0.12 + 0.03 * (i % 5) as f64
+                }
+            },
+            MeterKind::StructureFlow => meter.of.iter().map(|id| user_flow(basin, id)).sum(),
             MeterKind::Rain => 0.0,
         };
         image[point.0] = good(value, 1 + i as u64 % 5);
     }
-    if image.len() > 40 {
-        let stale = config.field.points.iter().position(|p| p.id.contains("zhengzhuang")).unwrap_or(7);
-        image[stale] = Reading {
-            value: Some(2.39),
-            quality: Quality::Stale,
-            reason: Some(Reason::Stale),
-            taken_at: Some(ago(22 * 60)),
-            last_good: Some(2.39),
-        };
+    let observed = basin.sections.iter().find(|section| section.floor.is_none());
+    if let Some(stale) = observed.and_then(|section| config.field.wiring.meters[section.meter.0]) {
+        let (quality, reason) = (Quality::Stale, Some(Reason::Stale));
+        image[stale.0] = Reading { quality, reason, taken_at: Some(ago(22 * 60)), ..image[stale.0] };
     }
     status.image = image.into();
+}
+
+/// Flow at a section: the first well above its floor, the others a little.
+fn section_flow(basin: &Basin, i: usize) -> f64 {
+    basin.sections[i].floor.map_or(1.2, |floor| floor.get() * if i == 0 { 2.31 } else { 1.087 })
+}
+
+/// Flow along a river: between those of its sections with a floor by distance, little elsewhere.
+fn river_flow(basin: &Basin, node: NodeId) -> f64 {
+    let here = &basin.nodes[node.0];
+    let floored =
+        basin.sections.iter().enumerate().filter(|(_, s)| s.floor.is_some() && s.river == here.river);
+    let known: Vec<_> = floored.map(|(i, s)| (s.km, section_flow(basin, i))).collect();
+    match (here.km, known.as_slice()) {
+        (Some(km), [(from, above), .., (to, below)]) => {
+            let share = ((km - from) / (to - from)).clamp(0.0, 1.0);
+            above + (below - above) * share + 0.4 * (std::f64::consts::PI * share).sin()
+        }
+        (Some(km), _) => 0.4 + 0.015 * km,
+        (None, _) => 0.21 + 0.01 * (node.0 % 7) as f64,
+    }
+}
+
+/// What passes a gate, a user or an outfall in a dry May.
+fn user_flow(basin: &Basin, id: &str) -> f64 {
+    let may = |months: &[Discharge; 12]| months[4].get();
+    let intake = basin.intakes.iter().find(|intake| intake.id == id).map(|intake| may(&intake.monthly_use));
+    let inflow = basin.inflows.iter().find(|inflow| inflow.id == id).map(|inflow| may(&inflow.monthly_dry));
+    let transfer = basin.transfers.iter().find(|transfer| transfer.id == id).map(|t| 0.75 * t.capacity.get());
+    let gate = basin.gate(id).map(|gate| gate_flow(basin, gate));
+    intake.or(inflow).or(transfer).or(gate).unwrap_or(0.1)
+}
+
+fn gate_flow(basin: &Basin, id: GateId) -> f64 {
+    let gate = &basin.gates[id.0];
+    match gate.from {
+        Place::Reservoir(body) => {
+            let level = basin.reservoirs[body.0].initial_level;
+            structure::flow(gate, gate.initial, level).get()
+        }
+        Place::Node(_) | Place::Along { .. } | Place::Wetland(_) | Place::Outside => {
+            0.5 * gate.initial.fraction()
+        }
+    }
 }
 
 fn fill_sections(config: &Config, status: &mut Status) {
     let basin = &config.basin;
     for (i, node) in status.nodes.iter_mut().enumerate() {
-        *node = estimate(2.31 - 0.09 * (i % 8) as f64);
+        let gauge = basin
+            .meters
+            .iter()
+            .position(|m| m.kind == MeterKind::RiverFlow && m.at == Place::Node(NodeId(i)));
+        let read =
+            gauge.and_then(|at| config.field.wiring.meters[at]).map(|point| status.image[point.0].quality);
+        let flow = Some(q(river_flow(basin, NodeId(i))));
+        *node = match read {
+            Some(Quality::Good) => Estimate { flow, quality: Quality::Good, reason: None },
+            _ => Estimate { flow, quality: Quality::Substituted, reason: Some(Reason::Estimated) },
+        };
     }
     for (i, section) in basin.sections.iter().enumerate() {
         let now = &mut status.sections[i];
-        let flow = section.floor.map_or(1.2, |floor| floor.get() * if i % 2 == 0 { 1.31 } else { 1.087 });
+        let flow = if section.floor.is_some() {
+            section_flow(basin, i)
+        } else {
+            basin.upstream_node(section.at).map_or(1.2, |node| river_flow(basin, node))
+        };
         let point = config.field.wiring.meters[section.meter.0];
         now.reading = point.map_or(Reading::NEVER, |point| {
             let read = status.image[point.0];
@@ -188,7 +247,11 @@ fn fill_sections(config: &Config, status: &mut Status) {
         now.estimate = if now.reading.quality == Quality::Good {
             estimate(flow)
         } else {
-            Estimate { flow: Some(q(2.41)), quality: Quality::Substituted, reason: Some(Reason::Estimated) }
+            Estimate {
+                flow: Some(q(flow + 0.02)),
+                quality: Quality::Substituted,
+                reason: Some(Reason::Estimated),
+            }
         };
         if let Place::Node(node) = section.at {
             status.nodes[node.0] = now.estimate;
@@ -223,7 +286,7 @@ fn fill_gates(config: &Config, status: &mut Status) {
         now.opening = Some(opening);
         now.position = good(gate.stroke.position(opening), 1 + i as u64 % 4);
         now.target = Some(opening);
-        now.flow = estimate(if opening == Opening::SHUT { 0.0 } else { 1.11 + 0.07 * (i % 9) as f64 });
+        now.flow = estimate(if gate.duty == Duty::Trim { 1.11 } else { gate_flow(&config.basin, GateId(i)) });
         now.remote = gate.is_driven().then_some(true);
         now.estop = gate.is_driven().then_some(false);
         now.fault = gate.is_driven().then_some(false);

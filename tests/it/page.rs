@@ -180,10 +180,10 @@ async fn a_set_point_goes_out_after_preview_and_confirmation() {
     browser.fill("reason", "检修配合").await;
     browser.click("preview").await;
     browser.says("from-to", "24.0 → 30.0 %").await;
-    // A valve passes in proportion to its opening: 1.11 · 30 / 24 = 1.3875, and 0.28 more reaches the outlet at 1.31.
+    // A valve passes in proportion to its opening: 1.11 · 30 / 24 = 1.3875, and 0.28 more reaches the outlet at 2.31.
     browser.says("faceplate", "1.11 → 1.39").await;
-    browser.says("reached-outlet", "1.31 → 1.59").await;
-    assert!(browser.text("reached-outlet").await.contains("+59 %"));
+    browser.says("reached-outlet", "2.31 → 2.59").await;
+    assert!(browser.text("reached-outlet").await.contains("+159 %"));
     browser.wait("!document.querySelector('[data-testid=confirm]').disabled").await;
     browser.click("confirm").await;
     assert_eq!(service.acts(), [], "a click is no confirmation");
@@ -320,6 +320,8 @@ async fn nothing_is_asked_of_any_other_origin_and_both_languages_say_the_same() 
         .run("return performance.getEntriesByType('resource').map(e => e.name).filter(n => !n.startsWith(location.origin + '/'))")
         .await;
     assert_eq!(foreign, json!([]));
+    let paint = "return performance.getEntriesByName('first-contentful-paint')[0].startTime";
+    println!("first paint: {:.0} ms", browser.run(paint).await.as_f64().unwrap());
     let differ = browser
         .wait(
             "window.differ ?? (window.asked ??= Promise.all(['/assets/zh.js', '/assets/en.js'].map(f => import(f))).then(([a, b]) => {
@@ -335,7 +337,8 @@ async fn nothing_is_asked_of_any_other_origin_and_both_languages_say_the_same() 
 
 /// The basins the screens are tried on: the invented one, and the one in `config/`.
 pub(crate) fn basins() -> Vec<Config> {
-    vec![fixture::small()]
+    let shipped = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    vec![fixture::small(), qindan::config::load(&shipped).unwrap_or_else(|problems| panic!("{problems}"))]
 }
 
 /// The budget: everything a browser loads for the page, compressed.

@@ -1,6 +1,6 @@
 //! What an act would do, before it is done, and whether that is still true when it is confirmed.
 //!
-//! This is worked out from the published status alone: the configured wave travel times give the arrival window,
+//! This is worked out from the published status alone: the wave travel times of the controller give the arrival window,
 //! and the equations of the structures, scaled to the flow seen now, give the flow at another opening where the
 //! level above is measured. [`preview`] is one pure function behind [`Previewer`], so a better one can take its
 //! place.
@@ -9,12 +9,14 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::basin::{Basin, GateId, GateKind, NodeId, Place, Reach, ReachKind, SectionId};
+use crate::basin::{Basin, GateId, GateKind, Place, SectionId};
 use crate::config::Config;
 use crate::control::command::CommandId;
+use crate::control::estimate::ARRIVAL;
 use crate::control::operator::{Authority, Mode, Order};
 use crate::control::quality::{Quality, Reading, Reason};
 use crate::control::reason::Limit;
+use crate::control::routing::{self, Path, Stretch};
 use crate::control::status::{GateState, GateStatus, Status};
 use crate::control::structure;
 use crate::units::{Discharge, Opening, Stage};
@@ -258,74 +260,42 @@ fn flow_at(
     Some(scale(then.get(), before).unwrap_or(then))
 }
 
-/// Sections downstream of a gate with the hours a change takes to them.
+/// Sections downstream of a gate with the hours a change takes to them, by the waves the controller counts with.
 fn reached(basin: &Basin, status: &Status, gate: GateId, change: Option<Discharge>) -> Vec<Reached> {
-    let start = basin.gates.get(gate.0).and_then(|gate| match gate.to {
-        Place::Along { reach, km } => {
-            let reach = basin.reaches.get(reach.0)?;
-            let left = 1.0 - km / reach.length_km;
-            Some((reach.to, hours(reach, status, left)))
-        }
-        Place::Node(node) => Some((node, (0.0, 0.0))),
-        Place::Reservoir(_) | Place::Wetland(_) | Place::Outside => None,
-    });
-    let mut path: Vec<(NodeId, (f64, f64))> = start.into_iter().collect();
-    // Every step leaves by a reach not used before: the network is acyclic, so it ends.
-    for _ in 0..basin.reaches.len() {
-        let Some((at, (first, full))) = path.last().copied() else { break };
-        if basin
-            .reservoirs
-            .iter()
-            .any(|body| body.at == at && body.kind == crate::basin::ReservoirKind::Reservoir)
-        {
-            break;
-        }
-        let Some(reach) = basin.reaches.iter().find(|r| r.from == at && r.kind == ReachKind::River) else {
-            break;
-        };
-        let (a, b) = hours(reach, status, 1.0);
-        path.push((reach.to, (first + a, full + b)));
-    }
-    let sections = basin.sections.iter().zip(&status.sections);
-    sections
-        .filter_map(|(section, now)| {
-            let (node, part) = match section.at {
-                Place::Node(node) => (node, None),
-                Place::Along { reach, km } => {
-                    let reach = basin.reaches.get(reach.0)?;
-                    (reach.from, Some((reach, km / reach.length_km)))
-                }
-                Place::Reservoir(_) | Place::Wetland(_) | Place::Outside => return None,
-            };
-            let (_, (first, full)) = path.iter().find(|(at, _)| *at == node)?;
-            let (a, b) = part.map_or((0.0, 0.0), |(reach, part)| hours(reach, status, part));
-            Some(Reached {
-                section: now.section,
-                now_m3s: section_flow(now),
-                floor_m3s: now.floor,
-                change_m3s: change,
-                arrives_in_h: (first + a, full + b),
-            })
+    let Some(to) = basin.gates.get(gate.0).map(|gate| gate.to) else { return Vec::new() };
+    let here = basin.upstream_node(to).and_then(|node| status.nodes.get(node.0)?.flow);
+    let paths = routing::paths(basin);
+    let reached = paths.iter().filter_map(|path| {
+        let now = status.sections.get(path.section.0)?;
+        let there = section_flow(now);
+        let base = here.zip(there).map(|(a, b)| (a + b) * 0.5).or(here).or(there).unwrap_or(Discharge::ZERO);
+        let lag = routing::lag_h(basin, &rest_of(basin, path, to)?, base);
+        Some(Reached {
+            section: now.section,
+            now_m3s: there,
+            floor_m3s: now.floor,
+            change_m3s: change,
+            arrives_in_h: (ARRIVAL.0 * lag, ARRIVAL.1 * lag),
         })
-        .collect()
+    });
+    reached.collect()
 }
 
-/// Hours for a part of a reach: at twice the flow there now (first response), and at that flow (full change).
-fn hours(reach: &Reach, status: &Status, part: f64) -> (f64, f64) {
-    let flow = status.nodes.get(reach.from.0).and_then(|node| node.flow).map_or(0.0, Discharge::get);
-    (lag(reach, flow * 2.0) * part, lag(reach, flow) * part)
-}
-
-fn lag(reach: &Reach, flow: f64) -> f64 {
-    let after = reach.lags.iter().find(|point| point.flow.get() >= flow);
-    let before = reach.lags.iter().rev().find(|point| point.flow.get() < flow);
-    match (before, after) {
-        (Some(a), Some(b)) => {
-            let share = (flow - a.flow.get()) / (b.flow.get() - a.flow.get());
-            a.hours + (b.hours - a.hours) * share
+/// The part of a path below a place; `None` when the place does not lie on it.
+fn rest_of(basin: &Basin, path: &Path, from: Place) -> Option<Vec<Stretch>> {
+    match from {
+        Place::Node(node) => {
+            let (_, left) = path.nodes.iter().find(|(at, _)| *at == node)?;
+            Some(path.way.iter().skip(path.way.len() - left).copied().collect())
         }
-        (Some(only), None) | (None, Some(only)) => only.hours,
-        (None, None) => 0.0,
+        Place::Along { reach, km } => {
+            let at = path.way.iter().position(|stretch| stretch.reach == reach)?;
+            let walked = km / basin.reaches.get(reach.0)?.length_km;
+            let rest = path.way.iter().skip(at).enumerate();
+            let share = |k: usize, s: &Stretch| if k == 0 { (s.share - walked).max(0.0) } else { s.share };
+            Some(rest.map(|(k, s)| Stretch { share: share(k, s), ..*s }).collect())
+        }
+        Place::Reservoir(_) | Place::Wetland(_) | Place::Outside => None,
     }
 }
 

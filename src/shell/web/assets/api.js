@@ -4,7 +4,7 @@ import { t } from "./i18n.js";
 
 /** A JSON document of the service. */
 export async function load(path) {
-  const response = await fetch(path, { headers: { accept: "application/json" } });
+  const response = await fetch(path);
   const body = await response.json().catch(() => ({}));
   if (!response.ok) throw new Error(body.error || `${response.status}`);
   return body;

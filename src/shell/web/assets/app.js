@@ -48,8 +48,9 @@ function build() {
 }
 
 function pick(i) {
+  if (!page.state) return;
   page.faceplate?.close();
-  page.faceplate = openFaceplate(page.basin, i, { rows: page.actions.rows, onClose: () => {
+  page.faceplate = openFaceplate(page.basin, i, { now: page.state, rows: page.actions.rows, onClose: () => {
     page.faceplate = null;
     update();
   } });

@@ -35,7 +35,7 @@ export default {
   to_dead: "above dead level", target: "target", actual: "actual", release: "release", pond: "pond",
   other_rivers: "Other rivers, wetlands", survival: "survival", design: "design", wetlands: "Wetlands", intake: "in",
   transfers: "Transfers", capacity: "of {q}",
-  gates: "Gates", all_gates: "All gates", gate: "gate", group_weirs: "Weirs and dams", group_wetlands: "Wetland gates",
+  gates: "Gates", all_gates: "All gates", gate: "gate", group_weirs: "Weirs and dams", group_stations: "Hydropower · below weir / owed", group_wetlands: "Wetland gates",
   group_locked: "Season-locked", group_supply: "Supply heads", group_other: "Others",
   col_position: "position", col_target: "target", col_flow: "flow", col_state: "state", col_authority: "authority", col_site: "site", col_fault: "fault",
   authority: { automatic: "automatic", manual: "manual" }, authority_short: { automatic: "A", manual: "M" },
@@ -70,7 +70,7 @@ export default {
   do_release_hold: "release of the hold", do_mode: "{mode}", do_manual: "manual", do_automatic: "automatic",
   alarms: "Needs action", no_alarms: "No alarms", ack: "Acknowledge", returned: "returned · new", acked: "acknowledged", new_alarm: "new",
   cause: "Cause", consequence: "Consequence", action: "Do", faceplate: "Faceplate", alarm_count: "{n} open",
-  why: "Control: what, and why", because: "Because", expect: "Expect", limited: "Limited by", not_moved: "No move", moved: "{from} → {to}", nothing_yet: "nothing decided yet",
+  why: "What, and why", because: "Because", expect: "Expect", limited: "Limited by", not_moved: "No move", moved: "{from} → {to}", nothing_yet: "nothing decided yet",
   rung: { F0: "F0 · fresh plan", F1: "F1 · last plan, shifted", F2: "F2 · arrival-time rule", F3: "F3 · safe constant" }, ladder: "Ladder", earlier: "Before that",
   outcome: { verified: "verified", failed: "failed", expired: "expired", superseded: "superseded", abandoned: "abandoned", open: "running", refused: "refused", taken: "taken" },
   fail: {

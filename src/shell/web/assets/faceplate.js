@@ -12,8 +12,8 @@ import { stepTrend } from "./trend.js";
 
 const COMMANDS = 5;
 
-/** Opens the faceplate of gate `i`; `rows()` are the newest rows of the action log. */
-export function openFaceplate(basin, i, { rows, onClose }) {
+/** Opens the faceplate of gate `i`, which stands as in the state `now`; `rows()` are the newest rows of the action log. */
+export function openFaceplate(basin, i, { now, rows, onClose }) {
   const gate = basin.gates[i];
   const { unit, shut, open } = strokeOf(gate);
   const driven = gate.actuation === "driven";
@@ -55,7 +55,7 @@ export function openFaceplate(basin, i, { rows, onClose }) {
   let flowing = null;
   let stage = 0;
   let plot = null;
-  let state = null;
+  let state = now;
 
   function close() {
     flowing?.end(false);

@@ -1,8 +1,9 @@
 // All gates in groups: where each stands, where it goes, what it passes, who moves it and what is wrong with it.
 
 import { flag, glyph, h, panel, renew, text } from "./dom.js";
-import { known, position, showValue, strokeOf } from "./format.js";
+import { flow, known, level, position, showValue, strokeOf } from "./format.js";
 import { lang, named, t } from "./i18n.js";
+import { lineOf, riversOf } from "./network.js";
 
 /** Groups of gates in the order of the page: `{key, title, gates: [position]}`. */
 export function groupsOf(basin) {
@@ -20,10 +21,11 @@ export function groupsOf(basin) {
     else if (gate.duty === "wetland_inlet" || inlets.has(i) || wet(gate.from) || wet(gate.to)) put("wetlands", t("group_wetlands"), i);
     else if (body && gate.from.reservoir === primary(basin)) put("dam", named(body.name), i);
     else if (gate.duty === "supply") put("supply", t("group_supply"), i);
-    else if (body || gate.duty === "pass_on" || gate.duty === "level" || gate.duty === "base") put("weirs", t("group_weirs"), i);
+    else if (gate.kind === "turbine") put("stations", t("group_stations"), i);
+    else if (body || gate.duty === "pass_on" || gate.duty === "level") put("weirs", t("group_weirs"), i);
     else put("other", t("group_other"), i);
   });
-  const order = ["dam", "weirs", "wetlands", "supply", "locked", "other"];
+  const order = ["dam", "weirs", "stations", "wetlands", "supply", "locked", "other"];
   return [...groups.values()].sort((a, b) => order.indexOf(a.key) - order.indexOf(b.key));
 }
 
@@ -92,7 +94,7 @@ export function marksOf(gate, now, priority) {
     if (gate.duty === "flood" || gate.duty === "emergency") marks.push(["quiet", t("by_order"), "order"]);
     else if (gate.lock && now.opening === 0) marks.push(["quiet", t("locked"), "lock"]);
     else if (now.authority === "manual") marks.push(["badge", t("authority_short.manual"), "manual"]);
-    else if (gate.automatic) marks.push(["auto", t("authority_short.automatic"), "automatic"]);
+    else if (gate.automatic && !marks.some(([kind]) => kind === "badge" || kind === "box")) marks.push(["auto", t("authority_short.automatic"), "automatic"]);
   }
   return marks;
 }
@@ -121,22 +123,42 @@ function groupCard(basin, groups, pick) {
   const parts = groups.map((group) => {
     const table = gateTable(basin, group.gates, pick, group.title);
     table.el.classList.add("wide");
-    const bodies = new Set(group.gates.map((g) => basin.gates[g].from?.reservoir).filter(known));
-    const levels = [...bodies].filter((b) => known(basin.reservoirs[b].level_meter)).map((b) => {
-      const value = h("span", {});
-      return { meter: basin.reservoirs[b].level_meter, value, el: h("span", { class: "pond" }, named(basin.reservoirs[b].name), " ", value) };
-    });
-    return { group, table, levels, ponds: h("span", { class: "ponds" }, levels.map((l) => l.el)) };
+    const facts = group.key === "weirs" ? levelsOf(basin, group) : group.key === "stations" ? owedOf(basin) : [];
+    return { group, table, facts, ponds: h("span", { class: "ponds" }, facts.map((fact) => fact.el)) };
   });
   const [first, ...rest] = parts;
   const el = panel(`group g-${first.group.key}`, first.group.title, null, null, first.ponds, h("div", { class: "table-host" }, first.table.el),
     ...rest.flatMap(({ group, table, ponds }) => [h("h3", {}, group.title), ponds, h("div", { class: "table-host" }, table.el)]));
   return { el, update(state, ctx) {
-    for (const { table, levels } of parts) {
+    for (const { table, facts } of parts) {
       table.update(state, ctx);
-      for (const l of levels) showValue(l.value, state.meters[l.meter], ctx.clock, { show: (v) => v.toFixed(2), unit: "m" });
+      for (const fact of facts) fact.update(state, ctx);
     }
   } };
+}
+
+/** Levels of the water bodies the gates of a group hold, but for those the strip shows. */
+function levelsOf(basin, group) {
+  const bodies = new Set(group.gates.map((g) => basin.gates[g].from?.reservoir).filter(known));
+  const drawn = new Set(riversOf(basin).main.flatMap((river) => lineOf(basin, river).stops.map((stop) => stop.body)));
+  return [...bodies].filter((b) => known(basin.reservoirs[b].level_meter) && !drawn.has(basin.reservoirs[b])).map((b) => {
+    const value = h("span", {});
+    const el = h("span", { class: "pond" }, named(basin.reservoirs[b].name), " ", value);
+    return { el, update: (state, ctx) => showValue(value, state.meters[basin.reservoirs[b].level_meter], ctx.clock, { show: level, unit: "m" }) };
+  });
+}
+
+/** What flows below the weir of each station, against the minimum it owes. */
+function owedOf(basin) {
+  return basin.stations.map((station) => {
+    const value = h("span", {});
+    const el = h("span", { class: "pond", tid: `station-${station.id}` }, named(station.name), " ", value, ` / ${flow(station.min_release_m3s)}`);
+    return { el, update(state, ctx) {
+      const passes = state.nodes[station.weir_toe];
+      showValue(value, passes, ctx.clock, { unit: "" });
+      flag(el, "low", known(passes.v) && passes.v < station.min_release_m3s);
+    } };
+  });
 }
 
 /** Sum of the flow of gates: `{v, q}`; null when one of them is not known. */

@@ -1,100 +1,129 @@
-// What the strip draws, read from the basin: rivers as straight lines of nodes, and what joins or leaves on the way.
+// What the strip draws, read from the basin: rivers as straight lines of stops, and what joins or leaves on the way.
 
 import { known } from "./format.js";
 
+/** A stop that nothing measures must lie this far from its neighbours to be worth its place, km. */
+const LONELY_KM = 3;
+
 /** Nodes of a river with a distance, downstream in order. */
-export function nodesOf(basin, river) {
-  const nodes = basin.nodes.map((node, i) => ({ node, i })).filter(({ node }) => node.river === river && known(node.km));
-  return nodes.sort((a, b) => a.node.km - b.node.km);
+function nodesOf(basin, river) {
+  const nodes = basin.nodes.map((node, i) => ({ i, km: node.km })).filter(({ i, km }) => basin.nodes[i].river === river && known(km));
+  return nodes.sort((a, b) => a.km - b.km || Number(releases(basin, b.i, a.i)) - Number(releases(basin, a.i, b.i)));
 }
 
-/** The part of a river that is controlled: from its first node to its last section with a floor. */
-export function controlledNodes(basin, river) {
-  const nodes = nodesOf(basin, river);
-  const last = nodes.findLastIndex(({ i }) => basin.sections.some((s) => s.at?.node === i && known(s.floor_m3s)));
-  return last < 1 ? nodes : nodes.slice(0, last + 1);
+/** Whether the water body at one node lets its water out into the other. */
+function releases(basin, from, to) {
+  return basin.reservoirs.some((body, b) => body.at === from &&
+    [...basin.gates.filter((gate) => gate.from?.reservoir === b), ...basin.fixed_openings.filter((opening) => opening.from === b)].some((way) => way.to?.node === to));
 }
 
-/** Rivers with a floor come first and large; the others with at least two placed nodes that do not end in one of
- * those are drawn small. */
+/** Rivers with a floor come first and large; the others are drawn small. */
 export function riversOf(basin) {
   const floored = new Set(basin.sections.filter((s) => known(s.floor_m3s)).map((s) => s.river));
-  const main = basin.rivers.filter((river) => floored.has(river.id) && nodesOf(basin, river.id).length >= 2);
-  const mains = new Set(main.map((river) => river.id));
-  const joins = (river) => basin.reaches.some((r) => r.river === river.id && mains.has(basin.nodes[r.to].river));
-  const rest = basin.rivers.filter((river) => !mains.has(river.id) && nodesOf(basin, river.id).length >= 2);
-  return { main, small: rest.filter((river) => !joins(river)) };
-}
-
-/** Wave travel time of a reach at a flow, h: straight between the rows of its table. */
-export function lagOf(reach, flow) {
-  const rows = reach.lags;
-  if (rows.length === 0) return 0;
-  const at = known(flow) ? flow : rows[0][0];
-  const after = rows.findIndex(([q]) => q >= at);
-  if (after === 0) return rows[0][1];
-  if (after < 0) return rows.at(-1)[1];
-  const [[q0, h0], [q1, h1]] = [rows[after - 1], rows[after]];
-  return h0 + ((h1 - h0) * (at - q0)) / (q1 - q0);
-}
-
-/** Reaches from one node to another going downstream; null when there is no way. */
-export function wayBetween(basin, from, to) {
-  const way = [];
-  let at = from;
-  while (at !== to) {
-    const reach = basin.reaches.find((r) => r.from === at && r.kind === "river" && !way.includes(r));
-    if (!reach) return null;
-    way.push(reach);
-    at = reach.to;
-  }
-  return way;
+  const drawn = basin.rivers.filter((river) => nodesOf(basin, river.id).length >= 2);
+  return { main: drawn.filter((river) => floored.has(river.id)), small: drawn.filter((river) => !floored.has(river.id)) };
 }
 
 /**
- * Position of a place on the line of `nodes`, as 1.5 for half way between the second and the third node;
- * null when it lies elsewhere.
+ * A river as a line: `{nodes, stops}`. Nodes are `{i, km}`; of a river with floors only those down to its last section
+ * with one. A stop is `{km, nodes, name, kind, section, body}`: nodes at the same km, a pond and the toe of its weir, are one.
  */
-export function placeOn(basin, nodes, place) {
-  if (!place) return null;
-  if (place.node !== undefined) {
-    const at = nodes.findIndex(({ i }) => i === place.node);
-    return at < 0 ? null : at;
+export function lineOf(basin, river) {
+  const all = nodesOf(basin, river.id);
+  const floors = basin.sections.filter((s) => known(s.floor_m3s));
+  const last = all.findLastIndex(({ i }) => floors.some((s) => s.at?.node === i));
+  const nodes = last < 1 ? all : all.slice(0, last + 1);
+  const stops = [];
+  for (const { i, km } of nodes) {
+    const before = stops.at(-1);
+    if (before && before.km === km) before.nodes.push(i);
+    else stops.push({ km, nodes: [i] });
   }
+  for (const stop of stops) {
+    const body = basin.reservoirs.find((r) => stop.nodes.includes(r.at));
+    stop.section = floors.find((s) => stop.nodes.includes(s.at?.node)) || null;
+    stop.kind = stop.section ? "section" : body ? "weir" : "node";
+    stop.name = (body && !stop.section ? body : basin.nodes[stop.nodes.at(-1)]).name;
+    // The level a weir holds back, where it is measured.
+    stop.body = !stop.section && body && known(body.level_meter) ? body : null;
+    stop.metered = gaugeAt(basin, stop.nodes) >= 0;
+  }
+  const worth = (stop, k) => stop.kind !== "node" || stop.metered || k === 0 || k === stops.length - 1 ||
+    (stop.km - stops[k - 1].km >= LONELY_KM && stops[k + 1].km - stop.km >= LONELY_KM);
+  return { nodes, stops: stops.filter(worth) };
+}
+
+/** The gauge of river flow at one of some nodes, the lowest first; -1 when there is none. */
+export function gaugeAt(basin, nodes) {
+  for (const i of [...nodes].reverse()) {
+    const found = basin.meters.findIndex((meter) => meter.kind === "river_flow" && meter.at?.node === i);
+    if (found >= 0) return found;
+  }
+  return -1;
+}
+
+/** Wave travel time of a reach at a flow, h: a power law through the nearest rows of its table, as control counts. */
+function lagOf(reach, flow) {
+  const rows = reach.lags;
+  if (rows.length < 2 || reach.kind === "pipe") return rows[0]?.[1] ?? 0;
+  const q = Math.max(known(flow) ? flow : rows[0][0], 0.1);
+  const above = rows.findIndex(([row]) => row >= q);
+  const upper = Math.max(1, above < 0 ? rows.length - 1 : above);
+  const [[q0, h0], [q1, h1]] = [rows[upper - 1], rows[upper]];
+  return h0 * (q / q0) ** (Math.log(h1 / h0) / Math.log(q1 / q0));
+}
+
+/** Hours of the wave between two neighbouring nodes of a line; a pond passes it on at once. */
+export function hoursBetween(basin, state, from, to) {
+  const reach = basin.reaches.find((r) => r.from === from && r.to === to);
+  return reach ? lagOf(reach, state.nodes[from]?.v ?? state.nodes[to]?.v) : 0;
+}
+
+/** Distance of a place along a line, km; null when it lies elsewhere. */
+export function kmOf(basin, line, place) {
+  if (!place) return null;
+  const km = (i) => line.nodes.find((node) => node.i === i)?.km ?? null;
+  if (place.node !== undefined) return km(place.node);
+  if (place.reservoir !== undefined) return km(basin.reservoirs[place.reservoir].at);
   if (place.reach === undefined) return null;
   const reach = basin.reaches[place.reach];
-  const from = nodes.findIndex(({ i }) => i === reach.from);
-  const to = nodes.findIndex(({ i }) => i === reach.to);
-  if (from < 0 || to < 0) return null;
+  const [from, to] = [km(reach.from), km(reach.to)];
+  if (from === null || to === null) return null;
   return from + (to - from) * Math.min(1, Math.max(0, place.km / reach.length_km));
 }
 
-/** Everything measured or estimated that joins or leaves a river: `{at, name, sign, read(state)}`. */
-export function sidesOf(basin, river, nodes) {
+/** Everything measured or estimated that joins or leaves a river: `{km, name, sign, kind, read(state)}`. */
+export function sidesOf(basin, line) {
   const sides = [];
-  const meterOf = (meter) => (state) => state.meters[meter];
+  const put = (place, name, sign, meter) => {
+    const km = kmOf(basin, line, place);
+    if (km !== null && known(meter) && meter >= 0) sides.push({ km, name, sign, kind: sign > 0 ? "in" : "out", read: (state) => state.meters[meter] });
+  };
   for (const inflow of basin.inflows) {
-    if (inflow.kind === "diffuse" || inflow.kind === "headwater" || inflow.into.length === 0 || !known(inflow.meter)) continue;
-    const at = placeOn(basin, nodes, inflow.into[0][0]);
-    if (at !== null) sides.push({ at, name: inflow.name, sign: 1, read: meterOf(inflow.meter), kind: "in" });
+    if (inflow.kind === "tributary" || inflow.kind === "outfall") put(inflow.into[0]?.[0], inflow.name, 1, inflow.meter);
   }
   for (const reach of basin.reaches) {
-    if (reach.river === river.id || reach.kind !== "river") continue;
-    const at = placeOn(basin, nodes, { node: reach.to });
-    const name = basin.rivers.find((r) => r.id === reach.river)?.name;
-    if (at === null || !name) continue;
-    const gauge = basin.meters.findIndex((m) => m.kind === "river_flow" && m.at &&
-      (m.at.node === reach.from || (m.at.reach !== undefined && basin.reaches[m.at.reach] === reach)));
-    const read = gauge >= 0 ? meterOf(gauge) : (state) => state.nodes[reach.from];
-    sides.push({ at, name, sign: 1, read, kind: "in" });
+    const inside = line.nodes.some(({ i }) => i === reach.from);
+    if (!inside && reach.kind === "river") put({ node: reach.to }, reach.name, 1, gaugeUp(basin, reach));
   }
-  for (const intake of basin.intakes) {
-    const at = placeOn(basin, nodes, intake.from);
-    if (at !== null && known(intake.meter)) sides.push({ at, name: intake.name, sign: -1, read: meterOf(intake.meter), kind: "out" });
+  for (const intake of basin.intakes) put(intake.from, intake.name, -1, intake.meter);
+  for (const wetland of basin.wetlands) put(wetland.source, wetland.name, -1, wetland.flow_meter);
+  return sides.sort((a, b) => a.km - b.km);
+}
+
+/** The nearest gauge of river flow on a tributary, from its mouth up; -1 when it has none. */
+function gaugeUp(basin, mouth) {
+  const seen = new Set();
+  for (let reach = mouth; reach && !seen.has(reach); reach = basin.reaches.find((r) => r.to === reach.from)) {
+    seen.add(reach);
+    const here = basin.meters.findIndex((meter) => meter.kind === "river_flow" && meter.at?.reach !== undefined && basin.reaches[meter.at.reach] === reach);
+    const found = here >= 0 ? here : gaugeAt(basin, [reach.from]);
+    if (found >= 0) return found;
   }
-  for (const wetland of basin.wetlands) {
-    const at = placeOn(basin, nodes, wetland.source);
-    if (at !== null && known(wetland.flow_meter)) sides.push({ at, name: wetland.name, sign: -1, read: meterOf(wetland.flow_meter), kind: "out" });
-  }
-  return sides.sort((a, b) => a.at - b.at);
+  return -1;
+}
+
+/** A name without what stands in brackets, for narrow places. */
+export function short(name) {
+  return name.split(/\s*[（(]/)[0];
 }

@@ -1,9 +1,9 @@
 // The river as a straight line, flow to the right: nodes, what joins and leaves, and the water on its way.
 
 import { flag, h, panel, renew, s, text } from "./dom.js";
-import { known, moment, showValue, signed, span } from "./format.js";
+import { known, level, moment, showValue, signed, span } from "./format.js";
 import { lang, named, t } from "./i18n.js";
-import { controlledNodes, lagOf, nodesOf, placeOn, riversOf, sidesOf, wayBetween } from "./network.js";
+import { gaugeAt, hoursBetween, kmOf, lineOf, riversOf, short, sidesOf } from "./network.js";
 
 const SIDE_ROW = 29;
 
@@ -47,45 +47,48 @@ export function buildStrips(basin) {
 }
 
 function mainStrip(basin, river) {
-  const nodes = controlledNodes(basin, river.id);
-  const sides = sidesOf(basin, river, nodes);
-  const sectionAt = (i) => basin.sections.find((sec) => sec.at?.node === i && known(sec.floor_m3s));
-  const pondAt = (i) => basin.reservoirs.find((body) => body.at === i && body.kind === "pond");
-  const wave = h("span", { tid: `wave-${river.id}` });
-  const line = h("div", { class: "line" });
-  const lags = nodes.slice(1).map(() => h("span", { class: "lag" }));
-  const stops = nodes.map(({ node, i }) => {
-    const kind = sectionAt(i) ? "section" : pondAt(i) ? "weir" : "node";
-    const value = h("div", { class: "node-flow", tid: `node-${node.id}` });
+  const line = lineOf(basin, river);
+  const sides = sidesOf(basin, line);
+  const wave = h("span", { class: "note", tid: `wave-${river.id}` });
+  const track = h("div", { class: "line" });
+  const lags = line.stops.slice(1).map(() => h("span", { class: "lag" }));
+  const stops = line.stops.map((stop) => {
+    const value = h("div", { class: "node-flow", tid: `node-${basin.nodes[stop.nodes.at(-1)].id}` });
     const own = h("div", { class: "own-value", hidden: true });
-    const el = h("div", { class: `stop at-${kind}` }, symbol(kind), h("div", { class: "node-name" }, named(node.name)), value, own, h("div", { class: "km" }, `km ${node.km}`));
-    const meter = basin.meters.findIndex((m) => m.kind === "river_flow" && m.at?.node === i);
-    return { el, i, value, own, meter };
+    const pond = h("span", {});
+    const name = named(stop.name);
+    const el = h("div", { class: `stop at-${stop.kind}`, title: name }, symbol(stop.kind), h("div", { class: "node-name" }, short(name)), value, own, h("div", { class: "km" }, stop.body ? pond : `km ${+stop.km.toFixed(1)}`));
+    return { ...stop, el, value, own, pond, meter: gaugeAt(basin, stop.nodes) };
   });
   const marks = sides.map((side) => {
     const value = h("b", {});
-    const label = h("div", { class: "side-label" }, h("span", {}, named(side.name)), value);
+    const label = h("div", { class: "side-label", title: named(side.name) }, h("span", {}, short(named(side.name))), value);
     const stem = h("i", { class: `stem ${side.kind}` });
     return { ...side, value, label, stem };
   });
-  const above = h("div", { class: "above" }, marks.flatMap((m) => [m.label, m.stem]));
-  const rail = h("div", { class: "rail" }, line, ...lags, ...stops.map((stop) => stop.el));
+  const above = h("div", { class: "above" }, marks.flatMap((m) => [m.stem, m.label]));
+  const rail = h("div", { class: "rail" }, track, ...lags, ...stops.map((stop) => stop.el));
   const transit = h("div", { class: "lane transit", tid: "transit" });
   const turns = h("div", { class: "lane turns", tid: "turns" });
   const inner = h("div", { class: "strip-inner" }, above, rail, transit, turns);
-  const el = panel(`strip-panel`, t("strip"), `${named(river.name)}${t("sep")}${t("flow_dir")}`, wave, h("div", { class: "strip" }, inner));
+  const el = panel("strip-panel", t("strip"), `${named(river.name)}${t("sep")}${t("flow_dir")}`, wave, h("div", { class: "strip" }, inner));
   el.dataset.testid = `strip-${river.id}`;
   let x = () => 0;
   let last = null;
 
   function layout() {
     const width = Math.max(inner.clientWidth, 300);
-    const edge = Math.min(64, width / (nodes.length * 2));
-    const step = (width - 2 * edge) / Math.max(1, nodes.length - 1);
-    x = (at) => edge + at * step;
+    const edge = Math.min(60, width / (stops.length * 2));
+    const step = (width - 2 * edge) / Math.max(1, stops.length - 1);
+    // Stops stand evenly, since names need room where kilometres do not give it; between them the scale is straight.
+    x = (km) => {
+      const k = Math.max(1, Math.min(stops.length - 1, stops.findIndex((stop) => stop.km >= km)));
+      const [a, b] = [stops[k - 1].km, stops[k].km];
+      return edge + (k - 1 + Math.min(1, Math.max(0, (km - a) / (b - a)))) * step;
+    };
     const spans = marks.map((m) => {
-      const half = Math.max(Math.min(widthOf(named(m.name)), 96), 40) / 2 + 1;
-      const middle = Math.min(Math.max(x(m.at), half), width - half);
+      const half = Math.max(Math.min(widthOf(short(named(m.name))), 96), 40) / 2 + 1;
+      const middle = Math.min(Math.max(x(m.km), half), width - half);
       return [middle - half, middle + half];
     });
     const order = marks.map((_, k) => k).sort((a, b) => spans[a][0] - spans[b][0]);
@@ -98,68 +101,72 @@ function mainStrip(basin, river) {
       const top = (rows - 1 - placed[n]) * SIDE_ROW;
       m.label.style.left = `${(spans[k][0] + spans[k][1]) / 2}px`;
       m.label.style.top = `${top}px`;
-      m.stem.style.left = `${x(m.at)}px`;
+      m.stem.style.left = `${x(m.km)}px`;
       m.stem.style.top = `${top + SIDE_ROW}px`;
       m.stem.style.height = `${rows * SIDE_ROW + 14 - top - SIDE_ROW}px`;
     });
-    line.style.left = `${x(0)}px`;
-    line.style.width = `${width - x(0) - 2}px`;
-    stops.forEach((stop, k) => (stop.el.style.left = `${x(k)}px`));
-    lags.forEach((lag, k) => (lag.style.left = `${x(k + 0.5)}px`));
+    track.style.left = `${edge}px`;
+    track.style.width = `${width - edge - 2}px`;
+    stops.forEach((stop, k) => {
+      stop.el.style.left = `${edge + k * step}px`;
+      stop.el.style.maxWidth = `${step - 4}px`;
+    });
+    lags.forEach((lag, k) => (lag.style.left = `${edge + (k + 0.5) * step}px`));
     if (last) lanes(last);
   }
   new ResizeObserver(layout).observe(inner);
 
-  /** Place on the line of a change that has done `progress` of the time to `to`. */
-  function along(state, to, progress) {
-    const end = nodes.findIndex(({ i }) => i === basin.sections[to].at?.node);
-    if (end <= 0) return null;
-    const hours = nodes.slice(0, end).map(({ i }, k) => hoursBetween(state, i, nodes[k + 1].i));
-    let left = progress * hours.reduce((a, b) => a + b, 0);
-    for (const [k, part] of hours.entries()) {
-      if (left <= part) return k + (part > 0 ? left / part : 0);
-      left -= part;
-    }
-    return end;
+  /** Hours of the wave from the first node down to each. */
+  function hoursDown(state) {
+    let sum = 0;
+    return line.nodes.map(({ i }, k) => (sum += k === 0 ? 0 : hoursBetween(basin, state, line.nodes[k - 1].i, i)));
   }
 
-  function hoursBetween(state, from, to) {
-    const way = wayBetween(basin, from, to) || [];
-    return way.reduce((sum, reach) => sum + lagOf(reach, state.nodes[reach.from]?.v), 0);
+  /** Where a change is that has done `progress` of the time to a section, km. */
+  function along(down, to, progress) {
+    const end = line.nodes.findIndex(({ i }) => i === basin.sections[to].at?.node);
+    if (end <= 0) return null;
+    const gone = progress * down[end];
+    const k = Math.max(1, down.findIndex((hours) => hours >= gone));
+    const part = down[k] - down[k - 1];
+    return line.nodes[k - 1].km + (part > 0 ? (gone - down[k - 1]) / part : 1) * (line.nodes[k].km - line.nodes[k - 1].km);
   }
 
   function lanes(state) {
     const now_s = state.utc_ms / 1000;
-    const mine = state.transit.map((move) => ({ move, at: along(state, move.to, move.progress) })).filter(({ at }) => at !== null);
-    const key = JSON.stringify([mine.map(({ move, at }) => [move.id, at.toFixed(2), move.change_m3s, move.arrives_in_h.map((v) => Math.round(v * 6))]), lang(), inner.clientWidth, Math.floor(now_s / 600)]);
+    const down = hoursDown(state);
+    const mine = state.transit.map((move) => ({ move, km: along(down, move.to, move.progress) })).filter(({ km }) => km !== null);
+    const key = JSON.stringify([mine.map(({ move, km }) => [move.id, km.toFixed(1), move.change_m3s, move.arrives_in_h.map((v) => Math.round(v * 6))]), lang(), inner.clientWidth, Math.floor(now_s / 600)]);
     const target = mine.length > 0 ? basin.sections[mine[0].move.to] : null;
-    renew(transit, key, () => [h("span", { class: "lane-name" }, t("transit"), target && h("small", {}, t("transit_to", { name: named(target.name) }))), ...(mine.length ? chips(mine, now_s) : [h("span", { class: "quiet" }, t("no_transit"))])]);
+    renew(transit, key, () => [h("span", { class: "lane-name" }, t("transit"), target && h("small", {}, t("transit_to", { name: short(named(target.name)) }))),
+      ...(mine.length ? chips(mine, now_s) : [h("span", { class: "quiet" }, t("no_transit"))])]);
     const entries = basin.schedules.turns.filter((turn) => turn.to_s > now_s && turn.from_s < now_s + 48 * 3600)
-      .map((turn) => ({ turn, at: placeOn(basin, nodes, basin.intakes[turn.intake].from) })).filter(({ at }) => at !== null);
+      .filter((turn) => kmOf(basin, line, basin.intakes[turn.intake].from) !== null);
     turns.hidden = entries.length === 0;
-    renew(turns, JSON.stringify([entries.map(({ turn }) => turn.id), lang(), inner.clientWidth, Math.floor(now_s / 600)]), () => [
+    renew(turns, JSON.stringify([entries.map((turn) => turn.id), lang(), Math.floor(now_s / 600)]), () => [
       h("span", { class: "lane-name" }, t("turns")),
-      ...entries.slice(0, 3).map(({ turn }) => h("span", { class: "turn" }, t("turn_run", { name: named(basin.intakes[turn.intake].name),
+      ...entries.slice(0, 3).map((turn) => h("span", { class: "turn" }, t("turn_run", { name: named(basin.intakes[turn.intake].name),
         rate: signed(-turn.rate_m3s), from: moment(turn.from_s, now_s), to: moment(turn.to_s, now_s) }))),
     ]);
   }
 
   function chips(mine, now_s) {
     const several = new Set(mine.map(({ move }) => move.to)).size > 1;
-    const lineWidth = inner.clientWidth;
-    const made = mine.sort((a, b) => a.at - b.at).map(({ move, at }) => {
+    const width = inner.clientWidth;
+    const made = mine.sort((a, b) => a.km - b.km).map(({ move, km }) => {
       const [first, full] = move.arrives_in_h;
       const when = full <= 0 ? t("arriving") : span(now_s + Math.max(0, first) * 3600, now_s + full * 3600, now_s);
-      const size = Math.max(widthOf(when), 56) + 30;
-      const left = Math.min(Math.max(x(at) - 10, 92), lineWidth - size);
-      const el = h("span", { class: "chip", tid: `transit-${move.id}`, title: `${t("transit_to", { name: named(basin.sections[move.to].name) })} ${when}` },
+      const to = t("transit_to", { name: named(basin.sections[move.to].name) });
+      const size = Math.max(widthOf(when), several ? widthOf(to) + 40 : 0, 56) + 26;
+      const left = Math.min(Math.max(x(km) - 10, 92), width - size);
+      const el = h("span", { class: "chip", tid: `transit-${move.id}`, title: `${to} ${when}` },
         s("svg", { class: "chevron", viewBox: "0 0 14 16", "aria-hidden": "true" }, s("path", { d: "M1 1h6l6 7-6 7H1l6-7z" })),
-        h("b", {}, `${signed(move.change_m3s)} `, several && h("small", {}, t("transit_to", { name: named(basin.sections[move.to].name) }))), h("span", {}, when));
-      return { el, from: left, to: left + size };
+        h("b", {}, `${signed(move.change_m3s)} `, several && h("small", {}, to)), h("span", {}, when));
+      return { el, place: [left, left + size] };
     });
-    const rows = rowsFor(made.map((m) => [m.from, m.to]), 2);
+    const rows = rowsFor(made.map((m) => m.place), 2);
     made.forEach((m, k) => {
-      m.el.style.left = `${m.from}px`;
+      m.el.style.left = `${m.place[0]}px`;
       m.el.style.top = `${rows[k] * 31 + 2}px`;
     });
     transit.style.height = `${(Math.max(0, ...rows) + 1) * 31 + 3}px`;
@@ -171,25 +178,28 @@ function mainStrip(basin, river) {
     const clock = { at: state.at, utc_s: state.utc_ms / 1000 };
     for (const stop of stops) {
       const reading = stop.meter >= 0 ? state.meters[stop.meter] : null;
-      const node = state.nodes[stop.i];
+      // Water below a weir speaks for the weir; what lies above it is the pond's.
+      const node = stop.nodes.map((i) => state.nodes[i]).findLast((n) => known(n?.v)) || state.nodes[stop.nodes.at(-1)];
       // A stale gauge is still the node's value: then it brings its age.
       showValue(stop.value, node.q === "stale" && reading?.q === "stale" ? reading : node, clock, { unit: "" });
-      const odd = reading && node.q === "substituted" && (known(reading.v) || known(reading.last));
+      const odd = reading && node.q === "substituted" && reading.q !== "good" && (known(reading.v) || known(reading.last));
       stop.own.hidden = !odd;
       if (odd) showValue(stop.own, reading, clock, { unit: "" });
+      if (stop.body) showValue(stop.pond, state.meters[stop.body.level_meter], clock, { show: level, unit: "m" });
     }
     for (const m of marks) {
       const reading = m.read(state);
-      if (reading) showValue(m.value, reading, clock, { unit: "", show: (v) => signed(m.sign * v) });
-      flag(m.label, "zero", known(reading?.v) && Math.abs(reading.v) < 0.005);
+      showValue(m.value, reading, clock, { unit: "", show: (v) => signed(m.sign * v) });
+      flag(m.label, "zero", known(reading.v) && Math.abs(reading.v) < 0.005);
     }
+    const down = hoursDown(state);
+    const at = (stop) => down[line.nodes.findIndex(({ i }) => i === stop.nodes.at(-1))];
     lags.forEach((lag, k) => {
-      const hours = hoursBetween(state, nodes[k].i, nodes[k + 1].i);
+      const hours = at(line.stops[k + 1]) - at(line.stops[k]);
       text(lag, hours > 0 ? `${hours.toFixed(1)} h` : "");
     });
-    const end = nodes.findLast(({ i }) => sectionAt(i)) || nodes.at(-1);
-    const upto = nodes.slice(0, nodes.indexOf(end)).reduce((sum, { i }, k) => sum + hoursBetween(state, i, nodes[k + 1].i), 0);
-    text(wave, upto > 0 ? t("wave", { from: named(nodes[0].node.name), to: named(end.node.name), h: Math.round(upto) }) : "");
+    const end = line.stops.at(-1);
+    text(wave, at(end) > 0 ? t("wave", { from: short(named(line.stops[0].name)), to: short(named(end.name)), h: Math.round(at(end)) }) : "");
     lanes(state);
   }
   return { el, update };
@@ -197,15 +207,15 @@ function mainStrip(basin, river) {
 
 /** A river without a floor: one line with its flows. */
 function smallStrip(basin, river) {
-  const nodes = nodesOf(basin, river.id);
-  const sides = sidesOf(basin, river, nodes);
+  const line = lineOf(basin, river);
   const items = [
-    ...nodes.map(({ node, i }, k) => ({ at: k, name: node.name, read: (state) => state.nodes[i], sign: 1, kind: "node" })),
-    ...sides.map((side) => ({ ...side, at: side.at + 0.01 })),
-  ].sort((a, b) => a.at - b.at);
+    ...line.stops.map((stop) => ({ km: stop.km, name: stop.name, sign: 1, kind: "node", read: (state) => stop.nodes.map((i) => state.nodes[i]).findLast((n) => known(n?.v)) || {} })),
+    ...sidesOf(basin, line),
+  ].sort((a, b) => a.km - b.km);
   const stops = items.map((item) => {
     const value = h("div", { class: "node-flow" });
-    return { item, value, el: h("li", { class: `small-stop ${item.kind}` }, h("span", { class: "small-name" }, named(item.name)), symbol("node"), value) };
+    const name = named(item.name);
+    return { item, value, el: h("li", { class: `small-stop ${item.kind}`, title: name }, h("span", { class: "small-name" }, short(name)), symbol("node"), value) };
   });
   const el = h("div", { class: "small-strip", tid: `strip-${river.id}` }, h("h3", {}, named(river.name)), h("ol", {}, stops.map((stop) => stop.el)));
   return {
@@ -214,9 +224,7 @@ function smallStrip(basin, river) {
     update(state) {
       const clock = { at: state.at, utc_s: state.utc_ms / 1000 };
       for (const { item, value } of stops) {
-        const r = item.read(state);
-        if (item.kind === "node") showValue(value, r, clock, { unit: "" });
-        else if (r) showValue(value, r, clock, { unit: "", show: (v) => signed(item.sign * v) });
+        showValue(value, item.read(state), clock, { unit: "", show: item.kind === "node" ? undefined : (v) => signed(item.sign * v) });
       }
     },
   };

@@ -107,7 +107,7 @@ function wetlandCell(wetland) {
     return mark;
   });
   const z = h("span", { tid: `level-${wetland.id}` });
-  const q = h("span", {});
+  const q = h("span", {}, "–");
   const el = h("div", { class: "wetland", tid: `wetland-${wetland.id}` }, h("span", { class: "tank", "aria-hidden": "true" }, fill, marks),
     h("span", { class: "wet-name" }, named(wetland.name)), h("span", { class: "wet-level" }, z),
     h("span", { class: "wet-flow", title: `${t("intake")} / ${t("survival")} / ${t("design")} m³/s` }, q, h("small", {}, ` / ${flow(wetland.survival_m3s)} / ${flow(wetland.design_m3s)}`)));
@@ -116,7 +116,8 @@ function wetlandCell(wetland) {
     showValue(z, reading, ctx.clock, { show: level, unit: "m" });
     fill.style.height = known(reading.v) ? share(reading.v) : "0";
     flag(el, "low", known(reading.v) && reading.v < least);
-    const inflow = known(wetland.flow_meter) ? state.meters[wetland.flow_meter] : known(wetland.inlet) ? state.gates[wetland.inlet].flow : {};
-    showValue(q, inflow, ctx.clock, { unit: "" });
+    // A wetland open to its river has no inlet to measure.
+    const inflow = known(wetland.flow_meter) ? state.meters[wetland.flow_meter] : known(wetland.inlet) ? state.gates[wetland.inlet].flow : null;
+    if (inflow) showValue(q, inflow, ctx.clock, { unit: "" });
   } };
 }

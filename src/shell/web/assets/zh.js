@@ -35,7 +35,7 @@ export default {
   to_dead: "高于死水位", target: "目标", actual: "实测", release: "下泄", pond: "塘", 
   other_rivers: "其他河流与湿地", survival: "保活", design: "设计", wetlands: "湿地", intake: "进水",
   transfers: "调水", capacity: "能力 {q}",
-  gates: "闸门", all_gates: "全部闸门", gate: "闸门", group_weirs: "闸坝", group_wetlands: "湿地闸门",
+  gates: "闸门", all_gates: "全部闸门", gate: "闸门", group_weirs: "闸坝", group_stations: "小水电 · 堰下 / 应泄", group_wetlands: "湿地闸门",
   group_locked: "季节封堵", group_supply: "输水渠首", group_other: "其他",
   col_position: "开度", col_target: "目标", col_flow: "流量", col_state: "状态", col_authority: "权限", col_site: "现地", col_fault: "故障",
   authority: { automatic: "自动", manual: "手动" }, authority_short: { automatic: "自", manual: "手" },
