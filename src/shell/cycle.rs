@@ -37,7 +37,7 @@ pub(super) const ACTS: usize = 32;
 const RECORD_PATIENCE: Duration = Duration::from_secs(1);
 /// Least real time between two pictures when nothing happened in between: fast bench runs tick more often than
 /// anybody looks.
-const SPACING: Duration = Duration::from_millis(100);
+const SPACING: Duration = Duration::from_millis(50);
 /// Ticks per tick run, on average over a second of real time, above which the cycle does not keep up.
 const BEHIND: u64 = 5;
 
@@ -59,9 +59,13 @@ pub(super) struct Parts {
 pub(super) struct Cycle {
     parts: Parts,
     period: Duration,
+    /// Time of the newest tick.
+    now: Now,
     due: Duration,
     status: watch::Sender<Arc<Status>>,
     published: Mark,
+    /// A tick whose picture was left out stands: shown when no other comes soon.
+    unpublished: bool,
     notify: Notify,
     /// Reports about commands that were not handed to the field, for the next tick.
     unsent: Vec<WriteReport>,
@@ -77,9 +81,11 @@ impl Cycle {
         let now = parts.clock.now();
         let mut cycle = Self {
             period: Duration::from_secs_f64(parts.basin.control.tick_s),
+            now,
             due: now.mono,
             status: watch::Sender::new(Arc::new(parts.controller.status(now))),
             published: parts.clock.mark(),
+            unpublished: false,
             notify: Notify::from_environment(&parts.clock),
             unsent: Vec::new(),
             load: Load { since: parts.clock.mark(), ticks: 0, skipped: 0, behind: false },
@@ -105,9 +111,9 @@ impl Cycle {
             tokio::select! {
                 biased;
                 why = stop.told() => break why,
-                () = self.parts.clock.sleep_until(self.due) => {}
+                () = self.parts.clock.sleep_until(self.due) => self.tick().await,
+                () = tokio::time::sleep(SPACING), if self.unpublished => self.publish(),
             }
-            self.tick().await;
         };
         self.close(&why).await;
     }
@@ -115,6 +121,7 @@ impl Cycle {
     /// One tick.
     async fn tick(&mut self) {
         let now = self.parts.clock.now();
+        self.now = now;
         self.schedule(now.mono);
         let step = self.parts.clock.take_step();
         let (acts, replies) = self.take_acts();
@@ -128,15 +135,21 @@ impl Cycle {
         let recorded = self.record(std::mem::take(&mut decision.entries), now).await;
         self.send(&decision.commands, recorded.as_ref().err(), now);
         self.parts.memory.keep(&self.parts.controller, now, !replies.is_empty()).await;
+        self.unpublished = true;
         if happened || self.published.elapsed() >= SPACING {
-            self.published = self.parts.clock.mark();
-            self.status.send_replace(Arc::new(self.parts.controller.status(now)));
+            self.publish();
         }
         self.answer(decision, replies, &places, recorded.ok().as_deref());
         self.parts.history.record(now.utc, self.parts.controller.readings());
         self.count();
         self.parts.field.feed();
         self.notify.alive();
+    }
+
+    /// Shows the picture of the newest tick.
+    fn publish(&mut self) {
+        (self.published, self.unpublished) = (self.parts.clock.mark(), false);
+        self.status.send_replace(Arc::new(self.parts.controller.status(self.now)));
     }
 
     /// Moves the due time past `now`, leaving out and counting what cannot be made up for.

@@ -35,3 +35,4 @@ mod service;
 mod site;
 mod tidy;
 mod web;
+mod whole;
