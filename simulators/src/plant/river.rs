@@ -55,6 +55,8 @@ pub(crate) struct River {
     owner: Vec<usize>,
     /// Uniform flow at `area`, of the present step.
     uniform: Vec<Uniform>,
+    /// Cube root of the hydraulic radius, as last worked out.
+    root: Vec<f64>,
     /// Flux through the lower face during the step, before the bed's share, m³/s.
     flux: Vec<f64>,
     /// Added from the side, less what was taken, since the step began, m³.
@@ -82,6 +84,7 @@ impl River {
             spans,
             area: vec![0.0; cells],
             uniform: vec![Uniform::default(); cells],
+            root: vec![0.0; cells],
             flux: vec![0.0; cells],
             side: vec![0.0; cells],
             spare: vec![0.0; cells],
@@ -129,10 +132,11 @@ impl River {
         for span in self.spans.iter_mut().flatten() {
             span.set_loss(extra_loss);
             let mut most = 0.0_f64;
-            for cell in span.cells.clone() {
-                let at = span.channel.uniform(self.area[cell]);
-                most = most.max(at.celerity);
-                self.uniform[cell] = at;
+            let cells = span.cells.clone();
+            let state = self.area[cells.clone()].iter().zip(&mut self.root[cells.clone()]);
+            for ((area, root), uniform) in state.zip(&mut self.uniform[cells]) {
+                *uniform = span.channel.uniform_near(*area, root);
+                most = most.max(uniform.celerity);
             }
             fastest = fastest.max(most / span.dx);
         }
@@ -145,9 +149,10 @@ impl River {
             let cells = span.cells.clone();
             let (area, uniform) = (&self.area[cells.clone()], &self.uniform[cells.clone()]);
             span.faces(area, uniform, dt, &mut self.flux[cells.clone()]);
-            for cell in cells {
-                self.side[cell] = 0.0;
-                self.spare[cell] = (self.area[cell] * span.dx - self.flux[cell] * dt).max(0.0);
+            self.side[cells.clone()].fill(0.0);
+            let state = area.iter().zip(&self.flux[cells.clone()]);
+            for ((area, flux), spare) in state.zip(&mut self.spare[cells]) {
+                *spare = (area * span.dx - flux * dt).max(0.0);
             }
         }
     }
@@ -186,18 +191,19 @@ impl River {
     pub(crate) fn settle(&mut self, dt: f64) -> f64 {
         let mut lost = 0.0;
         for span in self.spans.iter_mut().flatten() {
-            let mut entering = span.entered;
-            span.entered = 0.0;
-            for cell in span.cells.clone() {
-                let leaving = self.flux[cell] * dt;
+            let mut entering = std::mem::take(&mut span.entered);
+            let cells = span.cells.clone();
+            let moved = self.flux[cells.clone()].iter().zip(&self.side[cells.clone()]);
+            for (area, (flux, side)) in self.area[cells].iter_mut().zip(moved) {
+                let leaving = flux * dt;
                 let to_bed = leaving * span.loss;
-                let volume = self.area[cell] * span.dx + (entering + self.side[cell] - leaving);
-                self.side[cell] = 0.0;
-                self.area[cell] = volume.max(0.0) / span.dx;
+                let volume = *area * span.dx + (entering + side - leaving);
+                *area = volume.max(0.0) / span.dx;
                 lost += to_bed;
                 entering = leaving - to_bed;
             }
         }
+        self.side.fill(0.0);
         lost
     }
 
@@ -280,23 +286,22 @@ impl Span {
 
     /// Fluxes through the lower faces of the cells for a step of `dt` seconds.
     fn faces(&mut self, area: &[f64], uniform: &[Uniform], dt: f64, flux: &mut [f64]) {
-        let last = area.len() - 1;
         let mut above = None;
-        for (i, (&a, at)) in area.iter().zip(uniform).enumerate() {
+        for (i, ((&a, at), flux)) in area.iter().zip(uniform).zip(flux.iter_mut()).enumerate() {
             let before = above.replace(a);
             if at.celerity <= 0.0 {
-                flux[i] = 0.0;
+                *flux = 0.0;
                 continue;
             }
             let rise = before.map_or(0.0, |before| a - before);
-            let slope = if i == last { rise } else { van_leer(rise, area[i + 1] - a) };
+            let slope = area.get(i + 1).map_or(rise, |below| van_leer(rise, below - a));
             let free = 1.0 - at.celerity * dt / self.dx;
             // 2·D/(c·Δx·(1 − Cr)) with D = Q/(2·T·S).
             let diffusive = at.discharge / (at.top * self.channel.slope * at.celerity * self.dx * free);
             let share = (1.0 - diffusive).max(0.0) * free;
-            flux[i] = (at.discharge + 0.5 * at.celerity * share * slope.clamp(-a, a)).max(0.0);
+            *flux = (at.discharge + 0.5 * at.celerity * share * slope.clamp(-a, a)).max(0.0);
         }
-        self.outflow = flux[last] * (1.0 - self.loss);
+        self.outflow = flux.last().copied().unwrap_or(0.0) * (1.0 - self.loss);
     }
 }
 

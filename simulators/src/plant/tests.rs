@@ -217,6 +217,98 @@ fn hydropeaking_makes_the_river_below_fall_and_rise() {
     assert!(least < 1.2 && most > 4.5, "{least} to {most}");
 }
 
+#[test]
+fn a_lake_loses_what_evaporation_and_outlets_take() {
+    // A day without inflow: outlets, 0.5 for the canal's users, 0.05 of seepage, and 350 mm a year from its area, which between
+    // 715 and 763 m is (394 − 17.31)·10⁶/48 = 7.8477 km²: 0.35/365.2425 · 7.8477·10⁶ = 7 520 m³.
+    let (mut plant, mut forcing) = small();
+    forcing.inflows[0] = 0.0;
+    let before = plant.reservoir_volume(ReservoirId(0));
+    let outlets = |plant: &Plant| (0..5).map(|gate| plant.gate_flow(GateId(gate))).sum::<f64>();
+    let mut released = 0.0;
+    for _ in 0..24 * 60 {
+        plant.advance(MINUTE, &forcing);
+        released += 60.0 * outlets(&plant);
+    }
+    let lost = before - plant.reservoir_volume(ReservoirId(0)) - released;
+    let by_hand = 7_520.0 + 86_400.0 * (0.5 + 0.05);
+    assert!((lost - by_hand).abs() < 5.0, "{lost} for {by_hand}");
+}
+
+#[test]
+fn a_wetland_returns_what_it_does_not_use() {
+    // 60 000 m² at 6 mm a day use 360 m³ a day; the rest of what its gate lets in comes back.
+    let (mut plant, forcing) = small();
+    hours(&mut plant, &forcing, 24 * 30);
+    let used = plant.balance().evaporation_m3;
+    let into = plant.gate_flow(GateId(7));
+    let back = plant.marshes[0].outflow();
+    assert!(into > 0.05, "{into}");
+    assert!((into - back - 360.0 / 86_400.0).abs() < 1e-3, "{into} {back}");
+    hours(&mut plant, &forcing, 24);
+    let lake = 7.8477e6 * 0.35 / 365.2425;
+    let pond = 350.0 / 1000.0 / 365.2425 * 12_500.0;
+    assert!((plant.balance().evaporation_m3 - used - 360.0 - lake - pond).abs() < 5.0);
+}
+
+#[test]
+fn a_self_tipping_flap_lies_down_under_a_flood_and_rises_again() {
+    let mut basin = small_basin();
+    basin.stations.clear();
+    basin.gates[5] = qindan::basin::Gate {
+        kind: qindan::basin::GateKind::Flap { width_m: 18.0, leaf_m: 2.0, raised_deg: 60.0 },
+        actuation: qindan::basin::Actuation::Passive,
+        sill: testing::stage(533.4),
+        ..basin.gates[5].clone()
+    };
+    // Its raised edge stands at 533.4 + 2·sin 60° = 535.13; it begins to tip 0.2 m and lies flat 0.8 m above that.
+    let mut forcing = Forcing::dry(&basin, 5);
+    let mut plant = Plant::new(&config(basin), 7, testing::start(), &forcing);
+    hours(&mut plant, &forcing, 24);
+    assert!(plant.gate_opening(GateId(5)) < 0.05);
+    forcing.inflows[1] = 150.0;
+    hours(&mut plant, &forcing, 24);
+    let (open, level) = (plant.gate_opening(GateId(5)), plant.reservoir_level(ReservoirId(1)));
+    assert!(open > 0.3 && level < 536.0, "{open} at {level}");
+    assert!((open - ((level - 535.132 - 0.2) / 0.6).clamp(0.0, 1.0)).abs() < 0.03, "{open} at {level}");
+    assert!((plant.node_flow(NodeId(3)) / plant.node_flow(NodeId(2)) - 1.0).abs() < 0.01);
+    // Nobody commands it: its movements do not make the loop tick.
+    assert!(!plant.is_restless());
+    forcing.inflows[1] = 0.3;
+    hours(&mut plant, &forcing, 48);
+    assert!(plant.gate_opening(GateId(5)) < 0.05);
+}
+
+#[test]
+fn a_station_holds_its_pond_and_leaves_the_minimum_release() {
+    let (mut plant, mut forcing) = small();
+    forcing.inflows[1] = 6.0;
+    hours(&mut plant, &forcing, 72);
+    let (unit, level) = (plant.gate_flow(GateId(6)), plant.reservoir_level(ReservoirId(1)));
+    assert!(unit > 3.5 && (level - 535.2).abs() < 0.15, "{unit} at {level}");
+    assert!(plant.node_flow(NodeId(3)) - unit > 0.8);
+    // The river falls below the stop rule of 2.5 m³/s.
+    forcing.inflows[1] = 0.3;
+    hours(&mut plant, &forcing, 24);
+    assert!(plant.gate_flow(GateId(6)) < 0.05);
+}
+
+#[test]
+fn extra_loss_and_unmetered_water_count() {
+    let (mut plant, mut forcing) = small();
+    hours(&mut plant, &forcing, 24);
+    let before = plant.section_flow(SectionId(1));
+    forcing.lateral_extra.push((Place::Along { reach: ReachId(1), km: 3.0 }, -0.2));
+    hours(&mut plant, &forcing, 48);
+    // 12 km of 0.3 %/km below it.
+    let taken = before - plant.section_flow(SectionId(1));
+    assert!((taken - 0.2 * 0.997_f64.powi(12)).abs() < 0.01, "{taken}");
+    forcing.extra_loss = 0.002;
+    hours(&mut plant, &forcing, 96);
+    let lost = before - taken - plant.section_flow(SectionId(1));
+    assert!(lost > 0.08, "{lost}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
