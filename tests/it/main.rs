@@ -24,6 +24,7 @@ mod fixture;
 mod journal;
 mod live;
 mod modbus;
+mod model_vs_plant;
 mod moment;
 mod page;
 mod pictures;

@@ -1,11 +1,13 @@
 //! What the registers show of plant and instruments.
 
-use qindan::basin::{GateId, GateKind};
-use qindan::points::{DataType, Element, Point, PointId, Role, Table};
+use std::sync::Arc;
+
+use qindan::basin::{Gate, GateId, GateKind, MeterId};
+use qindan::points::{DataType, Element, Field, Point, PointId, Role, Table};
 use qindan::registers::{self, CodecError};
 
 use super::Devices;
-use crate::plant::{Plant, Signal};
+use crate::plant::{DriveState, Plant, Signal};
 
 /// Level of a hoist's load register at rest and while it runs, in the unit of the point. Assumed.
 const LOAD_REST: f64 = 12.0;
@@ -16,7 +18,7 @@ const LOAD_RUNNING: f64 = 38.0;
 pub(super) struct Shown {
     /// The point as a plain holding register without credibility limits, for the codec. `None` for bits.
     codec: Option<Box<Point>>,
-    /// What it showed last, so that nothing is encoded twice.
+    /// What its registers hold, as rounded there, so that nothing is encoded twice.
     last: Option<u64>,
 }
 
@@ -31,88 +33,126 @@ impl Shown {
     pub(super) fn forget(&mut self) {
         self.last = None;
     }
+
+    /// The words for `value`, unless its registers hold them already.
+    fn news(&mut self, value: f64) -> Option<Vec<u16>> {
+        let codec = self.codec.as_deref()?;
+        let raw = (value - codec.offset) / codec.scale;
+        let raw = match codec.data_type {
+            DataType::U16 | DataType::I16 | DataType::U32 | DataType::I32 | DataType::Bit => raw.round(),
+            #[expect(clippy::cast_possible_truncation, reason = "compared in the precision of the registers")]
+            DataType::F32 => f64::from(raw as f32),
+            DataType::F64 => raw,
+        };
+        let bits = Some(raw.to_bits());
+        if self.last == bits {
+            return None;
+        }
+        self.last = bits;
+        Some(words(codec, value))
+    }
 }
 
-/// What a point has to say.
-enum Say {
-    Number(f64),
-    /// The "no value" pattern, or this where there is none.
-    Nothing(f64),
-    Flag(bool),
-    /// Registers that stand as written.
-    AsWritten,
+/// Points of one gate, by how often they change.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct GatePanel {
+    /// Change with the drive or a command.
+    still: Vec<PointId>,
+    /// Change with the water.
+    live: Vec<PointId>,
+    /// The drive as `still` shows it; `None` when they must be shown anew.
+    pub(super) shows: Option<DriveState>,
+}
+
+/// Sorts the points of a field: those of meters, and those of gates by gate.
+pub(super) fn panels(field: &Field, gates: usize) -> (Vec<(PointId, MeterId)>, Vec<GatePanel>) {
+    let mut meters = Vec::new();
+    let mut panels = vec![GatePanel::default(); gates];
+    for (at, point) in field.points.iter().enumerate() {
+        match (point.element, point.role) {
+            (Element::Meter(meter), Role::Value) => meters.push((PointId(at), meter)),
+            (Element::Gate(gate), Role::Flow | Role::LevelUp | Role::LevelDown | Role::Load) => {
+                panels[gate.0].live.push(PointId(at));
+            }
+            (Element::Gate(gate), _) => panels[gate.0].still.push(PointId(at)),
+            (Element::Meter(_) | Element::None, _) => {}
+        }
+    }
+    (meters, panels)
 }
 
 impl Devices {
     pub(super) fn show(&mut self, plant: &mut Plant) {
-        let field = std::sync::Arc::clone(&self.field);
-        for (at, point) in field.points.iter().enumerate() {
-            let say = match point.element {
-                Element::Meter(meter) => match plant.sense(meter) {
-                    Signal::Value(value) => Say::Number(value),
-                    Signal::Nothing { nearest } => Say::Nothing(nearest),
-                },
-                Element::Gate(gate) => self.of_gate(plant, gate, point.role),
-                Element::None => Say::AsWritten,
-            };
-            match say {
-                Say::AsWritten => {}
-                Say::Flag(on) => self.put_flag(PointId(at), point, on),
-                Say::Number(value) => self.put(PointId(at), point, value),
-                Say::Nothing(nearest) => {
+        let field = Arc::clone(&self.field);
+        for at in 0..self.meters.len() {
+            let (id, meter) = self.meters[at];
+            let point = &field.points[id.0];
+            match plant.sense(meter) {
+                Signal::Value(value) => self.put(id, point, value),
+                Signal::Nothing { nearest } => {
                     let pattern = point.sentinels.first();
-                    let value = pattern.map_or(nearest, |raw| raw * point.scale + point.offset);
-                    self.put(PointId(at), point, value);
+                    self.put(id, point, pattern.map_or(nearest, |raw| raw * point.scale + point.offset));
                 }
+            }
+        }
+        let basin = Arc::clone(&self.basin);
+        for (at, gate) in basin.gates.iter().enumerate() {
+            let Some(drive) = plant.drive(GateId(at)) else { continue };
+            if self.panels[at].shows != Some(drive) {
+                for i in 0..self.panels[at].still.len() {
+                    let id = self.panels[at].still[i];
+                    self.show_drive(GateId(at), gate, &drive, id, &field.points[id.0]);
+                }
+                self.panels[at].shows = Some(drive);
+            }
+            for i in 0..self.panels[at].live.len() {
+                let id = self.panels[at].live[i];
+                let point = &field.points[id.0];
+                let value = if point.role == Role::Flow {
+                    plant.gate_flow(GateId(at))
+                } else if point.role == Role::LevelUp {
+                    plant.level_above(GateId(at))
+                } else if point.role == Role::LevelDown {
+                    plant.level_below(GateId(at))
+                } else {
+                    load(gate, &drive, plant.gate_flow(GateId(at)), &point.unit)
+                };
+                self.put(id, point, value);
             }
         }
     }
 
-    fn of_gate(&mut self, plant: &Plant, id: GateId, role: Role) -> Say {
-        let (Some(gate), Some(drive)) = (self.basin.gates.get(id.0), plant.drive(id)) else {
-            return Say::AsWritten;
-        };
-        let stroke = gate.stroke;
-        let position = |opening: f64| stroke.shut_at + opening * (stroke.open_at - stroke.shut_at);
-        match role {
-            Role::Position => Say::Number(position(drive.opening)),
+    fn show_drive(&mut self, id: GateId, gate: &Gate, drive: &DriveState, at: PointId, point: &Point) {
+        let position =
+            |opening: f64| gate.stroke.shut_at + opening * (gate.stroke.open_at - gate.stroke.shut_at);
+        let flag = match point.role {
+            Role::Position => return self.put(at, point, position(drive.opening)),
             // A set point that others gave shows; one written here stands bit for bit.
-            Role::Target if self.boxes.get_mut(id.0).is_some_and(|known| known.is_news(drive.setpoint)) => {
-                Say::Number(position(drive.setpoint))
+            Role::Target if self.boxes[id.0].is_news(drive.setpoint) => {
+                return self.put(at, point, position(drive.setpoint));
             }
-            Role::SequenceEcho => {
-                Say::Number(f64::from(self.boxes.get(id.0).map_or(0, |gate_box| gate_box.echo)))
-            }
-            Role::Remote => Say::Flag(drive.remote),
-            Role::Estop => Say::Flag(drive.estop),
-            Role::MovingOpen => Say::Flag(drive.moving_open),
-            Role::MovingShut => Say::Flag(drive.moving_shut),
-            Role::TopLimit => Say::Flag(drive.opening >= 1.0),
-            Role::BottomLimit => Say::Flag(drive.opening <= 0.0),
-            Role::Fault => Say::Flag(drive.fault),
-            Role::Trip => Say::Flag(drive.trip),
-            Role::Flow => Say::Number(plant.gate_flow(id)),
-            Role::LevelUp => Say::Number(plant.gate_levels(id).0),
-            Role::LevelDown => Say::Number(plant.gate_levels(id).1),
-            Role::Load => Say::Number(match gate.kind {
-                GateKind::Turbine { rated, power_kw, .. } => {
-                    power_kw * (plant.gate_flow(id) / rated.get()) * f64::from(u8::from(!drive.trip))
-                }
-                GateKind::Radial { .. }
-                | GateKind::Plane { .. }
-                | GateKind::Valve { .. }
-                | GateKind::Flap { .. } => {
-                    if drive.moving_open || drive.moving_shut {
-                        LOAD_RUNNING
-                    } else {
-                        LOAD_REST
-                    }
-                }
-            }),
-            Role::Target | Role::Value | Role::Command | Role::Watchdog | Role::Sequence | Role::Other => {
-                Say::AsWritten
-            }
-        }
+            Role::SequenceEcho => return self.put(at, point, f64::from(self.boxes[id.0].echo)),
+            Role::Remote => drive.remote,
+            Role::Estop => drive.estop,
+            Role::MovingOpen => drive.moving_open,
+            Role::MovingShut => drive.moving_shut,
+            Role::TopLimit => drive.opening >= 1.0,
+            Role::BottomLimit => drive.opening <= 0.0,
+            Role::Fault => drive.fault,
+            Role::Trip => drive.trip,
+            // As written, or not of the drive.
+            Role::Target
+            | Role::Value
+            | Role::Command
+            | Role::Watchdog
+            | Role::Sequence
+            | Role::Flow
+            | Role::LevelUp
+            | Role::LevelDown
+            | Role::Load
+            | Role::Other => return,
+        };
+        self.put_flag(at, point, flag);
     }
 
     fn put_flag(&mut self, id: PointId, point: &Point, on: bool) {
@@ -130,15 +170,26 @@ impl Devices {
 
     /// Puts a number into the registers of a point, held to what they can show.
     fn put(&mut self, id: PointId, point: &Point, value: f64) {
-        let Some(shown) = self.shown.get_mut(id.0) else { return };
-        let Some(codec) = &shown.codec else { return };
-        if shown.last == Some(value.to_bits()) {
-            return;
-        }
-        shown.last = Some(value.to_bits());
-        let words = words(codec, value);
+        let Some(words) = self.shown.get_mut(id.0).and_then(|shown| shown.news(value)) else { return };
         if let Some(unit) = self.units.get_mut(point.device.0) {
             unit.bank_mut(point.table).set(point.address, &words);
+        }
+    }
+}
+
+/// What a load register shows: power of a turbine in kW or per cent, else effort of the hoist in the unit of the point.
+fn load(gate: &Gate, drive: &DriveState, flow: f64, unit: &str) -> f64 {
+    match gate.kind {
+        GateKind::Turbine { .. } if drive.trip => 0.0,
+        GateKind::Turbine { rated, power_kw, .. } => {
+            flow / rated.get() * if unit == "kW" { power_kw } else { 100.0 }
+        }
+        GateKind::Radial { .. } | GateKind::Plane { .. } | GateKind::Valve { .. } | GateKind::Flap { .. } => {
+            if drive.moving_open || drive.moving_shut {
+                LOAD_RUNNING
+            } else {
+                LOAD_REST
+            }
         }
     }
 }

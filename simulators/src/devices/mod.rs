@@ -14,14 +14,14 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use qindan::basin::Basin;
+use qindan::basin::{Basin, MeterId};
 use qindan::config::Config;
-use qindan::points::{DeviceId, Field, LinkId, Table};
+use qindan::points::{DeviceId, Field, LinkId, PointId, Table};
 
 use crate::plant::{Plant, Plugged};
 use bank::Bank;
 use gate_box::{GateBox, Watchdog};
-use image::Shown;
+use image::{GatePanel, Shown};
 
 /// Why a device refuses a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -89,6 +89,10 @@ pub struct Devices {
     units: Vec<Unit>,
     /// By point: how it is shown, and what it showed.
     shown: Vec<Shown>,
+    /// Points that show a meter's value.
+    meters: Vec<(PointId, MeterId)>,
+    /// By gate: points that show its drive and its water.
+    panels: Vec<GatePanel>,
     /// By gate.
     boxes: Vec<GateBox>,
     watchdogs: Vec<Watchdog>,
@@ -118,7 +122,10 @@ impl Devices {
                 holding: bank(Table::Holding),
             }
         };
+        let (meters, panels) = image::panels(field, config.basin.gates.len());
         Self {
+            meters,
+            panels,
             units: (0..field.devices.len()).map(unit).collect(),
             shown: field.points.iter().map(Shown::new).collect(),
             boxes: vec![GateBox::default(); config.basin.gates.len()],

@@ -191,6 +191,16 @@ impl Marsh {
         self.rated * share * share.sqrt()
     }
 
+    /// Fills it to where its outlet passes what comes and is not used. One without an outlet stays as it is.
+    pub(crate) fn settle(&mut self) {
+        if self.returns_to == Site::Outside {
+            return;
+        }
+        let share = (self.inflow - self.consumption).max(0.0) / self.rated;
+        let level = self.crest + self.rated_head * share.cbrt() * share.cbrt();
+        self.volume = ((level - self.floor) * self.area).max(0.0);
+    }
+
     /// What an open side inlet takes from a river of `depth` m, m³/s.
     pub(crate) fn side_inflow(&self, depth: f64) -> f64 {
         let Some((_, sill)) = self.side_inlet else { return 0.0 };

@@ -117,8 +117,8 @@ pub struct Plant {
 
 impl Plant {
     /// A river at rest at `utc`: gates at their configured initial opening, channels in steady state for `forcing`, ponds
-    /// at the level at which they pass on what comes (at their initial level if there is none), reservoirs at their
-    /// initial level, wetlands at their target. `seed` decides the noise of the meters.
+    /// and wetlands at the level at which they pass on what comes (at their initial or target level if there is none),
+    /// reservoirs at their initial level. `seed` decides the noise of the meters.
     pub fn new(config: &Config, seed: u64, utc: Timestamp, forcing: &Forcing) -> Self {
         let basin = Arc::clone(&config.basin);
         let river = River::new(&basin);

@@ -91,11 +91,6 @@ impl River {
         }
     }
 
-    /// Number of cells.
-    pub(crate) fn cells(&self) -> usize {
-        self.area.len()
-    }
-
     pub(crate) fn span(&self, reach: ReachId) -> Option<&Span> {
         self.spans.get(reach.0)?.as_ref()
     }
@@ -155,6 +150,11 @@ impl River {
                 *spare = (area * span.dx - flux * dt).max(0.0);
             }
         }
+    }
+
+    /// Added from the side since the step began, m³ by cell.
+    pub(crate) fn side(&self) -> &[f64] {
+        &self.side
     }
 
     /// Holds the water still: outflows as they stand, plenty to take. For the search of the steady state only.

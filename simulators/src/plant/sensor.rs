@@ -14,10 +14,13 @@ const KNOT_S: u64 = 86_400 / KNOTS;
 /// Brings the slow error to unit variance: 11 of 12 knots are free, less their mean, with straight lines between,
 /// which keep two thirds: 1/√(11/12 · 10/11 · 2/3).
 const SLOW_GAIN: f64 = 1.341_640_786;
-/// Share of the error variance that is slow.
-const SLOW: f64 = 0.8;
+/// Share of the standard deviation that is slow and new every second: √(4/5) and √(1/5).
+const SLOW_SHARE: f64 = 0.894_427_191;
+const QUICK_SHARE: f64 = 0.447_213_595;
 /// Radar velocity meters show nothing below this mean velocity, m/s. Source: product sheets, 0.10 to 0.15.
 pub(crate) const RADAR_LEAST_MS: f64 = 0.12;
+/// √3.
+const ROOT_3: f64 = 1.732_050_807_568_877_2;
 /// Resolution of level meters, m. Source: pressure and radar level gauges transmit millimetres.
 const LEVEL_STEP_M: f64 = 0.001;
 
@@ -62,7 +65,7 @@ pub(crate) struct Sensor {
     step: f64,
     /// Time constant of its damping, s.
     damping: f64,
-    needs_velocity: bool,
+    pub(crate) needs_velocity: bool,
     pub(crate) fault: MeterFault,
     /// Damped truth and when, s.
     memory: Option<(f64, f64)>,
@@ -135,7 +138,7 @@ impl Sensor {
         let share = (second % KNOT_S) as f64 / KNOT_S as f64;
         let slow = from + (to - from) * share;
         let quick = normal(self.key ^ mix(second ^ 0x5157));
-        SLOW.sqrt() * SLOW_GAIN * slow + (1.0 - SLOW).sqrt() * quick
+        SLOW_SHARE * SLOW_GAIN * slow + QUICK_SHARE * quick
     }
 
     /// A knot of the slow error: zero at midnight, the others less their mean, so that a day's mean is zero and days
@@ -158,7 +161,7 @@ fn damping(principle: &str, is_level: bool) -> f64 {
     match principle {
         _ if is_level => 10.0,
         "transit_time" | "mag" | "electromagnetic" => 4.0,
-        "parshall" | "weir" => 8.0,
+        "parshall" | "weir" | "compound_weir" | "ultrasonic_channel" => 8.0,
         "radar_velocity" | "h_adcp" | "adcp" => 60.0,
         _ => 20.0,
     }
@@ -175,8 +178,9 @@ pub(crate) fn mix(x: u64) -> u64 {
 /// A number from nearly the normal distribution: sum of four even ones (Irwin–Hall), within ±3.5.
 fn normal(key: u64) -> f64 {
     let bits = mix(key);
-    let parts =
-        [0, 16, 32, 48].map(|shift| f64::from(u16::try_from((bits >> shift) & 0xFFFF).unwrap_or(0)) + 0.5);
+    let sum = (bits & 0xFFFF) + ((bits >> 16) & 0xFFFF) + ((bits >> 32) & 0xFFFF) + (bits >> 48);
+    #[expect(clippy::cast_precision_loss, reason = "at most 18 bits")]
+    let mean_two = (sum as f64 + 2.0) / 65_536.0;
     // Mean 2, variance 4/12.
-    (parts.iter().sum::<f64>() / 65_536.0 - 2.0) * 3.0_f64.sqrt()
+    (mean_two - 2.0) * ROOT_3
 }

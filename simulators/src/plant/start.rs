@@ -103,39 +103,10 @@ impl Plant {
         self.storage_at_start = self.storage();
     }
 
-    /// One pass of steady flow: a second of everything, with each reach passing on at once what entered it.
+    /// One pass of steady flow: what joined and left the cells in the still second of the pass before, and each reach passing
+    /// on at once what enters it.
     fn settling_pass(&mut self, forcing: &Forcing) {
-        let mut side = vec![0.0; self.river.cells()];
-        for (at, (from, _)) in self.sites.intakes.iter().enumerate() {
-            if let Site::Cell(cell) = from {
-                side[*cell] -= forcing.intakes.get(at).copied().unwrap_or(0.0).max(0.0);
-            }
-        }
-        for (at, parts) in self.sites.inflows.iter().enumerate() {
-            for (site, share) in parts {
-                if let Site::Cell(cell) = site {
-                    side[*cell] += forcing.inflows.get(at).copied().unwrap_or(0.0).max(0.0) * share;
-                }
-            }
-        }
-        for (place, flow) in &forcing.lateral_extra {
-            if let Site::Cell(cell) = Site::of(&self.basin, &self.river, *place) {
-                side[cell] += flow;
-            }
-        }
-        for (at, passage) in self.sites.gates.iter().enumerate() {
-            if let Site::Cell(cell) = passage.from {
-                side[cell] -= self.gate_flow[at];
-            }
-            if let Site::Cell(cell) = passage.to {
-                side[cell] += self.gate_flow[at];
-            }
-        }
-        for marsh in &self.marshes {
-            if let Site::Cell(cell) = marsh.returns_to {
-                side[cell] += marsh.outflow();
-            }
-        }
+        let side = self.river.side().to_vec();
         for reach in 0..self.basin.reaches.len() {
             let entering = self.entering(ReachId(reach));
             match &mut self.pipes[reach] {
@@ -144,6 +115,7 @@ impl Plant {
             }
         }
         self.balance_ponds();
+        self.marshes.iter_mut().for_each(Marsh::settle);
         self.still_second(forcing);
     }
 

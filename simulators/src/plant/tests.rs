@@ -271,7 +271,8 @@ fn a_self_tipping_flap_lies_down_under_a_flood_and_rises_again() {
     let (open, level) = (plant.gate_opening(GateId(5)), plant.reservoir_level(ReservoirId(1)));
     assert!(open > 0.3 && level < 536.0, "{open} at {level}");
     assert!((open - ((level - 535.132 - 0.2) / 0.6).clamp(0.0, 1.0)).abs() < 0.03, "{open} at {level}");
-    assert!((plant.node_flow(NodeId(3)) / plant.node_flow(NodeId(2)) - 1.0).abs() < 0.01);
+    // It hunts within its friction.
+    assert!((plant.node_flow(NodeId(3)) / plant.node_flow(NodeId(2)) - 1.0).abs() < 0.05);
     // Nobody commands it: its movements do not make the loop tick.
     assert!(!plant.is_restless());
     forcing.inflows[1] = 0.3;

@@ -168,14 +168,20 @@ impl Plant {
         })
     }
 
-    /// Levels above and below a gate, m.
-    pub fn gate_levels(&self, gate: GateId) -> (f64, f64) {
-        let (Some(spec), Some(passage)) = (self.basin.gates.get(gate.0), self.sites.gates.get(gate.0)) else {
-            return (0.0, 0.0);
-        };
-        let down = self.tailwater(passage.to, foot(spec));
-        let up = self.headwater(passage.from, spec.sill.get());
-        (up, if down.is_finite() { down } else { foot(spec) })
+    /// Level above a gate, m.
+    pub fn level_above(&self, gate: GateId) -> f64 {
+        match (self.basin.gates.get(gate.0), self.sites.gates.get(gate.0)) {
+            (Some(spec), Some(passage)) => self.headwater(passage.from, spec.sill.get()),
+            (None, _) | (_, None) => 0.0,
+        }
+    }
+
+    /// Level below a gate, m; its foot where its water leaves the basin.
+    pub fn level_below(&self, gate: GateId) -> f64 {
+        match (self.basin.gates.get(gate.0), self.sites.gates.get(gate.0)) {
+            (Some(spec), Some(passage)) => self.tailwater(passage.to, foot(spec)).max(foot(spec)),
+            (None, _) | (_, None) => 0.0,
+        }
     }
 
     /// What a perfect instrument in the place of a meter would show.
@@ -194,17 +200,18 @@ impl Plant {
     /// What a meter shows now, with its class noise, damping and faults.
     pub fn sense(&mut self, meter: MeterId) -> Signal {
         let truth = self.meter_truth(meter);
-        let (time, utc) = self.now();
-        let site = self.probes.get(meter.0).map_or(Site::Outside, |probe| probe.site);
-        let velocity = match site {
-            Site::Cell(cell) => Some(self.river.velocity(cell)),
-            Site::Node(node) => self.sites.junctions[node].cell.map(|cell| self.river.velocity(cell)),
-            Site::Body(_) | Site::Wetland(_) | Site::Outside => None,
+        let (Some(sensor), Some(probe)) = (self.sensors.get_mut(meter.0), self.probes.get(meter.0)) else {
+            return Signal::Nothing { nearest: 0.0 };
         };
-        match self.sensors.get_mut(meter.0) {
-            Some(sensor) => sensor.sense(truth, time.as_secs_f64(), utc.as_second(), velocity),
-            None => Signal::Nothing { nearest: 0.0 },
-        }
+        let velocity = match probe.site {
+            Site::Cell(cell) if sensor.needs_velocity => Some(self.river.velocity(cell)),
+            Site::Node(node) if sensor.needs_velocity => {
+                self.sites.junctions[node].cell.map(|cell| self.river.velocity(cell))
+            }
+            Site::Cell(_) | Site::Node(_) | Site::Body(_) | Site::Wetland(_) | Site::Outside => None,
+        };
+        let utc = self.start.as_second().saturating_add_unsigned(self.time.as_secs());
+        sensor.sense(truth, self.time.as_secs_f64(), utc, velocity)
     }
 
     /// How a device answers.
