@@ -245,7 +245,7 @@ impl Devices {
             return;
         }
         gate_box.echo = gate_box.sequence;
-        self.panels[gate.0].shows = None;
+        self.panels.look_again(gate);
         if word == GO {
             // The target register stands as written.
             gate_box.known = plant.drive(gate).map(|drive| drive.setpoint.to_bits());

@@ -13,6 +13,10 @@ use crate::plant::{DriveState, Plant, Signal};
 const LOAD_REST: f64 = 12.0;
 const LOAD_RUNNING: f64 = 38.0;
 
+/// Signal quality of a meter in order and of one that is not, per cent. Assumed.
+const SIGNAL_SOUND: f64 = 96.0;
+const SIGNAL_FAULTY: f64 = 41.0;
+
 /// A point as its device shows it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Shown {
@@ -55,22 +59,43 @@ impl Shown {
 
 /// Points of one gate, by how often they change.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct GatePanel {
+struct GatePanel {
     /// Change with the drive or a command.
     still: Vec<PointId>,
     /// Change with the water.
     live: Vec<PointId>,
     /// The drive as `still` shows it; `None` when they must be shown anew.
-    pub(super) shows: Option<DriveState>,
+    shows: Option<DriveState>,
 }
 
-/// Sorts the points of a field: those of meters, and those of gates by gate.
-pub(super) fn panels(field: &Field, gates: usize) -> (Vec<(PointId, MeterId)>, Vec<GatePanel>) {
-    let mut meters = Vec::new();
+/// Points of meters and gates, sorted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Panels {
+    /// Values of meters.
+    values: Vec<(PointId, MeterId)>,
+    /// What else a meter's device shows: velocity, depth, signal.
+    beside: Vec<(PointId, MeterId)>,
+    /// By gate.
+    gates: Vec<GatePanel>,
+}
+
+impl Panels {
+    /// Everything the box of a gate shows is shown anew.
+    pub(super) fn look_again(&mut self, gate: GateId) {
+        if let Some(panel) = self.gates.get_mut(gate.0) {
+            panel.shows = None;
+        }
+    }
+}
+
+/// Sorts the points of a field.
+pub(super) fn panels(field: &Field, gates: usize) -> Panels {
+    let (mut values, mut beside) = (Vec::new(), Vec::new());
     let mut panels = vec![GatePanel::default(); gates];
     for (at, point) in field.points.iter().enumerate() {
         match (point.element, point.role) {
-            (Element::Meter(meter), Role::Value) => meters.push((PointId(at), meter)),
+            (Element::Meter(meter), Role::Value) => values.push((PointId(at), meter)),
+            (Element::Meter(meter), Role::Other) => beside.push((PointId(at), meter)),
             (Element::Gate(gate), Role::Flow | Role::LevelUp | Role::LevelDown | Role::Load) => {
                 panels[gate.0].live.push(PointId(at));
             }
@@ -78,14 +103,14 @@ pub(super) fn panels(field: &Field, gates: usize) -> (Vec<(PointId, MeterId)>, V
             (Element::Meter(_) | Element::None, _) => {}
         }
     }
-    (meters, panels)
+    Panels { values, beside, gates: panels }
 }
 
 impl Devices {
     pub(super) fn show(&mut self, plant: &mut Plant) {
         let field = Arc::clone(&self.field);
-        for at in 0..self.meters.len() {
-            let (id, meter) = self.meters[at];
+        for at in 0..self.panels.values.len() {
+            let (id, meter) = self.panels.values[at];
             let point = &field.points[id.0];
             match plant.sense(meter) {
                 Signal::Value(value) => self.put(id, point, value),
@@ -95,18 +120,31 @@ impl Devices {
                 }
             }
         }
+        for at in 0..self.panels.beside.len() {
+            let (id, meter) = self.panels.beside[at];
+            let point = &field.points[id.0];
+            let (velocity, depth) = plant.meter_surroundings(meter);
+            let value = match point.unit.as_str() {
+                "m/s" => velocity,
+                "m" => depth,
+                "%" if plant.meter_is_sound(meter) => SIGNAL_SOUND,
+                "%" => SIGNAL_FAULTY,
+                _ => continue,
+            };
+            self.put(id, point, value);
+        }
         let basin = Arc::clone(&self.basin);
         for (at, gate) in basin.gates.iter().enumerate() {
             let Some(drive) = plant.drive(GateId(at)) else { continue };
-            if self.panels[at].shows != Some(drive) {
-                for i in 0..self.panels[at].still.len() {
-                    let id = self.panels[at].still[i];
+            if self.panels.gates[at].shows != Some(drive) {
+                for i in 0..self.panels.gates[at].still.len() {
+                    let id = self.panels.gates[at].still[i];
                     self.show_drive(GateId(at), gate, &drive, id, &field.points[id.0]);
                 }
-                self.panels[at].shows = Some(drive);
+                self.panels.gates[at].shows = Some(drive);
             }
-            for i in 0..self.panels[at].live.len() {
-                let id = self.panels[at].live[i];
+            for i in 0..self.panels.gates[at].live.len() {
+                let id = self.panels.gates[at].live[i];
                 let point = &field.points[id.0];
                 let value = if point.role == Role::Flow {
                     plant.gate_flow(GateId(at))
@@ -140,6 +178,11 @@ impl Devices {
             Role::BottomLimit => drive.opening <= 0.0,
             Role::Fault => drive.fault,
             Role::Trip => drive.trip,
+            // A lamp of the box: the motor turns, the unit runs.
+            Role::Other if point.data_type == DataType::Bit => {
+                let runs = matches!(gate.kind, GateKind::Turbine { .. }) && drive.opening > 0.0;
+                runs || drive.moving_open || drive.moving_shut
+            }
             // As written, or not of the drive.
             Role::Target
             | Role::Value

@@ -14,14 +14,14 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use qindan::basin::{Basin, MeterId};
+use qindan::basin::Basin;
 use qindan::config::Config;
-use qindan::points::{DeviceId, Field, LinkId, PointId, Table};
+use qindan::points::{DeviceId, Field, LinkId, Table};
 
 use crate::plant::{Plant, Plugged};
 use bank::Bank;
 use gate_box::{GateBox, Watchdog};
-use image::{GatePanel, Shown};
+use image::{Panels, Shown};
 
 /// Why a device refuses a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -89,10 +89,7 @@ pub struct Devices {
     units: Vec<Unit>,
     /// By point: how it is shown, and what it showed.
     shown: Vec<Shown>,
-    /// Points that show a meter's value.
-    meters: Vec<(PointId, MeterId)>,
-    /// By gate: points that show its drive and its water.
-    panels: Vec<GatePanel>,
+    panels: Panels,
     /// By gate.
     boxes: Vec<GateBox>,
     watchdogs: Vec<Watchdog>,
@@ -122,10 +119,8 @@ impl Devices {
                 holding: bank(Table::Holding),
             }
         };
-        let (meters, panels) = image::panels(field, config.basin.gates.len());
         Self {
-            meters,
-            panels,
+            panels: image::panels(field, config.basin.gates.len()),
             units: (0..field.devices.len()).map(unit).collect(),
             shown: field.points.iter().map(Shown::new).collect(),
             boxes: vec![GateBox::default(); config.basin.gates.len()],

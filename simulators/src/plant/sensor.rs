@@ -184,3 +184,75 @@ fn normal(key: u64) -> f64 {
     // Mean 2, variance 4/12.
     (mean_two - 2.0) * ROOT_3
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::meter;
+    use qindan::basin::Place;
+
+    fn sensor(principle: &str, kind: MeterKind) -> Sensor {
+        let spec = Meter { principle: principle.into(), ..meter("m", kind, Place::Outside, &[]) };
+        Sensor::new(&spec, 7, 0)
+    }
+
+    fn exact(principle: &str, kind: MeterKind) -> Sensor {
+        Sensor { relative: 0.0, absolute: 0.0, ..sensor(principle, kind) }
+    }
+
+    #[test]
+    fn a_damped_meter_has_shown_two_thirds_of_a_step_after_its_time_constant() {
+        // 20 s in steps of one: 1 − (20/21)^20 = 0.6231.
+        let mut meter = exact("rating_curve", MeterKind::RiverFlow);
+        meter.sense(1.0, 0.0, 0, None);
+        let shown = (1..=20).map(|s| meter.sense(2.0, f64::from(s), 0, None)).last().unwrap();
+        let Signal::Value(value) = shown else { panic!("{shown:?}") };
+        assert!((value - 1.6231).abs() < 1e-3, "{value}");
+    }
+
+    #[test]
+    fn radar_shows_nothing_in_slow_water() {
+        let mut meter = exact("radar_velocity", MeterKind::RiverFlow);
+        assert_eq!(meter.sense(1.0, 0.0, 0, Some(0.30)), Signal::Value(1.0));
+        assert_eq!(meter.sense(1.0, 1.0, 0, Some(0.11)), Signal::Nothing { nearest: 0.05 });
+    }
+
+    #[test]
+    fn outside_its_range_a_meter_shows_nothing() {
+        let mut low = exact("rating_curve", MeterKind::RiverFlow);
+        assert_eq!(low.sense(0.04, 0.0, 0, None), Signal::Nothing { nearest: 0.05 });
+        let mut high = exact("rating_curve", MeterKind::RiverFlow);
+        assert_eq!(high.sense(4001.0, 0.0, 0, None), Signal::Nothing { nearest: 4000.0 });
+    }
+
+    #[test]
+    fn levels_come_in_millimetres() {
+        let mut level = sensor("pressure", MeterKind::Level);
+        let Signal::Value(value) = level.sense(742.123_456, 0.0, 4000, None) else { panic!() };
+        assert!((value * 1000.0 - (value * 1000.0).round()).abs() < 1e-6 && (value - 742.123).abs() < 0.03);
+    }
+
+    #[test]
+    fn the_error_does_not_depend_on_how_often_one_looks() {
+        let (mut often, mut once) =
+            (sensor("mag", MeterKind::RiverFlow), sensor("mag", MeterKind::RiverFlow));
+        let seen = (0..=5000_i32).map(|s| often.sense(2.0, f64::from(s), i64::from(s), None)).last();
+        once.sense(2.0, 0.0, 0, None);
+        assert_eq!(seen, Some(once.sense(2.0, 5000.0, 5000, None)));
+    }
+
+    #[test]
+    fn the_slow_error_joins_over_midnight_and_has_no_mean() {
+        let mut meter = sensor("mag", MeterKind::RiverFlow);
+        let day = 20_575;
+        for at in [day * 12, (day + 1) * 12] {
+            assert!(meter.knot(at).abs() < 1e-12);
+        }
+        let mean = (0..12).map(|knot| meter.knot(day * 12 + knot)).sum::<f64>() / 12.0;
+        assert!(mean.abs() < 1e-12);
+        let before = meter.noise(86_400 * 20_576 - 1);
+        let after = meter.noise(86_400 * 20_576);
+        // Only what is new every second is left.
+        assert!(before.abs().max(after.abs()) < 3.5 * QUICK_SHARE + 0.01);
+    }
+}

@@ -214,6 +214,16 @@ impl Plant {
         sensor.sense(truth, self.time.as_secs_f64(), utc, velocity)
     }
 
+    /// Mean velocity (m/s) and depth (m) of the river where a meter stands; zero away from open channels.
+    pub fn meter_surroundings(&self, meter: MeterId) -> (f64, f64) {
+        let cell = match self.probes.get(meter.0).map(|probe| probe.site) {
+            Some(Site::Cell(cell)) => Some(cell),
+            Some(Site::Node(node)) => self.sites.junctions[node].cell,
+            Some(Site::Body(_) | Site::Wetland(_) | Site::Outside) | None => None,
+        };
+        cell.map_or((0.0, 0.0), |cell| (self.river.velocity(cell), self.river.depth(cell)))
+    }
+
     /// How a device answers.
     pub fn plugged(&self, device: DeviceId) -> Plugged {
         self.plugged.get(device.0).copied().unwrap_or_default()
