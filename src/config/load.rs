@@ -52,6 +52,17 @@ const SERVICE_KEYS: [&str; 1] = ["service"];
 ///
 /// Everything that is wrong with it, at once. A folder with a problem is never partly used or corrected.
 pub fn load(folder: &Path) -> Result<Config, Problems> {
+    if !folder.is_dir() {
+        let problem = Problem {
+            file: folder.display().to_string(),
+            line: None,
+            key: String::new(),
+            value: None,
+            what: "is no folder".into(),
+            remedy: format!("name the folder that has {}", FILES.join(", ")),
+        };
+        return Err(Problems::new(vec![problem], Vec::new()));
+    }
     let problems = RefCell::new(Vec::new());
     let name = |file: &str| folder.join(file).display().to_string();
     let names = FILES.map(name);
@@ -349,8 +360,10 @@ fn field<'a>(
     };
     let wiring = wiring::wiring(names.gates.len(), names.meters.len(), &points);
     let classes = classes?;
+    let links = links?;
     let whole = Whole {
         elements,
+        links: &links,
         wiring: &wiring,
         devices: &devices,
         classes: &classes,
@@ -360,7 +373,7 @@ fn field<'a>(
     };
     whole.complete();
     let points = points.into_iter().map(|(point, _)| point).collect();
-    Some(Field { links: links?, devices, points, classes, wiring })
+    Some(Field { links, devices, points, classes, wiring })
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -149,6 +149,14 @@ fn a_missing_file_is_named_and_what_stands_in_it_is_not_missed() {
 }
 
 #[test]
+fn a_folder_that_is_not_there_is_one_problem() {
+    let problems = config::load(Path::new("no/such/basin")).unwrap_err().to_string();
+    let wanted = "no/such/basin  is no folder; name the folder that has basin.toml, devices.toml, schedules.toml, \
+                  service.toml\n1 problem; nothing was started";
+    assert_eq!(problems, wanted);
+}
+
+#[test]
 fn text_that_is_not_utf_8_is_named_with_its_line() {
     let mut texts = shipped().map(String::into_bytes);
     let at = texts[3].windows(4).position(|part| part == b"true").unwrap();

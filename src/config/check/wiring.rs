@@ -13,7 +13,7 @@ use super::names::Names;
 use super::registers::{self, Owner, Seat, Spots};
 use crate::basin::{Actuation, Gate, GateId, Meter, MeterId};
 use crate::points::{
-    DataType, Device, DeviceId, Element, GatePoints, Point, PointId, Role, ScanClass, Wiring,
+    DataType, Device, DeviceId, Element, GatePoints, Link, LinkId, Point, PointId, Role, ScanClass, Wiring,
 };
 
 /// Scans after which a value counts as stale.
@@ -338,6 +338,7 @@ fn overlaps(points: &[Placed<'_>]) {
 pub(in crate::config) struct Whole<'b, 'a> {
     pub(in crate::config) elements: Elements<'b>,
     pub(in crate::config) wiring: &'b Wiring,
+    pub(in crate::config) links: &'b [Link],
     pub(in crate::config) devices: &'b [Device],
     pub(in crate::config) classes: &'b [ScanClass],
     pub(in crate::config) points: &'b [Placed<'a>],
@@ -347,7 +348,7 @@ pub(in crate::config) struct Whole<'b, 'a> {
 
 impl Whole<'_, '_> {
     /// Elements that need points and have none, values given up before they are stale, drives without their
-    /// registers, watchdogs that nobody feeds.
+    /// registers, watchdogs that nobody feeds, links to nobody.
     pub(in crate::config) fn complete(&self) {
         for (meter, point) in self.elements.meters.iter().zip(&self.wiring.meters) {
             if let Some(meter) = meter {
@@ -361,6 +362,12 @@ impl Whole<'_, '_> {
         }
         for (at, device) in self.devices.iter().enumerate() {
             self.device(DeviceId(at), device);
+        }
+        for (at, link) in self.links.iter().enumerate() {
+            if !self.devices.iter().any(|device| device.link == LinkId(at)) {
+                let spot = self.field.entry("link", &link.id);
+                spot.complain("has no devices behind it", "name it in a device, or remove it");
+            }
         }
     }
 
