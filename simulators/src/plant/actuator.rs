@@ -220,7 +220,7 @@ impl Actuator {
             self.travel += before - self.position;
             return 0.5 * (before + self.position);
         }
-        if self.goal.is_none() {
+        if self.goal.is_none() || self.estop {
             self.since += dt;
             return before;
         }
@@ -380,6 +380,16 @@ mod tests {
             run(&mut valve, 100);
             assert!((valve.position - 0.3).abs() < 1e-9 && !valve.command(0.5));
         }
+    }
+
+    #[test]
+    fn nobody_moves_it_while_the_emergency_stop_is_pressed() {
+        let mut valve = valve();
+        valve.place(0.2);
+        valve.press_estop(true);
+        valve.drive(0.8);
+        run(&mut valve, 60);
+        assert!((valve.position - 0.2).abs() < 1e-12 && !valve.is_busy());
     }
 
     #[test]
