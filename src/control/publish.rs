@@ -74,7 +74,8 @@ impl Controller {
         let ahead = path.map_or_else(Vec::new, |at| self.forecast(at, now));
         let (forecast, forecast_band): (Vec<_>, Vec<_>) = ahead.into_iter().unzip();
         let forecast_min = forecast.iter().copied().min_by(|a, b| a.1.get().total_cmp(&b.1.get()));
-        let estimate = forecast.first().map_or(UNKNOWN, |(_, flow)| Estimate {
+        let present = forecast.first().filter(|(ahead, _)| *ahead == 0.0);
+        let estimate = present.map_or(UNKNOWN, |(_, flow)| Estimate {
             flow: Some(*flow),
             quality: Quality::Substituted,
             reason: Some(Reason::Estimated),

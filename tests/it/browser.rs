@@ -176,14 +176,21 @@ impl Browser {
 
     /// Presses the mouse on an element for some time.
     pub(crate) async fn press(&self, id: &str, hold: Duration) {
-        let found = self.wait(&of(id)).await;
+        self.run(&format!("{}?.scrollIntoView({{ block: 'nearest' }})", of(id))).await;
+        // A page that still moves would be pressed beside the mark.
+        let still = format!(
+            "(() => {{ const el = {}; if (!el) return null; const r = el.getBoundingClientRect();
+               const at = `${{r.x}} ${{r.y}}`; const same = window.restingAt === at; window.restingAt = at;
+               return same && el }})()",
+            of(id)
+        );
+        let found = self.wait(&still).await;
         let pointer = json!({ "type": "pointer", "id": "mouse", "actions": [
             { "type": "pointerMove", "duration": 0, "origin": found, "x": 0, "y": 0 },
             { "type": "pointerDown", "button": 0 },
             { "type": "pause", "duration": hold.as_millis() },
             { "type": "pointerUp", "button": 0 },
         ] });
-        self.run(&format!("{}.scrollIntoView({{ block: 'nearest' }})", of(id))).await;
         self.post("/actions", json!({ "actions": [pointer] })).await;
     }
 

@@ -255,6 +255,28 @@ async fn modes_and_alarms_take_their_acts() {
 }
 
 #[tokio::test]
+async fn a_crowd_of_alarms_shares_an_entry() {
+    let _turn = TURN.lock().await;
+    let (service, browser, _) = small_page().await;
+    service.change(|s| {
+        let lost = |k: usize| AlarmStatus {
+            key: format!("A11:site{k}"),
+            id: "A11".into(),
+            element: format!("site{k}"),
+            acknowledged: false,
+            ..s.alarms[1].clone()
+        };
+        s.alarms = (0..5).map(lost).chain(s.alarms.iter().cloned()).collect();
+    });
+    browser.says("alarm-A11:*", "5 处").await;
+    assert!(browser.text("alarm-A11:*").await.contains("site0、site1、site2"));
+    browser.says("alarm-A05:v1", "闸门未到位").await;
+    browser.click("ack-A11:*").await;
+    browser.says("alarm-A11:*", "已确认").await;
+    assert_eq!(service.acts().len(), 5);
+}
+
+#[tokio::test]
 async fn words_from_outside_stay_words() {
     let _turn = TURN.lock().await;
     let mut config = fixture::small();

@@ -45,6 +45,11 @@ pub(super) fn document(config: &Config) -> Value {
         "intakes": list(basin.intakes.iter().map(intake).collect()),
         "wetlands": list(basin.wetlands.iter().map(wetland).collect()),
         "transfers": list(basin.transfers.iter().map(transfer).collect()),
+        "links": list(config.field.links.iter().enumerate().map(|(at, link)| json!({
+            "id": link.id, "address": link.address.to_string(),
+            "devices": config.field.devices.iter().filter(|device| device.link.0 == at)
+                .map(|device| &device.name).collect::<Vec<_>>(),
+        })).collect()),
         "control": {
             "dead_band_m3s": basin.control.dead_band,
             "min_action_m3s": basin.control.min_action,

@@ -28,6 +28,29 @@ export function detailOf(basin, alarm) {
   return parts.filter(Boolean).join(t("sep"));
 }
 
+/** From this many on, alarms of one kind share an entry: a lost network must not bury the rest. */
+const CROWD = 4;
+
+/** What an alarm is about, by name. */
+function placeOf(basin, alarm) {
+  if (alarm.detail?.name) return named(alarm.detail.name);
+  const link = alarm.id === "A11" && basin.links.find((l) => l.id === alarm.element);
+  if (!link) return elementName(basin, alarm.element);
+  const names = link.devices.map(named);
+  return names.length > 2 ? `${names[0]} +${names.length - 1}` : names.join(t("sep"));
+}
+
+/** Open alarms in the order of their entries: alone, or many of a kind. */
+function entriesOf(alarms) {
+  const entries = new Map();
+  for (const alarm of alarms) {
+    const kind = alarms.filter((other) => other.id === alarm.id);
+    if (kind.length < CROWD) entries.set(alarm.key, [alarm]);
+    else entries.set(`${alarm.id}:*`, kind);
+  }
+  return entries;
+}
+
 export function buildAlarms(basin, pick) {
   const list = h("ol", { class: "alarm-list" });
   const count = h("span", { class: "note", tid: "alarm-total" });
@@ -36,57 +59,68 @@ export function buildAlarms(basin, pick) {
   const el = panel("alarms", t("alarms"), null, count, list, said, urgent);
   let shown = new Map();
 
-  async function acknowledge(alarm) {
-    const answer = await act("acknowledge", { request: requestId(), alarm: alarm.key });
-    text(said, answer.ok ? "" : answer.body.error || t("refused"));
+  async function acknowledge(alarms) {
+    for (const alarm of alarms.filter((a) => !a.acknowledged)) {
+      const answer = await act("acknowledge", { request: requestId(), alarm: alarm.key });
+      text(said, answer.ok ? "" : answer.body.error || t("refused"));
+      if (!answer.ok) return;
+    }
   }
 
-  function item(alarm) {
+  function item(key, [alarm]) {
     const say = words(alarm);
-    const gate = basin.gates.findIndex((g) => g.id === alarm.element);
-    const named_ = alarm.detail?.name ? named(alarm.detail.name) : elementName(basin, alarm.element);
+    let now = [alarm];
+    const place = h("span", {});
     const since = h("span", { class: "since" });
     const detail = h("p", { class: "detail" });
-    const state = h("span", {});
-    const ack = h("button", { type: "button", class: "command", tid: `ack-${alarm.key}`, on: { click: () => acknowledge(alarm) } }, t("ack"));
-    const open = gate >= 0 && h("button", { type: "button", on: { click: () => pick(gate) } }, t("faceplate"));
-    const more = h("details", {}, h("summary", {}, h("h3", {}, say("title"), named_ && h("span", {}, `${t("sep")}${named_}`)), since),
+    const ack = h("button", { type: "button", class: "command", tid: `ack-${key}`, on: { click: () => acknowledge(now) } });
+    const gate = basin.gates.findIndex((g) => g.id === alarm.element);
+    const open = h("button", { type: "button", on: { click: () => pick(gate) } }, t("faceplate"));
+    const more = h("details", {}, h("summary", {}, h("h3", {}, say("title"), place), since),
       h("div", { class: "more" }, detail, ...["consequence", "cause"].filter((part) => say(part) !== "–")
         .map((part) => h("p", {}, h("span", {}, `${t(part)}${t("colon")}`), say(part)))));
-    const node = h("li", { class: "alarm", tid: `alarm-${alarm.key}` }, glyph(alarm.priority, `${t("alarms_word")} ${alarm.priority}`), more,
+    const node = h("li", { class: "alarm", tid: `alarm-${key}` }, glyph(alarm.priority, `${t("alarms_word")} ${alarm.priority}`), more,
       h("p", { class: "do" }, h("b", {}, say("action")), h("span", {}, open, ack)));
     let fresh = null;
-    return { node, update(now, now_s) {
-      text(since, `${moment(now.since_s, now_s)}${t("sep")}`);
-      since.append(state);
-      text(state, t(!now.active ? "returned" : now.acknowledged ? "acked" : "new_alarm"));
-      const numbers = detailOf(basin, now);
+    return { node, update(alarms, now_s) {
+      now = alarms;
+      const unseen = alarms.filter((a) => !a.acknowledged).length;
+      const alone = alarms.length === 1;
+      const where = alone ? placeOf(basin, alarms[0]) : t("places", { n: alarms.length });
+      text(place, where ? `${t("sep")}${where}` : "");
+      const state = t(unseen > 0 ? (alarms.some((a) => a.active) ? "new_alarm" : "returned") : "acked");
+      text(since, `${moment(Math.max(...alarms.map((a) => a.since_s)), now_s)}${t("sep")}${state}`);
+      const numbers = alone ? detailOf(basin, alarms[0]) : alarms.map((a) => placeOf(basin, a)).join(lang() === "zh" ? "、" : ", ");
+      flag(detail, "places", !alone);
       detail.hidden = numbers === "";
       text(detail, numbers);
-      ack.hidden = now.acknowledged;
+      open.hidden = !alone || gate < 0;
+      ack.hidden = unseen === 0;
+      text(ack, alone ? t("ack") : t("ack_all", { n: unseen }));
       // What nobody has seen yet lies open; what was seen may be opened again.
-      if (fresh !== !now.acknowledged) more.open = !now.acknowledged;
-      fresh = !now.acknowledged;
+      if (fresh !== unseen > 0) more.open = unseen > 0;
+      fresh = unseen > 0;
       flag(node, "fresh", fresh);
-      flag(node, "over", !now.active);
+      flag(node, "over", !alarms.some((a) => a.active));
     } };
   }
 
   function update(state) {
     const now_s = state.utc_ms / 1000;
-    const next = new Map(state.alarms.map((alarm) => [alarm.key, shown.get(alarm.key) || item(alarm)]));
+    const entries = entriesOf(state.alarms);
+    const next = new Map([...entries].map(([key, alarms]) => [key, shown.get(key) || item(key, alarms)]));
     const order = [...next.keys()].join("|");
     if (list.dataset.order !== order) {
       list.dataset.order = order;
       list.replaceChildren(...[...next.values()].map((entry) => entry.node));
     }
-    for (const alarm of state.alarms) next.get(alarm.key).update(alarm, now_s);
+    for (const [key, alarms] of entries) next.get(key).update(alarms, now_s);
     shown = next;
     flag(el, "empty", state.alarms.length === 0);
     text(count, state.alarms.length === 0 ? t("no_alarms") : t("alarm_count", { n: state.alarms.length }));
     // Priority 1 is spoken at once; the rest is read by who looks.
     const first = state.alarms.find((alarm) => alarm.priority === 1 && !alarm.acknowledged);
-    renew(urgent, `${first?.key}|${lang()}`, () => (first ? `${words(first)("title")} ${elementName(basin, first.element)}` : ""));
+    renew(urgent, `${first?.key}|${lang()}`, () => (first ? `${words(first)("title")} ${placeOf(basin, first)}` : ""));
   }
   return { el, update };
 }

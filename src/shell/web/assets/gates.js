@@ -90,7 +90,7 @@ export function marksOf(gate, now, priority) {
   else if (gate.actuation === "monitor_only") marks.push(["quiet", t("monitor_only"), "monitor"]);
   else {
     if (now.remote === false) marks.push(["badge", t("local"), "local"]);
-    if (now.remote === null || now.remote === undefined) marks.push(["quiet", t("key_unknown"), "key"]);
+    if (now.state !== "adopting" && (now.remote === null || now.remote === undefined)) marks.push(["quiet", t("key_unknown"), "key"]);
     if (gate.duty === "flood" || gate.duty === "emergency") marks.push(["quiet", t("by_order"), "order"]);
     else if (gate.lock && now.opening === 0) marks.push(["quiet", t("locked"), "lock"]);
     else if (now.authority === "manual") marks.push(["badge", t("authority_short.manual"), "manual"]);

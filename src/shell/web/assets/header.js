@@ -82,7 +82,7 @@ export function buildHeader(basin, rebuild) {
     hold.hidden = holding;
     for (const part of [held, heldBy, release]) part.hidden = !holding;
     el.querySelector(".hold-cell").hidden = !holding;
-    text(held, t("holding"));
+    text(held, holding ? t("holding") : "");
     text(heldBy, holding ? t("hold_by", { who: who(state.hold_all) }) : "");
     text(season, t(state.flood_season ? "flood" : "dry"));
     const days = state.season_days;

@@ -1,8 +1,8 @@
 // The event stream: one state kept up to date by patches, and whether it can still be believed.
 
-/** Silence after which the page calls itself blind, ms. Beats come every 2 s; with the look every 250 ms it is
- * said within 5 s after the service fell silent. */
-const SILENCE_MS = 4500;
+/** Silence after which the page calls itself blind, ms. States come every second and beats every 2 s; with the look
+ * every 250 ms it is said well within 5 s after the service fell silent. */
+const SILENCE_MS = 4000;
 /** Silence after which a stream that looks open is given up and opened anew, ms. */
 const DEAD_MS = 8000;
 
@@ -65,7 +65,7 @@ export function follow(onState, onLive) {
     const closed = source.readyState === EventSource.CLOSED && now - opened > 1000;
     if (closed || (silent > DEAD_MS && now - opened > DEAD_MS)) open();
     const age = stateAge.s * 1000 + (now - stateAge.at);
-    onLive(silent > SILENCE_MS ? "link" : age > SILENCE_MS + 500 ? "cycle" : null);
+    onLive(silent > SILENCE_MS ? "link" : age > SILENCE_MS + 1000 ? "cycle" : null);
   };
   open();
   setInterval(look, 250);

@@ -142,9 +142,9 @@ function mainStrip(basin, river) {
       ...(mine.length ? chips(mine, now_s) : [h("span", { class: "quiet" }, t("no_transit"))])]);
     const entries = basin.schedules.turns.filter((turn) => turn.to_s > now_s && turn.from_s < now_s + 48 * 3600)
       .filter((turn) => kmOf(basin, line, basin.intakes[turn.intake].from) !== null);
-    turns.hidden = entries.length === 0;
     renew(turns, JSON.stringify([entries.map((turn) => turn.id), lang(), Math.floor(now_s / 600)]), () => [
       h("span", { class: "lane-name" }, t("turns")),
+      entries.length === 0 && h("span", { class: "quiet" }, t("no_turns")),
       ...entries.slice(0, 3).map((turn) => h("span", { class: "turn" }, t("turn_run", { name: named(basin.intakes[turn.intake].name),
         rate: signed(-turn.rate_m3s), from: moment(turn.from_s, now_s), to: moment(turn.to_s, now_s) }))),
     ]);
@@ -169,7 +169,6 @@ function mainStrip(basin, river) {
       m.el.style.left = `${m.place[0]}px`;
       m.el.style.top = `${rows[k] * 31 + 2}px`;
     });
-    transit.style.height = `${(Math.max(0, ...rows) + 1) * 31 + 3}px`;
     return made.map((m) => m.el);
   }
 

@@ -47,7 +47,7 @@ export function sectionTrend(host, name) {
       scales: { x: { time: true, range: () => limits }, y: { range: (_, min, max) => yRange(min, max) } },
       axes: [
         { stroke: c.text, font, size: 20, gap: 2, grid: { stroke: c.grid, width: 1 }, ticks: { show: false }, splits: daySplits, values: (_, at) => at.map(axisLabel) },
-        { stroke: c.text, font, size: 34, gap: 4, grid: { stroke: c.grid, width: 1 }, ticks: { show: false }, space: 26, values: (_, at) => at.map(flowTick) },
+        { stroke: c.text, font, size: 34, gap: 4, grid: { stroke: c.grid, width: 1 }, ticks: { show: false }, space: 26, values: (_, at, __, ___, step) => at.map((v) => flowTick(v, step)) },
       ],
       series: [{}, pen(null, { width: 0 }), pen(null, { width: 0 }), pen(c.pen), pen(c.pen, { dash: [3, 3] }),
         pen(null, { width: 0 }), pen(null, { width: 0 }), pen(c.ahead, { dash: [5, 3] })],
@@ -85,7 +85,7 @@ export function sectionTrend(host, name) {
     const c = civil(at);
     return c.hm === "00:00" ? c.md : c.hm;
   };
-  const flowTick = (v) => (v < 10 ? v.toFixed(1) : String(Math.round(v)));
+  const flowTick = (v, step) => v.toFixed(step < 0.095 ? 2 : step < 0.95 ? 1 : 0);
 
   function shade(u, c) {
     const { left, top, width, height } = u.bbox;
