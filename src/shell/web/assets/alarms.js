@@ -58,6 +58,8 @@ export function buildAlarms(basin, pick) {
   const urgent = h("p", { class: "unseen", "aria-live": "assertive" });
   const el = panel("alarms", t("alarms"), null, count, list, said, urgent);
   let shown = new Map();
+  // Once a second for all together: an animation of the style sheet would redraw sixty times.
+  const blink = setInterval(() => flag(el, "pale", !el.classList.contains("pale")), 500);
 
   async function acknowledge(alarms) {
     for (const alarm of alarms.filter((a) => !a.acknowledged)) {
@@ -122,7 +124,7 @@ export function buildAlarms(basin, pick) {
     const first = state.alarms.find((alarm) => alarm.priority === 1 && !alarm.acknowledged);
     renew(urgent, `${first?.key}|${lang()}`, () => (first ? `${words(first)("title")} ${placeOf(basin, first)}` : ""));
   }
-  return { el, update };
+  return { el, update, drop: () => clearInterval(blink) };
 }
 
 /** Highest priority of the open alarms of each element. */

@@ -23,7 +23,7 @@ function build() {
   const { basin } = page;
   const chosen = page.faceplate?.i;
   page.faceplate?.close();
-  page.sections?.drop();
+  for (const part of page.parts) part.drop?.();
   page.header = buildHeader(basin, build);
   page.blind = buildBlind();
   page.sections = buildSections(basin);

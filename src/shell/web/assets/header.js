@@ -24,7 +24,6 @@ export function buildHeader(basin, rebuild) {
   const date = h("span", { tid: "date" });
   const hold = h("button", { class: "hold", type: "button", tid: "hold-all", title: t("hold_all_title") }, t("hold_all"));
   const held = h("strong", { class: "badge held", tid: "held", hidden: true });
-  const heldBy = h("span", { class: "held", hidden: true });
   const release = h("button", { type: "button", class: "command", tid: "release-hold", hidden: true, on: {
     click: () => openDialog(t("do_release_hold"), { order: "release_hold" }, { about: t("about.release_hold"), what: t("do_release_hold") }),
   } }, t("release_hold"));
@@ -47,13 +46,12 @@ export function buildHeader(basin, rebuild) {
   const el = h("header", { class: "top", tid: "header" },
     cell("name", h("h1", {}, named(basin.name))),
     cell("mode-cell", mode, modeSince),
-    cell("hold-cell", held, heldBy, release),
     cell("season-cell", h("span", {}, t("season")), h("span", {}, season, " ", seasonLeft)),
     cell("alarm-cell", ...counts.map((c) => c.el), unacked),
     h("span", { class: "grow" }),
     cell("data-cell", h("span", {}, t("data")), h("span", {}, data, record)),
     cell("clock-cell", clock, date),
-    cell("act-cell", hold, said),
+    cell("act-cell", hold, held, release, said),
     cell("switches", language, theme));
   const banners = h("div", { class: "banners" },
     h("p", { class: "banner", tid: "bench", hidden: !basin.bench }, t("bench")),
@@ -80,10 +78,9 @@ export function buildHeader(basin, rebuild) {
     text(modeSince, t("since_by", { when: moment(state.mode_since_s, now_s), who: who(state.mode_by) }));
     const holding = state.hold_all !== null && state.hold_all !== undefined;
     hold.hidden = holding;
-    for (const part of [held, heldBy, release]) part.hidden = !holding;
-    el.querySelector(".hold-cell").hidden = !holding;
+    for (const part of [held, release]) part.hidden = !holding;
     text(held, holding ? t("holding") : "");
-    text(heldBy, holding ? t("hold_by", { who: who(state.hold_all) }) : "");
+    held.title = holding ? t("hold_by", { who: who(state.hold_all) }) : "";
     text(season, t(state.flood_season ? "flood" : "dry"));
     const days = state.season_days;
     text(seasonLeft, days === null || days === undefined ? "" : t(state.flood_season ? "to_dry" : "to_flood", { days }));

@@ -125,7 +125,7 @@ function card(basin, section, i) {
     // Both words stand beside the line of now, which divides the plot right of its axis (38 px).
     pastHead.style.width = `calc(38px + (100% - 44px) * ${24 / (24 + Math.max(hours, 0.5))})`;
     text(aheadHead, hours ? t("ahead", { h: hours }) : t("no_forecast"));
-    trend.draw(now, now_s);
+    trend.show(now, now_s);
   }
   return { el, update, past: trend.past, drop: trend.drop };
 }

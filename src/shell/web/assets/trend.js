@@ -55,7 +55,7 @@ export function sectionTrend(host, name) {
       hooks: {
         drawClear: [(u) => shade(u, c)],
         draw: [(u) => marks(u, c)],
-        setCursor: [(u) => show(u)],
+        setCursor: [(u) => point(u)],
       },
     };
   }
@@ -140,7 +140,7 @@ export function sectionTrend(host, name) {
     ctx.restore();
   }
 
-  function show(u) {
+  function point(u) {
     const i = u.cursor.idx;
     const values = i === null || i === undefined ? [] : [3, 4, 7].map((s) => u.data[s][i]).filter(known);
     text(readout, values.length === 0 ? "" : `${moment(u.data[0][i], lines.now)}  ${flow(values[0])}`);
@@ -161,6 +161,14 @@ export function sectionTrend(host, name) {
   }
 
   let drawn = null;
+  let seen = "";
+  /** Draws anew once a minute of service time, and when forecast or limits changed. */
+  function show(section, now_s) {
+    const ends = [section.forecast?.[0], section.forecast?.at(-1), section.forecast_min];
+    const key = JSON.stringify([Math.floor(now_s / 60), section.floor_m3s, section.setpoint_m3s, ends]);
+    if (key !== seen) draw(section, now_s);
+    seen = key;
+  }
   function draw(section, now_s) {
     const hours = section.forecast?.length ? section.forecast.at(-1)[0] : 0;
     limits = [now_s - 24 * 3600, now_s + Math.max(hours, 0.5) * 3600];
@@ -179,7 +187,7 @@ export function sectionTrend(host, name) {
   const resized = new ResizeObserver(() => drawn && draw(...drawn));
   resized.observe(box);
   return {
-    draw,
+    show,
     past(column) {
       past = pastOf(column);
       if (drawn) draw(...drawn);

@@ -67,7 +67,7 @@ export default {
     set_authority_manual: "此闸门不再由自动调度移动，直到交还；保护动作仍执行。",
     set_authority_automatic: "自动调度从现有开度接管，按变率移动。未到位与外来写入的标记随之清除。",
   },
-  do_release_hold: "解除全部保持", do_mode: "切换到 {mode}", do_manual: "改为手动", do_automatic: "交还自动",
+  do_release_hold: "解除全部保持", do_mode: "切到{mode}", do_manual: "改为手动", do_automatic: "交还自动",
   alarms: "需要处理", no_alarms: "没有报警", ack: "确认", ack_all: "确认 {n} 条", places: "{n} 处", returned: "已恢复 · 未确认", acked: "已确认", new_alarm: "未确认",
   cause: "原因", consequence: "后果", action: "处置", faceplate: "面板", alarm_count: "{n} 项",
   why: "自动控制在做什么、为什么", because: "因为", expect: "预期", limited: "受限", not_moved: "不动", moved: "{from} → {to}", nothing_yet: "还没有决定",
