@@ -88,8 +88,10 @@ pub struct GateMemory {
     pub last_move: Option<(Duration, i8)>,
     /// Opening at rest, to notice movement without a command.
     pub rest: Option<Opening>,
-    /// Set-point we know to stand in the device.
+    /// Set-point we know to stand in the device; `None` until it is read after something left it open.
     pub known_target: Option<Opening>,
+    /// Since when: an older reading of it says nothing. Position and set-point are often read apart.
+    known_since: Duration,
     /// Somebody else wrote the set-point, until a person settles it.
     pub foreign: bool,
     /// Moved without a command, until it has been still for a while.
@@ -112,6 +114,7 @@ impl Default for GateMemory {
             last_move: None,
             rest: None,
             known_target: None,
+            known_since: Duration::ZERO,
             foreign: false,
             drifted: None,
             missed: false,
@@ -184,11 +187,11 @@ impl GateMemory {
         }
         let terminal = self.ending(gate, facts, turned_local, now)?;
         let command = self.in_flight.take()?;
-        self.settle(&command, &terminal, facts);
+        self.settle(&command, &terminal, facts, now);
         Some(Ended { command, terminal, at: now })
     }
 
-    fn settle(&mut self, command: &InFlight, terminal: &Terminal, facts: &GateFacts) {
+    fn settle(&mut self, command: &InFlight, terminal: &Terminal, facts: &GateFacts, now: Duration) {
         self.rest = facts.opening;
         self.missed = matches!(
             terminal,
@@ -196,13 +199,14 @@ impl GateMemory {
         );
         self.foreign |= matches!(terminal, Terminal::Failed { why: FailReason::Foreign });
         self.state = if self.missed { GateState::Stuck } else { GateState::Idle };
-        if *terminal == Terminal::Verified
-            && let Action::Goto(to) = command.action
-        {
-            self.known_target = Some(to);
-        } else {
-            self.known_target = facts.target.map(|(target, _)| target);
-        }
+        let taken = *terminal == Terminal::Verified || command.write == Some(WriteResult::Accepted);
+        self.known_since = now;
+        self.known_target = match command.action {
+            Action::Goto(to) if taken => Some(to),
+            Action::Goto(_) | Action::Stop => {
+                facts.target.filter(|(_, at)| *at > command.since).map(|(target, _)| target)
+            }
+        };
     }
 
     /// The terminal state the command in flight has reached, if it has.
@@ -257,13 +261,15 @@ impl GateMemory {
     }
 
     fn watch_target(&mut self, gate: &Gate, facts: &GateFacts) {
-        let (Some((target, _)), Some(known), None) = (facts.target, self.known_target, &self.in_flight)
-        else {
+        let (Some((target, at)), None) = (facts.target, &self.in_flight) else { return };
+        if self.state == GateState::Adopting || at <= self.known_since {
             return;
-        };
-        if !near(gate, target, known) && facts.remote != Some(false) && self.state != GateState::Adopting {
-            self.foreign = true;
-            self.known_target = Some(target);
+        }
+        let known = *self.known_target.get_or_insert(target);
+        if !near(gate, target, known) {
+            // With the key on local the panel sets it, and who takes over again begins from there.
+            self.foreign |= facts.remote != Some(false);
+            (self.known_target, self.known_since) = (Some(target), at);
         }
     }
 
@@ -276,7 +282,13 @@ impl GateMemory {
         }
         let rest = *self.rest.get_or_insert(opening);
         if (opening.fraction() - rest.fraction()).abs() > 2.0 * gate.tolerance {
-            self.drifted = Some(now);
+            // A gate that missed its deadline may still arrive where it was sent.
+            let nearer = |to: Opening| {
+                (opening.fraction() - to.fraction()).abs() < (rest.fraction() - to.fraction()).abs()
+            };
+            if !(self.missed && self.known_target.is_some_and(nearer)) {
+                self.drifted = Some(now);
+            }
             self.rest = Some(opening);
         } else if self.drifted.is_some_and(|at| now.saturating_sub(at) > CLEARED_AFTER) {
             self.drifted = None;
@@ -391,6 +403,44 @@ mod tests {
         memory.advance(&gate, &facts(0.2, 0.2, 0), Duration::ZERO);
         memory.advance(&gate, &facts(0.2, 0.6, 5), Duration::from_secs(5));
         assert!(memory.foreign && memory.in_flight.is_none());
+    }
+
+    #[test]
+    fn a_set_point_read_before_the_command_ended_is_not_foreign() {
+        // Position and set-point stand in blocks of their own: the one is fresh, the other still from before.
+        let (gate, mut memory) = commanded(0.3);
+        memory.report(CommandId(7), WriteResult::Accepted);
+        let mut seen = facts(0.3, 0.2, 30);
+        seen.target = Some((Opening::clamped(0.2), Duration::from_secs(9)));
+        let ended = memory.advance(&gate, &seen, Duration::from_secs(30));
+        assert_eq!(ended.map(|e| e.terminal), Some(Terminal::Verified));
+        memory.advance(&gate, &seen, Duration::from_secs(31));
+        memory.advance(&gate, &facts(0.3, 0.3, 35), Duration::from_secs(35));
+        assert!(!memory.foreign);
+        memory.advance(&gate, &facts(0.3, 0.5, 40), Duration::from_secs(40));
+        assert!(memory.foreign);
+    }
+
+    #[test]
+    fn a_late_arrival_is_neither_foreign_nor_drift() {
+        let (gate, mut memory) = commanded(0.3);
+        memory.report(CommandId(7), WriteResult::Accepted);
+        let mut seen = facts(0.2, 0.2, 217);
+        seen.target = Some((Opening::clamped(0.2), Duration::from_secs(9)));
+        let ended = memory.advance(&gate, &seen, Duration::from_secs(217));
+        assert_eq!(ended.map(|e| e.terminal), Some(Terminal::Failed { why: FailReason::NoArrival }));
+        memory.advance(&gate, &facts(0.3, 0.3, 240), Duration::from_secs(240));
+        assert!(!memory.foreign && memory.drifted.is_none() && memory.missed);
+    }
+
+    #[test]
+    fn what_the_panel_set_on_local_is_not_foreign_afterwards() {
+        let (gate, mut memory) = (valve(), GateMemory::default());
+        memory.advance(&gate, &facts(0.2, 0.2, 0), Duration::ZERO);
+        let local = GateFacts { remote: Some(false), ..facts(0.4, 0.4, 60) };
+        memory.advance(&gate, &local, Duration::from_secs(60));
+        memory.advance(&gate, &facts(0.4, 0.4, 120), Duration::from_secs(120));
+        assert!(!memory.foreign);
     }
 
     #[test]

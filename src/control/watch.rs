@@ -8,7 +8,7 @@ use super::alarm::Condition;
 use super::controller::{Controller, due_after};
 use super::estimate;
 use super::operator::{Authority, Mode};
-use super::quality::Quality;
+use super::quality::{Quality, Reading, Reason};
 use super::record::{Entry, Kind};
 use super::status::Rung;
 use super::{Decision, Now};
@@ -18,6 +18,15 @@ use crate::units::Opening;
 
 /// Period of the alarm conditions, s.
 const PERIOD_S: f64 = 5.0;
+
+/// Whether the device behind a reading has not answered: one that says "no value" has.
+fn is_silent(reading: &Reading) -> bool {
+    /// A gateway whose device does not answer.
+    const GATEWAY: [Option<Reason>; 2] = [Some(Reason::Exception(0x0A)), Some(Reason::Exception(0x0B))];
+    let unheard = [None, Some(Reason::NeverRead), Some(Reason::CommError), Some(Reason::Stale)];
+    matches!(reading.quality, Quality::Bad | Quality::Stale)
+        && (unheard.contains(&reading.reason) || GATEWAY.contains(&reading.reason))
+}
 
 impl Controller {
     /// Evaluates the conditions and records what changed.
@@ -133,7 +142,7 @@ impl Controller {
         for (point, reading) in
             self.field.points.iter().zip(&self.readings).filter(|(p, _)| p.class.is_some())
         {
-            let good = !matches!(reading.quality, Quality::Bad | Quality::Stale);
+            let good = !is_silent(reading);
             if let Some(slot) = alive.get_mut(point.device.0) {
                 *slot = Some(slot.unwrap_or(false) || good);
             }

@@ -223,6 +223,9 @@ impl Cycle {
         for cleared in commands {
             let refused = if unrecorded.is_some() && cleared.purpose() != Purpose::Protective {
                 Some(NotSent::Unrecorded)
+            } else if self.parts.clock.now().mono > cleared.valid_until() {
+                // The record took that long, or the clock runs that fast.
+                Some(NotSent::Expired)
             } else if let Some(order) = WriteOrder::from_cleared(cleared, &self.parts.basin) {
                 self.parts.field.send(order);
                 early.push(cleared.id());

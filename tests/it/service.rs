@@ -156,6 +156,26 @@ async fn an_unplugged_device_goes_stale_then_bad_and_nothing_moves() {
     folder.verify();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_answers_without_values_is_not_lost() {
+    let folder = Folder::new();
+    let site = Site::start(24.0, Drive::Quick, &folder.journal()).await;
+    let mut config = site::config(&site.device, Mode::Manual);
+    let mut field = (*config.field).clone();
+    field.points.iter_mut().for_each(|point| point.sentinels = vec![65_535.0]);
+    config.field = Arc::new(field);
+    let bench = Bench::start(folder.options(config, 60.0)).await;
+    bench.until("good", |status| status.image[0].quality == Quality::Good).await;
+    (0..=24).for_each(|address| site.set(address, 65_535));
+    let quiet =
+        bench.until("no values", |status| status.image[0].reason == Some(Reason::Sentinel)).await.mono;
+    // Twice the time after which a silent device is told.
+    let status = bench.until("a minute", |status| status.mono > quiet + Duration::from_secs(60)).await;
+    assert!(status.alarms.iter().all(|alarm| alarm.id != "A10" && alarm.id != "A11"), "{:?}", status.alarms);
+    bench.end().await;
+    folder.verify();
+}
+
 /// Writes what a run left that was killed between the intent and its outcome.
 fn killed_with_open_intent(folder: &Folder, gate: &str, to: f64) {
     let settings = Settings::new(&folder.store, "0123456789abcdef");

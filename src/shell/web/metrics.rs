@@ -158,7 +158,7 @@ fn render(app: &App, status: &Status) -> String {
         page.row("qindan_gate_manual", &label, flag(now.authority == Authority::Manual));
         page.row("qindan_gate_starts_day", &label, f64::from(now.starts.1));
     }
-    page.family("qindan_points", "gauge", "Points by quality");
+    page.family("qindan_points", "gauge", "Points that are read, by quality");
     for (quality, name) in [
         (Quality::Good, "good"),
         (Quality::Simulated, "simulated"),
@@ -167,7 +167,10 @@ fn render(app: &App, status: &Status) -> String {
         (Quality::Suspect, "suspect"),
         (Quality::Bad, "bad"),
     ] {
-        let number = status.image.iter().filter(|reading| reading.quality == quality).count();
+        let scanned = app.web.config.field.points.iter().map(|point| point.class.is_some());
+        let of_quality =
+            status.image.iter().zip(scanned).filter(|(r, scanned)| *scanned && r.quality == quality);
+        let number = of_quality.count();
         page.row("qindan_points", &[("quality", name)], count(u64::try_from(number).unwrap_or(u64::MAX)));
     }
     page.family("qindan_alarms", "gauge", "Open alarms by priority");
