@@ -11,9 +11,11 @@ use qindan::control::operator::Mode;
 use qindan::control::quality::{Quality, Reason};
 use qindan::control::record::{Entry, Kind};
 use qindan::control::status::Status;
+use qindan::points::DataType;
 use qindan::shell::data_dir;
 use qindan::shell::field::Access;
 use qindan::shell::journal::{FaultHook, Journal, Settings};
+use qindan::shell::probe;
 use qindan::shell::service::{Options, Running, StartError, Stop, Time};
 use qindan::units::Opening;
 use serde_json::{Value, json};
@@ -356,6 +358,21 @@ async fn a_pace_from_outside_sets_the_clock_and_its_end_stops_the_service() {
     assert_eq!(stop.detail, Some(json!({ "why": "the pace ended" })));
     assert!(stop.bench);
     folder.verify();
+}
+
+#[tokio::test]
+async fn a_probe_shows_registers_with_their_points_and_writes_nothing() {
+    let folder = Folder::new();
+    let site = Site::start(24.0, Drive::Quick, &folder.journal()).await;
+    let field = site::config(&site.device, Mode::Manual).field;
+    let device = qindan::points::DeviceId(0);
+    let spans = probe::spans(&field, device);
+    let text = probe::read(&field, device, &spans, DataType::U32).await.unwrap();
+    // The lake stands at 742 m: 42 000 mm above the offset, with the position 2400 behind it: 42000 · 65536 + 2400.
+    let lake = text.lines().find(|line| line.contains("z.lake/value")).unwrap();
+    assert!(lake.contains("0xa410  42000 -23536") && lake.contains("2.753e9"), "{text}");
+    assert!(text.contains("v1/20 (U16)"), "{text}");
+    assert_eq!(site.device.writes(), Vec::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
