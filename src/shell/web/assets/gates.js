@@ -67,6 +67,7 @@ function gateRow(basin, i, pick) {
     const off = known(now.target) && known(now.opening) && Math.abs(now.target - now.opening) > gate.tolerance;
     aim.hidden = !known(now.target) || gate.actuation !== "driven";
     if (!aim.hidden) aim.style.left = `${now.target * 100}%`;
+    flag(aimed.parentElement, "off", off);
     text(aimed, off ? `→ ${position(gate, now.target)}` : "");
     showValue(passes, now.flow, clock, { unit: "" });
     const marks = marksOf(gate, now, ctx.alarms.get(gate.id));

@@ -29,7 +29,7 @@ export function buildWhy(basin, pick) {
     const gate = known(why.gate) ? basin.gates[why.gate] : null;
     const line = (key, words) => h("p", {}, h("b", {}, t(key)), " ", words);
     const causes = why.because.map((cause) => because(basin, cause));
-    const expected = why.expect.map((e) => `${nameOf(basin.sections, e.section)} ${signed(e.change_m3s)} m³/s${t("comma")}${t("arrives", timesOf(why, e, now_s))}`);
+    const expected = why.expect.map((e) => `${nameOf(basin.sections, e.section)} ${signed(e.change_m3s)} m³/s${t("comma")}${e.to_h < 0.05 ? t("arrives_at_once") : t("arrives", timesOf(why, e, now_s))}`);
     const limits = why.limits.map((l) => limit(basin, l, gate));
     return [
       headline(why, now_s),
