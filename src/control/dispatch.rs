@@ -83,17 +83,20 @@ impl Release {
             let local = path.lag_h(scene.basin, Discharge::lossy(start)) < LOCAL_LAG_H;
             let (need, cause) = if local {
                 (setpoint.get(), Because::OutletFloor { section: path.section, setpoint })
-            } else if lost {
-                blind = true;
-                let flow = control.safe_constant.get(month).copied().unwrap_or(setpoint);
-                (flow.get(), Because::SafeConstant { flow })
             } else if let Some(need) =
-                river.need(scene, paths, at, setpoint.get(), start).filter(|_| memory.primed)
+                river.need(scene, paths, at, setpoint.get(), start).filter(|_| memory.primed && !lost)
             {
-                (need.release, section_needs(path.section, setpoint, need))
+                let left = memory.young_for(need.lag_h);
+                if left > 0.0 && start > need.release {
+                    (start, Because::StillLearning { section: path.section, hours_left: left })
+                } else {
+                    (need.release, section_needs(path.section, setpoint, need))
+                }
             } else {
                 blind = true;
-                let flow = control.safe_constant.get(month).copied().unwrap_or(setpoint);
+                // Missing data may raise a release, never lower it.
+                let constant = control.safe_constant.get(month).copied().unwrap_or(setpoint);
+                let flow = constant.max(Discharge::lossy(start));
                 (flow.get(), Because::SafeConstant { flow })
             };
             if need > wanted {

@@ -40,6 +40,9 @@ pub struct PathMemory {
     pub error: f64,
     /// Set once the estimate has been started from a reading.
     pub primed: bool,
+    /// Bins seen since then.
+    #[serde(default)]
+    pub bins: u32,
 }
 
 /// Least, expected and largest flow.
@@ -81,6 +84,12 @@ pub struct Scene<'a> {
 impl Scene<'_> {
     fn month(&self) -> i8 {
         self.basin.date_at(self.utc).month()
+    }
+
+    /// Month at the site `hours` from now.
+    fn month_in(&self, hours: f64) -> i8 {
+        let then = jiff::SignedDuration::from_secs(hours_to_s(hours));
+        self.basin.date_at(self.utc.saturating_add(then).unwrap_or(self.utc)).month()
     }
 }
 
@@ -232,10 +241,14 @@ impl River {
         let Some(intake) = scene.basin.intakes.get(id.0) else { return 0.0 };
         let Outlook { now, day_high, .. } =
             intake.meter.map_or_else(Outlook::default, |meter| self.outlook(scene, meter));
-        let month = usize::try_from(scene.month() - 1).unwrap_or(0);
-        let usual = intake.monthly_use.get(month).map_or(0.0, |rate| rate.get());
         if !intake.by_turns {
-            return day_high.unwrap_or(usual).min(intake.max_rate.get());
+            // A new month may take more than the old one: its users are on their way up already.
+            let usual = |hours: f64| {
+                let month = usize::try_from(scene.month_in(hours) - 1).unwrap_or(0);
+                intake.monthly_use.get(month).map_or(0.0, |rate| rate.get())
+            };
+            let rise = (usual(lead) - usual(0.0)).max(0.0);
+            return (day_high.unwrap_or_else(|| usual(0.0)) + rise).min(intake.max_rate.get());
         }
         let turn = |hours: f64| turn_rate(scene, id, hours);
         // A pump that runs though nothing is announced is taken to run on: nobody knows until when.
@@ -283,8 +296,9 @@ impl River {
         let inflow: f64 =
             path.laterals.iter().map(|l| l.gain * self.lateral(scene, l, base, ahead).low).sum();
         let intakes: f64 = path.draws.iter().map(|d| d.gain * self.draw(scene, d, base, ahead).high).sum();
-        let release = ((setpoint - memory.unexplained - inflow + intakes) / path.gain).max(0.0);
-        let losses = release * (1.0 - path.gain) - memory.unexplained;
+        let counted = memory.unexplained.min(if memory.young_for(ahead) > 0.0 { 0.0 } else { f64::INFINITY });
+        let release = ((setpoint - counted - inflow + intakes) / path.gain).max(0.0);
+        let losses = release * (1.0 - path.gain) - counted;
         Need { release, inflow, intakes, losses, lag_h: ahead }
     }
 
@@ -316,13 +330,20 @@ impl River {
 }
 
 impl PathMemory {
+    /// Hours until every drop at the section left the dam under our eyes, when a wave takes `lag_h`. Until then
+    /// nobody knows what is on its way, and flow nobody metered may be gone tomorrow.
+    pub fn young_for(&self, lag_h: f64) -> f64 {
+        (ARRIVAL.1 * lag_h - f64::from(self.bins) * BIN_S / 3600.0).max(0.0)
+    }
+
     /// Moves the unexplained flow towards what this bin allows. While the arrival time of a change leaves the
     /// expected flow open within a band, only what lies outside the band teaches anything.
     fn learn(&mut self, seen: f64, band: Band, weight: f64) {
         if !self.primed {
-            *self = Self { unexplained: seen - band.mid, error: 0.0, primed: true };
+            *self = Self { unexplained: seen - band.mid, error: 0.0, primed: true, bins: 0 };
             return;
         }
+        self.bins = self.bins.saturating_add(1);
         let (low, high) = (seen - band.high, seen - band.low);
         let allowed = self.unexplained.clamp(low.min(high), high.max(low));
         let missed = (allowed - self.unexplained).abs();

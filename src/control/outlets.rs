@@ -362,6 +362,10 @@ impl Outlets {
         }
         let Some(id) = self.trim.first() else { return };
         let now = self.flow_or_gone(view, *id, level);
+        if error < 0.0 && now < control.min_action.get() {
+            // Nothing left to shut here: the turbine carries too much, which its share puts right.
+            return;
+        }
         let why = because.first().cloned().unwrap_or(Because::Trim { error: Discharge::lossy(-error) });
         let mut wish = self.flow_wish(view, *id, (now + error).max(0.0), level, Purpose::Discretionary, why);
         wish.because.extend(because.iter().skip(1).cloned());

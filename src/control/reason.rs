@@ -26,6 +26,13 @@ pub enum Because {
         /// Hours until it arrives.
         lag_h: f64,
     },
+    /// The river has not been watched for one travel time yet: the release stays where it was found.
+    StillLearning {
+        /// The section.
+        section: SectionId,
+        /// Hours until it is known what is on its way.
+        hours_left: f64,
+    },
     /// The section at the outlet itself.
     OutletFloor {
         /// The section.

@@ -78,6 +78,12 @@ impl Display for Cause<'_> {
             }
             "dead_level" => write!(f, "reservoir at its dead level, inflow {} m³/s passed on", n("inflow")),
             "safe_constant" => write!(f, "safe constant of {} m³/s", n("flow")),
+            "still_learning" => write!(
+                f,
+                "the way to {} has not been watched for one travel time, {} h to go: no lower release",
+                t("section"),
+                n("hours_left")
+            ),
             // Of a later version, or added since: as stored.
             _ => write!(f, "{}", self.0),
         }

@@ -11,7 +11,7 @@ const SMOOTH_S: f64 = 1800.0;
 const RETURN_S: f64 = 3600.0;
 /// Flow changes below this share of a unit's rated flow are left alone. Assumed.
 const DEAD_BAND: f64 = 0.08;
-/// Once stopped, the river must carry this much more than the stop rule says before the units start again. Assumed.
+/// Once stopped, the river must carry this much more than it takes to go on before the units start again. Assumed.
 const RESTART: f64 = 1.10;
 /// A pond without a declared lowest level is drawn down this far, m. Assumed.
 const DRAWDOWN_M: f64 = 0.8;
@@ -129,10 +129,16 @@ impl Station {
         }
     }
 
+    /// To start, the river alone must carry the minimum release and a unit at its least load: a pond that stands high
+    /// is no reason, or the units would only empty it and stop again. They stop before they draw the pond down.
     fn by_the_river(&mut self, level: f64, area: f64, inflow: f64) -> f64 {
-        let needed = if self.running { self.stop_below } else { self.stop_below * RESTART };
-        let flow = inflow - self.min_release + (level - self.normal) * area / RETURN_S;
-        self.running = inflow >= needed && flow >= self.least;
+        let spare = inflow - self.min_release;
+        let flow = spare + (level - self.normal) * area / RETURN_S;
+        self.running = if self.running {
+            inflow >= self.stop_below && flow >= self.least
+        } else {
+            inflow >= self.stop_below * RESTART && spare >= RESTART * self.least
+        };
         if self.running { flow } else { 0.0 }
     }
 
@@ -185,6 +191,15 @@ mod tests {
         // Above the stop rule, but not by the tenth a restart takes.
         station.inflow = Some(2.8);
         assert_eq!(station.decide(516.0, 20_000.0, 2.8, 60.0), None);
+    }
+
+    #[test]
+    fn a_high_pond_alone_starts_nothing() {
+        // 3.0 is above the stop rule and a tenth; 3.0 − 1.2 = 1.8 is a tenth above the least load of 1.5.
+        let mut station = Station { stop_below: 2.4, least: 1.7, ..station() };
+        assert_eq!(station.decide(516.1, 40_000.0, 3.0, 60.0), None);
+        station.least = 1.5;
+        assert!(station.decide(516.1, 40_000.0, 3.0, 60.0).is_some());
     }
 
     #[test]

@@ -94,6 +94,7 @@ export default {
     pass_on: "passes on what arrives, at least {owed} below the weir", demand: "demand {flow}", keep_level: "keeps the level: {level} → {target}", schedule: "calendar entry {entry}",
     season_lock: "shut outside the flood season", operator: "{who}: {reason}", hold_all: "hold all: stops moving gates",
     announced_turn: "{intake} announced a change of {change}", no_move: "nothing needs to move: {section} is tightest, margin {margin}",
+    still_learning: "the way to {section} has not been watched for one travel time, {left} h to go: the release is not lowered",
     dead_level: "reservoir at its dead level: passing on the inflow, {inflow}", safe_constant: "link lost: the safe constant {flow} stands",
   },
   limit: {
