@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use qindan::basin::GateId;
 use qindan::config::Config;
 use qindan::control::alarm;
 use qindan::control::operator::{Authority, Mode, Order};
 use qindan::control::quality::{Quality, Reading, Reason};
-use qindan::control::reason::Limit;
+use qindan::control::reason::{Because, Limit};
 use qindan::control::status::AlarmStatus;
 use qindan::shell::clock::Clock;
 use qindan::shell::web::assets::{ASSETS, find};
@@ -211,8 +212,8 @@ async fn a_set_point_goes_out_after_preview_and_confirmation() {
     browser.click("stop").await;
     browser.says("face-answer", "4711").await;
     let orders = service.acts();
-    let back = Order::SetAuthority { gate: qindan::basin::GateId(0), authority: Authority::Automatic };
-    assert_eq!(orders[1..], [back, Order::StopGate { gate: qindan::basin::GateId(0) }]);
+    let back = Order::SetAuthority { gate: GateId(0), authority: Authority::Automatic };
+    assert_eq!(orders[1..], [back, Order::StopGate { gate: GateId(0) }]);
     assert_eq!(browser.complaints().await.len(), 1, "only the refused confirmation (409)");
 }
 
@@ -420,5 +421,53 @@ fn every_alarm_is_explained_in_both_languages() {
             json!(action)
         );
         assert!(row("en.js", id).contains(&english), "{id}: {english}");
+    }
+}
+
+#[tokio::test]
+async fn causes_are_told_with_all_their_numbers() {
+    let _turn = TURN.lock().await;
+    let (service, browser, config) = small_page().await;
+    let section = fixture::far_section(&config);
+    let told = [
+        (Because::StillLearning { section, hours_left: 7.25 }, "7.3 h"),
+        (Because::UnitTrip { unit: GateId(0), lost: fixture::q(1.2) }, "生态放水阀 跳机，补足 1.20 m³/s"),
+        (Because::KeepLevel { level_m: 702.14, target_m: 702.2 }, "702.14 m → 702.20 m"),
+        (Because::Trim { error: fixture::q(0.12) }, "+0.12 m³/s"),
+        (Because::DeadLevel { inflow: fixture::q(0.8) }, "0.80 m³/s"),
+        (Because::Operator { who: "console".into(), reason: "检修".into() }, "控制台：检修"),
+    ];
+    for (cause, words) in told {
+        service.change(|s| s.why[0].because = vec![cause]);
+        browser.says("why", words).await;
+        let first = browser.text("why").await;
+        assert!(!first.split("10:20").next().unwrap().contains('–'), "{first}");
+    }
+}
+
+/// Every cause and every limit control can give has its words in both languages.
+#[test]
+fn every_reason_has_words_in_both_languages() {
+    let source =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/control/reason.rs")).unwrap();
+    let variants = source.lines().filter_map(|line| {
+        let name = line.strip_prefix("    ")?.trim_end_matches([',', '{', ' ']);
+        let one_word = name.starts_with(char::is_uppercase) && name.chars().all(char::is_alphanumeric);
+        one_word.then_some(name)
+    });
+    let variants: Vec<_> = variants.collect();
+    assert!(variants.len() > 35, "{variants:?}");
+    for file in ["zh.js", "en.js"] {
+        let words = std::str::from_utf8(find(file).unwrap().plain).unwrap();
+        for variant in &variants {
+            let mut key = String::from(" ");
+            for (at, letter) in variant.char_indices() {
+                if at > 0 && letter.is_uppercase() {
+                    key.push('_');
+                }
+                key.extend(letter.to_lowercase());
+            }
+            assert!(words.contains(&format!("{key}: \"")), "{file}:{key}");
+        }
     }
 }
