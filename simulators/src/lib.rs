@@ -4,8 +4,10 @@
 //! that show it; [`serve`] puts them behind Modbus TCP. [`scenario`] says what happens to the river, [`run`] closes the loop with
 //! the service's own controller in virtual time, [`replay`] scores it.
 
+pub mod demo;
 pub mod devices;
 pub mod inflow;
+pub mod live;
 pub mod need;
 pub mod plant;
 pub mod replay;

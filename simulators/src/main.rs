@@ -1,10 +1,12 @@
 //! The workbench.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use simulators::replay;
+use simulators::{demo, replay};
 
 /// Virtual river, devices on Modbus, replay and demo.
 #[derive(Debug, Parser)]
@@ -21,6 +23,10 @@ enum Command {
     Replay(Replay),
     /// List the scenarios
     List,
+    /// Virtual river on Modbus sockets, the service in a second process, and its page; accelerated
+    Demo(Demo),
+    /// Only the river and its devices, for any Modbus client
+    Serve(Serve),
 }
 
 #[derive(Debug, Args)]
@@ -44,6 +50,60 @@ struct Replay {
     jobs: Option<usize>,
 }
 
+#[derive(Debug, Args)]
+struct Demo {
+    /// Simulated seconds in a real one: 600 makes a week of 17 minutes
+    #[arg(long, value_name = "N", default_value_t = 600.0, value_parser = speed)]
+    speed: f64,
+    /// Name (see `list`) or file
+    #[arg(long, value_name = "S", default_value = "may_dry")]
+    scenario: String,
+    /// End after this much simulated time, as 2d or 36h; until interrupted when not given
+    #[arg(long = "for", value_name = "TIME", value_parser = length)]
+    length: Option<Duration>,
+    /// Folder for configuration, data and log of this demonstration; a fresh temporary one when not given
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Port of the page on loopback; a free one is taken if this one is not
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// Use this configuration folder
+    #[arg(long, value_name = "DIR")]
+    config: Option<PathBuf>,
+    /// Change a value of the configuration, as `control.min_interval_s=900`; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Use this seed instead of the scenario's own
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    /// Simulated seconds in a real one
+    #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = speed)]
+    speed: f64,
+    /// Name (see `list`) or file
+    #[arg(long, value_name = "S", default_value = "may_dry")]
+    scenario: String,
+    /// Address of the fault control (`POST /fault`, `GET /truth`) on loopback
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:15000")]
+    control: SocketAddr,
+    /// Use this configuration folder
+    #[arg(long, value_name = "DIR")]
+    config: Option<PathBuf>,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse::<f64>().ok().filter(|speed| (1.0..=10_000.0).contains(speed));
+    speed.ok_or_else(|| "give a number from 1 to 10000".to_owned())
+}
+
+fn length(text: &str) -> Result<Duration, String> {
+    let length = simulators::scenario::words(text).filter(|length| !length.is_zero());
+    length.ok_or_else(|| "write it as 2d, 36h or \"1d 6h\"".to_owned())
+}
+
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Replay(args) => {
@@ -52,6 +112,14 @@ fn main() -> ExitCode {
             replay::replay(&order, &mut std::io::stdout().lock())
         }
         Command::List => list(),
+        Command::Demo(args) => {
+            let Demo { speed, scenario, length, data, port, config, set, seed } = args;
+            demo::demo(&demo::Order { scenario, speed, length, data, port, config, set, seed })
+        }
+        Command::Serve(args) => {
+            let Serve { speed, scenario, control, config } = args;
+            demo::alone(&demo::Alone { scenario, speed, control, config })
+        }
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

@@ -84,7 +84,7 @@ pub fn play(case: Case, seed: u64, set: &[String], mut progress: impl FnMut(Dura
     let end = case.scenario.duration;
     let mut run = Run::new(case, seed);
     run.until(end, |run, tick| {
-        score.add(run, tick);
+        score.add(run.case(), run.plant(), tick.step());
         series.add(run, &score, tick);
         progress(tick.now.mono);
     });

@@ -23,7 +23,9 @@ use crate::devices::Devices;
 use crate::inflow::instant;
 use crate::plant::{Forcing, Plant};
 use crate::scenario::{Case, What};
+use crate::score::Step;
 use crate::wire::Wire;
+use crate::world::World;
 
 /// Ticks at full rate after the last movement: reports, read-back and the trim that answers them come within these.
 const LINGER: Duration = Duration::from_secs(5);
@@ -68,6 +70,13 @@ pub struct Tick {
     pub forcing: Forcing,
     /// What was decided; its commands have been sent.
     pub decision: Decision,
+}
+
+impl Tick {
+    /// The step of the river it ended.
+    pub fn step(&self) -> Step<'_> {
+        Step { now: self.now, dt: self.dt, forcing: &self.forcing }
+    }
 }
 
 /// A closed loop.
@@ -120,6 +129,11 @@ impl Run {
     /// The river.
     pub fn plant(&self) -> &Plant {
         &self.plant
+    }
+
+    /// River and devices as they are now, for another controller.
+    pub fn into_world(self) -> World {
+        World { plant: self.plant, devices: self.devices }
     }
 
     /// The controller.

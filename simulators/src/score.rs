@@ -10,10 +10,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use qindan::basin::{Duty, GateId, SectionId};
+use qindan::control::Now;
 
 use crate::need::{self, Dam};
 use crate::plant::{Event, Forcing, Plant};
-use crate::run::{Run, Tick};
 use crate::scenario::{Case, What};
 
 /// Sections nearer to their dam than this are held by its valves at once, h.
@@ -22,6 +22,17 @@ const LOCAL_H: f64 = 0.5;
 const AT_ONCE: Duration = Duration::from_secs(60);
 /// Late end of an arrival window in travel times.
 const LATE: f64 = 1.2;
+
+/// A step of the river that has been made.
+#[derive(Clone, Copy, Debug)]
+pub struct Step<'a> {
+    /// Its end, counted from the start of the scenario.
+    pub now: Now,
+    /// Its length.
+    pub dt: Duration,
+    /// What the world did meanwhile.
+    pub forcing: &'a Forcing,
+}
 
 /// Flow under which a floor counts as undercut, m³/s.
 pub fn tolerated(floor: f64) -> f64 {
@@ -125,21 +136,20 @@ impl Score {
         }
     }
 
-    /// Takes in a tick.
-    pub fn add(&mut self, run: &Run, tick: &Tick) {
-        let case = run.case();
-        if tick.now.mono <= case.scenario.spin_up {
-            self.begin(run);
+    /// Takes in the river after a step.
+    pub fn add(&mut self, case: &Case, plant: &Plant, step: Step<'_>) {
+        if step.now.mono <= case.scenario.spin_up || self.at_begin.is_empty() {
+            self.begin(case, plant);
             return;
         }
-        let (basin, plant, dt) = (&case.config.basin, run.plant(), tick.dt.as_secs_f64());
+        let (basin, dt) = (&case.config.basin, step.dt.as_secs_f64());
         if dt <= 0.0 {
             return;
         }
-        let middle = crate::inflow::instant(case.scenario.start, tick.now.mono.saturating_sub(tick.dt / 2));
+        let middle = crate::inflow::instant(case.scenario.start, step.now.mono.saturating_sub(step.dt / 2));
         let date = basin.date_at(middle);
         if self.days.last().is_none_or(|day| day.date != date) {
-            self.days.push(Day::new(date, basin.sections.len(), &tick.forcing));
+            self.days.push(Day::new(date, basin.sections.len(), step.forcing));
             for (at, starts) in self.starts.iter_mut().enumerate() {
                 starts.0 = plant.gate_starts(GateId(at));
             }
@@ -147,8 +157,11 @@ impl Score {
         for (at, starts) in self.starts.iter_mut().enumerate() {
             starts.1 = starts.1.max(plant.gate_starts(GateId(at)) - starts.0);
         }
-        let avoidable =
-            basin.sections.iter().enumerate().map(|(at, _)| self.is_avoidable(at, run, tick.now.mono));
+        let avoidable = basin
+            .sections
+            .iter()
+            .enumerate()
+            .map(|(at, _)| self.is_avoidable(at, case, plant, step.now.mono));
         let avoidable = avoidable.collect::<Vec<_>>();
         let release = self.release(plant);
         let spills = self.spills(plant);
@@ -160,19 +173,19 @@ impl Score {
             day.released += release * dt;
             day.counted_s += dt;
         }
-        add_forcing(&mut day.forcing, &tick.forcing, dt);
+        add_forcing(&mut day.forcing, step.forcing, dt);
         for (at, section) in basin.sections.iter().enumerate() {
             let Some(floor) = section.floor_on(date) else { continue };
             let flow = plant.section_flow(SectionId(at));
             let avoidable = avoidable.get(at).copied().unwrap_or(true);
             for score in [self.sections.get_mut(at), day.sections.get_mut(at)].into_iter().flatten() {
-                score.add(flow, floor.get(), dt, tick.now.utc, avoidable);
+                score.add(flow, floor.get(), dt, step.now.utc, avoidable);
             }
         }
     }
 
-    fn begin(&mut self, run: &Run) {
-        let (basin, plant) = (&run.case().config.basin, run.plant());
+    fn begin(&mut self, case: &Case, plant: &Plant) {
+        let basin = &case.config.basin;
         let gates = (0..basin.gates.len()).map(GateId);
         self.at_begin =
             gates.clone().map(|gate| (plant.gate_starts(gate), plant.gate_travel(gate))).collect();
@@ -220,11 +233,11 @@ impl Score {
         over || self.flood_gates.iter().any(|gate| plant.gate_opening(*gate) > 0.0)
     }
 
-    fn is_avoidable(&self, section: usize, run: &Run, now: Duration) -> bool {
+    fn is_avoidable(&self, section: usize, case: &Case, plant: &Plant, now: Duration) -> bool {
         let Some(dam) = &self.dam else { return true };
-        let body = run.case().config.basin.reservoirs.get(dam.reservoir.0);
+        let body = case.config.basin.reservoirs.get(dam.reservoir.0);
         let dead = body.and_then(|body| body.dead_level).map(qindan::units::Stage::get);
-        if dead.is_some_and(|dead| run.plant().reservoir_level(dam.reservoir) <= dead) {
+        if dead.is_some_and(|dead| plant.reservoir_level(dam.reservoir) <= dead) {
             return false;
         }
         let lag_h = dam.sections.iter().find(|(id, _)| id.0 == section).map_or(0.0, |(_, lag_h)| *lag_h);

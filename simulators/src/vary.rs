@@ -70,6 +70,12 @@ impl Change {
         Ok(Self { keys, value })
     }
 
+    /// The keys and a number.
+    pub fn number(keys: &[&str], value: f64) -> Self {
+        let keys = keys.iter().map(|key| (*key).to_owned()).collect();
+        Self { keys, value: format!("{value:?}") }
+    }
+
     /// The keys and the value, the value written as a text.
     pub fn text(keys: &[&str], value: &str) -> Self {
         let keys = keys.iter().map(|key| (*key).to_owned()).collect();

@@ -122,7 +122,7 @@ fn stamp(spot: &Spot<'_>, written: &Datetime, basin: &Basin) -> Option<Timestamp
 }
 
 /// A span of time in words, as `2d 6h`; a day is 24 hours.
-pub(crate) fn words(text: &str) -> Option<Duration> {
+pub fn words(text: &str) -> Option<Duration> {
     let span = text.parse::<jiff::Span>().ok()?;
     span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?.try_into().ok()
 }

@@ -16,7 +16,7 @@ use qindan::units::Stage;
 use crate::inflow::{Source, instant};
 use crate::plant::{Event, Forcing};
 
-pub use check::{load, purpose};
+pub use check::{load, purpose, words};
 pub use raw::Year;
 
 /// A wet year over a normal one at the head of rivers: 650 over 300·10⁶ m³ a year. Source: domain notes, 2.3.

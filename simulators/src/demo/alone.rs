@@ -1,0 +1,71 @@
+//! `qindan-sim serve`: only the river and its devices, where the configuration says they listen.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::Result;
+use qindan::shell::clock::Clock;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::voice::Voice;
+use super::{BEAT, LATE_MOST};
+use crate::live::Live;
+use crate::serve::{Bind, Serving, http};
+use crate::world::World;
+
+/// What to serve, and how.
+#[derive(Clone, Debug)]
+pub struct Alone {
+    /// Name or file.
+    pub scenario: String,
+    /// Simulated seconds in a real one.
+    pub speed: f64,
+    /// Address of the fault control.
+    pub control: SocketAddr,
+    /// Another configuration folder.
+    pub config: Option<PathBuf>,
+}
+
+/// Serves until interrupted.
+///
+/// # Errors
+/// What is wrong with scenario, configuration or sockets.
+pub fn alone(order: &Alone) -> Result<bool> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(order))
+}
+
+async fn serve(order: &Alone) -> Result<bool> {
+    let voice = Voice::new();
+    let case = crate::replay::load(&order.scenario, order.config.as_deref(), &[])?;
+    let forcing = case.forcing(Duration::ZERO);
+    let world = World::new(&case.config, case.scenario.seed, case.scenario.start, &forcing);
+    let mut live = Live::new(case, Arc::new(Mutex::new(world)), Duration::ZERO);
+    let config = live.case().config.clone();
+    let serving = Serving::start(&config.field, live.world(), Bind::AsConfigured).await?;
+    let (control, _task) = http::start(&config, Arc::clone(live.world()), order.control).await?;
+    for (link, address) in config.field.links.iter().zip(serving.addresses()) {
+        voice.say(&format!("{address}  {}", link.id));
+    }
+    voice.say(&format!(
+        "faults and truth at http://{control}; time runs × {:.0}; end with Ctrl-C",
+        order.speed
+    ));
+    let clock = Clock::real();
+    let mut last = clock.mark();
+    let mut beats = interval(BEAT);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            _ = beats.tick() => {}
+            _ = tokio::signal::ctrl_c() => return Ok(true),
+        }
+        let by = last.elapsed().min(LATE_MOST).mul_f64(order.speed);
+        last = clock.mark();
+        for text in live.advance(by, |_, _, _| {}) {
+            voice.say(&text);
+        }
+    }
+}

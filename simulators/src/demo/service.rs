@@ -1,0 +1,235 @@
+//! The service as a second process: built if need be, on a configuration of its own, paced by us.
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+
+use anyhow::{Context, Result, bail};
+use qindan::basin::Basin;
+use qindan::config::Schedules;
+use qindan::shell::pace::Pace;
+use tokio::io::AsyncWriteExt;
+use tokio::process::{Child, ChildStdin, Command};
+
+use crate::scenario::Case;
+use crate::vary::{self, Change};
+
+/// Where everything of one demonstration lies.
+#[derive(Clone, Debug)]
+pub(super) struct Folders {
+    /// The configuration of this demonstration.
+    pub(super) config: PathBuf,
+    /// The data folder of the service.
+    pub(super) data: PathBuf,
+    /// What the service says.
+    pub(super) log: PathBuf,
+}
+
+impl Folders {
+    /// The folders below `root`.
+    pub(super) fn below(root: &Path) -> Self {
+        Self { config: root.join("config"), data: root.join("data"), log: root.join("service.log") }
+    }
+}
+
+/// The program `qindan` beside this one. Run by cargo, it is built first: cargo builds the workbench alone, and the
+/// service must be of the same source.
+///
+/// # Errors
+/// When it cannot be built, or is not there.
+pub(super) async fn program(say: &mut dyn FnMut(&str)) -> Result<PathBuf> {
+    let own = std::env::current_exe().context("where this program lies")?;
+    let sibling = own.with_file_name("qindan").with_extension(std::env::consts::EXE_EXTENSION);
+    let manifest =
+        crate::scenario::above("simulators").and_then(|folder| Some(folder.parent()?.join("Cargo.toml")));
+    if let (Some(cargo), Some(manifest)) = (std::env::var_os("CARGO"), manifest) {
+        let profile = own.parent().and_then(Path::file_name).is_some_and(|folder| folder == "release");
+        say("building the service beside the workbench (cargo build --package qindan)");
+        let mut build = Command::new(cargo);
+        build
+            .args(["build", "--quiet", "--package", "qindan", "--bin", "qindan", "--manifest-path"])
+            .arg(manifest);
+        if profile {
+            build.arg("--release");
+        }
+        // Where cargo puts the sibling is where it has put us.
+        if let Some(target) = own.parent().and_then(Path::parent) {
+            build.arg("--target-dir").arg(target);
+        }
+        let done = build.status().await.context("cargo cannot be started")?;
+        if !done.success() {
+            bail!("the service could not be built ({done}); its messages are above");
+        }
+    }
+    if !sibling.is_file() {
+        bail!(
+            "{}: no service there; build it with `cargo build --release --package qindan`, or start with `cargo demo`",
+            sibling.display()
+        );
+    }
+    Ok(sibling)
+}
+
+/// Where a demonstration listens, and how fine its time is.
+#[derive(Clone, Debug)]
+pub(super) struct Bench {
+    /// Addresses of the links.
+    pub(super) links: Vec<SocketAddr>,
+    /// Address of the page.
+    pub(super) page: SocketAddr,
+    /// Simulated time between two steps of the river, s: its registers show nothing newer in between.
+    pub(super) step_s: f64,
+}
+
+/// Makes the configuration of a demonstration: the folder the scenario runs on, with its own addresses, the scenario's mode
+/// and its announced turns. Pauses that only a serial line needs are left out, and nothing is scanned more often than the
+/// river is stepped.
+///
+/// # Errors
+/// When a file cannot be read or written.
+pub(super) fn configure(
+    case: &Case,
+    from: &Path,
+    changes: &[Change],
+    into: &Path,
+    bench: &Bench,
+) -> Result<()> {
+    let mut changes = changes.to_vec();
+    for (link, address) in case.config.field.links.iter().zip(&bench.links) {
+        changes.push(Change::text(&["link", &link.id, "address"], &address.to_string()));
+        changes.push(Change::number(&["link", &link.id, "gap_s"], 0.0));
+    }
+    for class in &case.config.field.classes {
+        changes.push(Change::number(&["class", &class.id, "period_s"], class.period_s.max(bench.step_s)));
+    }
+    changes.push(Change::text(&["service", "listen"], &bench.page.to_string()));
+    let mode = serde_json::to_value(case.scenario.mode).unwrap_or_default();
+    changes.push(Change::text(&["service", "start_mode"], mode.as_str().unwrap_or("automatic")));
+    vary::copy(from, into, &changes)?;
+    let file = into.join("schedules.toml");
+    let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+    let text = announce(&text, &case.config.schedules, &case.config.basin).context("schedules.toml")?;
+    fs::write(&file, text).with_context(|| file.display().to_string())
+}
+
+/// The calendar in `text` with the turns of `schedules` in place of its own.
+fn announce(text: &str, schedules: &Schedules, basin: &Basin) -> Result<String> {
+    let mut file = text.parse::<toml::Table>()?;
+    file.remove("turn");
+    let mut text = toml::to_string(&file)?;
+    let civil = |utc| basin.zone.to_datetime(utc).strftime("%Y-%m-%dT%H:%M:%S").to_string();
+    for (number, turn) in schedules.turns.iter().enumerate() {
+        let Some(intake) = basin.intakes.get(turn.intake.0) else { continue };
+        let _ = write!(
+            text,
+            "\n[turn.scenario_{}]\nintake = {:?}\nfrom = {}\nto = {}\nrate_m3s = {:?}\n",
+            number + 1,
+            intake.id,
+            civil(turn.from),
+            civil(turn.to),
+            turn.rate.get()
+        );
+    }
+    Ok(text)
+}
+
+/// The running service.
+pub(super) struct Service {
+    child: Child,
+    pace: Option<ChildStdin>,
+}
+
+impl Service {
+    /// Makes the data folder; nothing else ever makes one.
+    ///
+    /// # Errors
+    /// What `qindan init` says.
+    pub(super) async fn init(program: &Path, folders: &Folders) -> Result<()> {
+        let mut init = Command::new(program);
+        init.arg("init").arg("--data").arg(&folders.data).arg("--config").arg(&folders.config);
+        let done = init.output().await.with_context(|| program.display().to_string())?;
+        if !done.status.success() {
+            bail!("{}", String::from_utf8_lossy(&done.stderr).trim());
+        }
+        Ok(())
+    }
+
+    /// Starts the service with its clock in our hand; it waits for the first pace.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(super) fn start(program: &Path, folders: &Folders) -> Result<Self> {
+        let log = File::options().create(true).append(true).open(&folders.log);
+        let log = log.with_context(|| folders.log.display().to_string())?;
+        let mut run = Command::new(program);
+        run.arg("run").arg("--config").arg(&folders.config).arg("--data").arg(&folders.data).arg("--pace");
+        run.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log).kill_on_drop(true);
+        let mut child = run.spawn().with_context(|| program.display().to_string())?;
+        let pace = child.stdin.take();
+        Ok(Self { child, pace })
+    }
+
+    /// Its process id.
+    pub(super) fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Tells it the time. One that has just died does not listen; that is found out by [`Service::ended`].
+    pub(super) async fn pace(&mut self, pace: Pace) {
+        let Some(stdin) = &mut self.pace else { return };
+        let Ok(mut line) = serde_json::to_string(&pace) else { return };
+        line.push('\n');
+        if stdin.write_all(line.as_bytes()).await.is_err() || stdin.flush().await.is_err() {
+            self.pace = None;
+        }
+    }
+
+    /// Waits until it has ended.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) async fn ended(&mut self) -> std::io::Result<ExitStatus> {
+        self.child.wait().await
+    }
+
+    /// Lets it stop in order: its pace ends.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) async fn stop(mut self) -> std::io::Result<ExitStatus> {
+        self.pace = None;
+        self.child.wait().await
+    }
+}
+
+/// Lets the service verify its own record; its verdict and what it says.
+///
+/// # Errors
+/// When it cannot be started.
+pub(super) async fn verify(program: &Path, folders: &Folders) -> Result<(bool, String)> {
+    let mut verify = Command::new(program);
+    verify.args(["log", "verify"]).arg("--data").arg(&folders.data);
+    let done = verify.output().await.with_context(|| program.display().to_string())?;
+    let said = String::from_utf8_lossy(&done.stdout).trim().to_owned();
+    let complained = String::from_utf8_lossy(&done.stderr).trim().to_owned();
+    Ok((done.status.success(), if said.is_empty() { complained } else { said }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn announced_turns_replace_those_of_the_folder() {
+        let config = qindan::config::load(&crate::scenario::above("config").unwrap()).unwrap();
+        let mut schedules = Schedules::clone(&config.schedules);
+        schedules.turns.truncate(1);
+        let text = "# a remark\n[turn.old]\nintake = \"x\"\n";
+        let made = announce(text, &schedules, &config.basin).unwrap();
+        assert!(!made.contains("old") && made.contains("intake = \"in.duanshi_irr\""), "{made}");
+        // 4 May, 06:00 in the time of the site.
+        assert!(made.contains("from = 2026-05-04T06:00:00") && made.contains("rate_m3s = 0.35"), "{made}");
+    }
+}

@@ -1,0 +1,87 @@
+//! A scenario on a world that others use at the same time: stepped at the pace of a clock.
+
+use std::time::Duration;
+
+use qindan::control::Now;
+
+use crate::inflow::instant;
+use crate::plant::Plant;
+use crate::scenario::{Case, What};
+use crate::score::Step;
+use crate::world::{SharedWorld, lock};
+
+/// Longest step: registers are brought up to date at its end. Chosen: the scan period of most of the field.
+const STEP: Duration = Duration::from_secs(5);
+
+/// The world and where in its scenario it is.
+pub struct Live {
+    case: Case,
+    world: SharedWorld,
+    now: Duration,
+    next: usize,
+}
+
+impl Live {
+    /// A world that is `now` after the start of its scenario; what was due before has happened.
+    pub fn new(case: Case, world: SharedWorld, now: Duration) -> Self {
+        let next = case.scenario.happenings.iter().take_while(|happening| happening.at <= now).count();
+        Self { case, world, now, next }
+    }
+
+    /// The scenario and its configuration.
+    pub fn case(&self) -> &Case {
+        &self.case
+    }
+
+    /// Time since the start of the scenario, and civil time.
+    pub fn now(&self) -> Now {
+        Now { mono: self.now, utc: instant(self.case.scenario.start, self.now) }
+    }
+
+    /// The world.
+    pub fn world(&self) -> &SharedWorld {
+        &self.world
+    }
+
+    /// Advances by `by`, in steps that end where something happens; shows each step. Gives what happened.
+    pub fn advance(&mut self, by: Duration, mut show: impl FnMut(&Case, &Plant, Step<'_>)) -> Vec<String> {
+        let end = self.now + by;
+        let mut happened = Vec::new();
+        while self.now < end {
+            let happening = self.case.scenario.happenings.get(self.next);
+            let until = happening.map_or(end, |happening| happening.at.clamp(self.now, end));
+            let dt = until.saturating_sub(self.now).min(STEP);
+            if !dt.is_zero() {
+                let forcing = self.case.forcing(self.now + dt / 2);
+                self.now += dt;
+                let now = self.now();
+                let mut world = lock(&self.world);
+                world.step(dt, &forcing);
+                show(&self.case, &world.plant, Step { now, dt, forcing: &forcing });
+            }
+            happened.extend(self.happen());
+        }
+        happened
+    }
+
+    /// Lets happen what is due.
+    fn happen(&mut self) -> Vec<String> {
+        let mut told = Vec::new();
+        while let Some(happening) = self.case.scenario.happenings.get(self.next)
+            && happening.at <= self.now
+        {
+            self.next += 1;
+            match &happening.what {
+                What::Event(event) => {
+                    let event_of = serde_json::to_string(event).unwrap_or_default();
+                    match lock(&self.world).apply(event) {
+                        Ok(()) => told.push(format!("{}: {event_of}", happening.id)),
+                        Err(error) => told.push(format!("{}: nothing happened: {error}", happening.id)),
+                    }
+                }
+                What::Act(order) => told.push(format!("{}: on the page, do {order:?}", happening.id)),
+            }
+        }
+        told
+    }
+}
