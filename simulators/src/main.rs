@@ -33,7 +33,7 @@ enum Command {
 struct Replay {
     /// Names (see `list`) or files; all of them when none is given
     scenarios: Vec<String>,
-    /// Write summary.json, series.csv, actions.csv and report.html of each scenario below this folder
+    /// Write summary.json, series.csv and actions.csv of each scenario below this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Change a value of the configuration, as `control.min_interval_s=900`; may be repeated
