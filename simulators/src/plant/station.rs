@@ -129,15 +129,16 @@ impl Station {
         }
     }
 
-    /// To start, the river alone must carry the minimum release and a unit at its least load: a pond that stands high
-    /// is no reason, or the units would only empty it and stop again. They stop before they draw the pond down.
+    /// To start, the river alone must carry the minimum release and a unit at its least load, and the pond must not be
+    /// low: a pond that stands high is no reason, a low one a reason to wait, or the units would only stop again. They
+    /// stop before they draw the pond down.
     fn by_the_river(&mut self, level: f64, area: f64, inflow: f64) -> f64 {
         let spare = inflow - self.min_release;
         let flow = spare + (level - self.normal) * area / RETURN_S;
         self.running = if self.running {
             inflow >= self.stop_below && flow >= self.least
         } else {
-            inflow >= self.stop_below * RESTART && spare >= RESTART * self.least
+            inflow >= self.stop_below * RESTART && spare.min(flow) >= RESTART * self.least
         };
         if self.running { flow } else { 0.0 }
     }
