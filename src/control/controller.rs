@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::carry::{Carry, Parcel};
+use super::carry::Carry;
 use super::command::{Action, CommandId, FailReason, OpenIntent, Terminal};
-use super::dispatch::{self, Inputs};
+use super::dispatch;
 use super::estimate;
 use super::gate::{self, Ended, GateFacts, GateMemory, InFlight};
 use super::grade::Grader;
@@ -26,9 +26,6 @@ use crate::basin::{Basin, GateId, MeterId, Place, SectionId};
 use crate::config::{Config, Schedules};
 use crate::points::Field;
 use crate::units::{Discharge, Opening, Stage};
-
-/// Smallest change of release shown as a parcel on its way, m³/s.
-const PARCEL: f64 = 0.04;
 
 /// Explanations kept for the page.
 const WHY: usize = 20;
@@ -65,7 +62,7 @@ pub struct Controller {
     next_cycle: Duration,
     next_bin: Duration,
     pub(super) next_watch: Duration,
-    section_seen: Vec<Duration>,
+    pub(super) section_seen: Vec<Duration>,
     refused: BTreeMap<GateId, Vec<Limit>>,
     /// Least flow foreseen at each far section: section, hours from now, flow.
     pub(super) foreseen: Vec<(SectionId, f64, f64)>,
@@ -287,76 +284,6 @@ impl Controller {
         }
     }
 
-    /// Decides the release of each dam for this control cycle.
-    fn plan(&mut self, now: Now, decision: &mut Decision) {
-        let scene = estimate::Scene { basin: &self.basin, schedules: &self.schedules, utc: now.utc };
-        let mut rung = Rung::F2;
-        let mut releases = std::mem::take(&mut self.carry.releases);
-        let mut moved = Vec::new();
-        for (outlets, release) in self.outlets.iter().zip(&mut releases) {
-            let view = self.view(outlets, self.basin.control.cycle_s, now);
-            let far = self.paths.iter().filter(|p| p.source == outlets.source && !p.way.is_empty());
-            let lost = far
-                .filter_map(|p| self.section_seen.get(p.section.0))
-                .map(|seen| now.mono.saturating_sub(*seen).as_secs_f64())
-                .fold(0.0, f64::max);
-            let body = self.basin.reservoirs.get(outlets.source.0);
-            let dead =
-                body.and_then(|r| r.dead_level).zip(view.level).is_some_and(|(dead, level)| level <= dead);
-            let inputs = Inputs {
-                flow: outlets.present(&view),
-                sections_lost_s: lost,
-                at_dead_level: dead,
-                inflow: None,
-            };
-            let old = release.target;
-            let stands_on = release.decide(&scene, &self.carry.river, &self.paths, outlets.source.0, inputs);
-            rung = rung.max(stands_on);
-            if let (Some(old), Some(new)) = (old, release.target)
-                && (new - old).abs() >= PARCEL
-            {
-                moved.push((outlets.source, new - old, new));
-                let mut entry = Entry::new(Kind::Decision, "dispatch");
-                entry.flow = Some(Discharge::lossy(new));
-                entry.because.clone_from(&release.because);
-                entry.inputs = Some(self.inputs_digest());
-                entry.detail = Some(serde_json::json!({
-                    "release_of": body.map(|r| r.id.clone()), "from_m3s": old, "to_m3s": new }));
-                decision.entries.push(entry);
-            }
-        }
-        self.carry.releases = releases;
-        for (source, change, release) in moved {
-            self.note_parcels(source.0, change, release, now.utc);
-        }
-        if rung != self.rung {
-            let mut entry = Entry::new(Kind::Plan, "dispatch");
-            entry.detail = Some(serde_json::json!({ "rung_from": self.rung, "rung_to": rung }));
-            decision.entries.push(entry);
-            self.rung = rung;
-        }
-        let arrived = |p: &Parcel| now.utc.duration_since(p.left).as_secs_f64() > 1.5 * p.lag_h * 3600.0;
-        self.carry.parcels.retain(|p| !arrived(p));
-    }
-
-    fn note_parcels(&mut self, source: usize, change: f64, release: f64, left: Timestamp) {
-        for path in self.paths.iter().filter(|p| p.source.0 == source && !p.way.is_empty()) {
-            let lag_h = path.lag_h(&self.basin, Discharge::lossy(release));
-            let parcel = Parcel {
-                id: self.carry.next_parcel,
-                to: path.section,
-                change: Discharge::lossy(change),
-                left,
-                lag_h,
-            };
-            self.carry.next_parcel += 1;
-            self.carry.parcels.push_back(parcel);
-        }
-        while self.carry.parcels.len() > 64 {
-            self.carry.parcels.pop_front();
-        }
-    }
-
     fn hold_release(&mut self, wishes: &mut Vec<Wish>, dt: f64, cycle: bool, now: Now) {
         let mut all = std::mem::take(&mut self.outlets);
         for (outlets, release) in all.iter_mut().zip(&self.carry.releases) {
@@ -372,6 +299,7 @@ impl Controller {
             basin: &self.basin,
             schedules: &self.schedules,
             meter: &|id| self.meter(id),
+            owed: &|pond| self.owed(pond, now),
             facts: &self.facts,
             gates: &self.gates,
             now: now.mono,
@@ -536,7 +464,7 @@ impl Controller {
     }
 
     /// SHA-256 over the readings a decision stood on, hex.
-    fn inputs_digest(&self) -> String {
+    pub(super) fn inputs_digest(&self) -> String {
         use sha2::Digest;
         let mut hash = sha2::Sha256::new();
         for reading in &self.readings {

@@ -19,6 +19,13 @@ pub const LOCAL_LAG_H: f64 = 0.5;
 /// A lower need must have stood this many control cycles before the release follows it.
 const LOWER_AFTER: u32 = 60;
 
+/// A need lower by less than the least action is followed once it has stood this many control cycles: two hours.
+/// Otherwise the release would stay above the need by up to that action for good.
+const LOWER_A_LITTLE_AFTER: u32 = 120;
+
+/// Least such difference, as a share of the least action.
+const A_LITTLE: f64 = 0.2;
+
 /// What a reservoir is to release, and why.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Release {
@@ -127,10 +134,11 @@ impl Release {
         };
         if wanted > target + 0.25 * min_action {
             (self.target, self.because, self.lower) = (Some(wanted), because, None);
-        } else if wanted < target - min_action {
+        } else if wanted < target - A_LITTLE * min_action {
             let (highest, cycles) = self.lower.unwrap_or((wanted, 0));
             let lower = (highest.max(wanted), cycles + 1);
-            if lower.1 >= LOWER_AFTER {
+            let patience = if lower.0 < target - min_action { LOWER_AFTER } else { LOWER_A_LITTLE_AFTER };
+            if lower.1 >= patience {
                 (self.target, self.because, self.lower) = (Some(lower.0), because, None);
             } else {
                 self.lower = Some(lower);
@@ -185,5 +193,22 @@ mod tests {
         release.follow(2.0, 0.05, Vec::new());
         release.follow(1.6, 0.05, Vec::new());
         assert_eq!(release.target, Some(2.0));
+    }
+
+    #[test]
+    fn a_need_lower_by_a_little_is_followed_after_two_hours() {
+        let mut release = Release::default();
+        release.follow(2.0, 0.05, Vec::new());
+        for cycle in 1..LOWER_A_LITTLE_AFTER {
+            release.follow(1.97, 0.05, Vec::new());
+            assert_eq!(release.target, Some(2.0), "cycle {cycle}");
+        }
+        release.follow(1.97, 0.05, Vec::new());
+        assert_eq!(release.target, Some(1.97));
+        // The noise of the meters is nothing to follow.
+        for _ in 0..2 * LOWER_A_LITTLE_AFTER {
+            release.follow(1.965, 0.05, Vec::new());
+        }
+        assert_eq!(release.target, Some(1.97));
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::outlook::Outlook;
@@ -16,6 +17,12 @@ use crate::units::Discharge;
 /// Earliest and latest arrival as a share of the tabled travel time. Assumed: pools and a rough low-flow bed
 /// delay a step more than the table, a rise steepens and comes a little early.
 pub const ARRIVAL: (f64, f64) = (0.88, 1.2);
+
+/// Share of the usual weight with which a flow within its band teaches. Assumed: a day for the six hours outside.
+const SLOWLY: f64 = 0.25;
+
+/// Share of the usual weight for the lasting part. Assumed: four days for six hours, longer than a wave recedes.
+const LASTING: f64 = 1.0 / 16.0;
 
 /// Memory of the river; survives a restart.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -34,8 +41,11 @@ pub struct River {
 /// What is learnt about one path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PathMemory {
-    /// Flow at the section that metered water does not explain, m³/s; negative is loss.
+    /// Flow at the section that metered water does not explain, m³/s; negative is loss. As seen lately.
     pub unexplained: f64,
+    /// The same over days: what does not go away when a wave has passed.
+    #[serde(default)]
+    pub lasting: f64,
     /// Mean size of what the estimate still missed lately, m³/s.
     pub error: f64,
     /// Set once the estimate has been started from a reading.
@@ -82,14 +92,45 @@ pub struct Scene<'a> {
 }
 
 impl Scene<'_> {
+    fn date(&self) -> Date {
+        self.basin.date_at(self.utc)
+    }
+
     fn month(&self) -> i8 {
-        self.basin.date_at(self.utc).month()
+        self.date().month()
     }
 
     /// Month at the site `hours` from now.
     fn month_in(&self, hours: f64) -> i8 {
         let then = jiff::SignedDuration::from_secs(hours_to_s(hours));
         self.basin.date_at(self.utc.saturating_add(then).unwrap_or(self.utc)).month()
+    }
+}
+
+/// When a flow is asked for at the end of its way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum When {
+    /// So many hours from now, on the clock.
+    At(f64),
+    /// Together with water that leaves now and takes so many hours. A slow river is slow for both, so only the
+    /// difference of their travel times is uncertain.
+    With(f64),
+}
+
+impl When {
+    /// Hours ago at which a flow entered that needs `lag` hours: earliest arrival, tabled, latest, in no order.
+    /// Negative lies ahead.
+    fn entered(self, lag: f64) -> (f64, f64, f64) {
+        match self {
+            Self::At(ahead) => (ARRIVAL.0 * lag - ahead, lag - ahead, ARRIVAL.1 * lag - ahead),
+            Self::With(other) => (ARRIVAL.0 * (lag - other), lag - other, ARRIVAL.1 * (lag - other)),
+        }
+    }
+
+    fn hours(self) -> f64 {
+        match self {
+            Self::At(hours) | Self::With(hours) => hours,
+        }
     }
 }
 
@@ -151,8 +192,10 @@ impl River {
             let (Some(seen), Some(band)) = (seen, self.explained(scene, path, release, 0.0)) else {
                 continue;
             };
+            let floor = scene.basin.sections.get(path.section.0).and_then(|s| s.floor_on(scene.date()));
             if let Some(memory) = self.paths.get_mut(at) {
-                memory.learn(seen, band, BIN_S / scene.basin.control.loss_filter_s);
+                let floor = floor.map_or(seen, Discharge::get);
+                memory.learn(seen, band, floor, BIN_S / scene.basin.control.loss_filter_s);
             }
         }
     }
@@ -185,13 +228,14 @@ impl River {
     fn explained(&self, scene: &Scene<'_>, path: &Path, release: f64, ahead: f64) -> Option<Band> {
         let outflow = self.outflow.get(&path.source.0)?;
         let base = self.base_flow(scene, path, release);
+        let when = When::At(ahead);
         let mut band = Band::default();
-        band.add(path.gain, arriving(scene.basin, &path.way, base, ahead, outflow, |_| release)?);
+        band.add(path.gain, arriving(scene.basin, &path.way, base, when, outflow, |_| release)?);
         for lateral in &path.laterals {
-            band.add(lateral.gain, self.lateral(scene, lateral, base, ahead));
+            band.add(lateral.gain, self.lateral(scene, lateral, base, when));
         }
         for draw in &path.draws {
-            band.subtract(draw.gain, self.draw(scene, draw, base, ahead));
+            band.subtract(draw.gain, self.draw(scene, draw, base, when));
         }
         Some(band)
     }
@@ -210,13 +254,13 @@ impl River {
         })
     }
 
-    fn lateral(&self, scene: &Scene<'_>, lateral: &Lateral, base: Discharge, ahead: f64) -> Band {
+    fn lateral(&self, scene: &Scene<'_>, lateral: &Lateral, base: Discharge, when: When) -> Band {
         match lateral.source {
             LateralSource::Meter(meter) => {
                 let Some(series) = self.meters.get(&meter) else { return Band::default() };
                 let outlook = self.outlook(scene, meter);
                 let future = |lead: f64| outlook.cautious(lead, &scene.basin.control);
-                arriving(scene.basin, &lateral.way, base, ahead, series, future).unwrap_or_default()
+                arriving(scene.basin, &lateral.way, base, when, series, future).unwrap_or_default()
             }
             LateralSource::Table(inflow, share) => {
                 let q = routing::table_rate(scene.basin, inflow, share, scene.month()).get();
@@ -225,13 +269,13 @@ impl River {
         }
     }
 
-    fn draw(&self, scene: &Scene<'_>, draw: &Draw, base: Discharge, ahead: f64) -> Band {
+    fn draw(&self, scene: &Scene<'_>, draw: &Draw, base: Discharge, when: When) -> Band {
         let Some(intake) = scene.basin.intakes.get(draw.intake.0) else { return Band::default() };
         let empty = Series::default();
         let series = intake.meter.and_then(|meter| self.meters.get(&meter)).unwrap_or(&empty);
         let future = |lead: f64| self.announced(scene, draw.intake, lead);
-        arriving(scene.basin, &draw.way, base, ahead, series, future).unwrap_or_else(|| {
-            let q = self.announced(scene, draw.intake, ahead);
+        arriving(scene.basin, &draw.way, base, when, series, future).unwrap_or_else(|| {
+            let q = self.announced(scene, draw.intake, when.hours());
             Band { low: q, mid: q, high: q }
         })
     }
@@ -273,13 +317,9 @@ impl River {
         // The travel time depends on the answer; two rounds settle it to minutes.
         for _ in 0..2 {
             let base = self.base_flow(scene, path, q);
-            let lag_h = path.lag_h(scene.basin, base);
-            let worst = [ARRIVAL.0, 1.0, ARRIVAL.1]
-                .map(|share| self.need_at(scene, path, memory, setpoint, base, share * lag_h))
-                .into_iter()
-                .max_by(|a, b| a.release.total_cmp(&b.release))?;
-            q = worst.release;
-            need = Some(Need { lag_h, ..worst });
+            let at_base = self.need_at(scene, path, memory, setpoint, base);
+            q = at_base.release;
+            need = Some(at_base);
         }
         need
     }
@@ -291,15 +331,15 @@ impl River {
         memory: &PathMemory,
         setpoint: f64,
         base: Discharge,
-        ahead: f64,
     ) -> Need {
-        let inflow: f64 =
-            path.laterals.iter().map(|l| l.gain * self.lateral(scene, l, base, ahead).low).sum();
-        let intakes: f64 = path.draws.iter().map(|d| d.gain * self.draw(scene, d, base, ahead).high).sum();
-        let counted = memory.unexplained.min(if memory.young_for(ahead) > 0.0 { 0.0 } else { f64::INFINITY });
+        let lag_h = path.lag_h(scene.basin, base);
+        let when = When::With(lag_h);
+        let inflow: f64 = path.laterals.iter().map(|l| l.gain * self.lateral(scene, l, base, when).low).sum();
+        let intakes: f64 = path.draws.iter().map(|d| d.gain * self.draw(scene, d, base, when).high).sum();
+        let counted = memory.counted().min(if memory.young_for(lag_h) > 0.0 { 0.0 } else { f64::INFINITY });
         let release = ((setpoint - counted - inflow + intakes) / path.gain).max(0.0);
         let losses = release * (1.0 - path.gain) - counted;
-        Need { release, inflow, intakes, losses, lag_h: ahead }
+        Need { release, inflow, intakes, losses, lag_h }
     }
 
     /// Flow expected now at a node of a path that has `left` stretches below it.
@@ -313,19 +353,42 @@ impl River {
     ) -> Option<f64> {
         let base = self.base_flow(scene, path, release);
         let below = path.way.get(path.way.len() - left..)?;
-        let ahead = routing::lag_h(scene.basin, below, base);
+        let when = When::At(routing::lag_h(scene.basin, below, base));
         let rest: f64 = below.iter().map(|s| routing::stretch_gain(scene.basin, *s)).product();
         let outflow = self.outflow.get(&path.source.0)?;
-        let mut q = path.gain * arriving(scene.basin, &path.way, base, ahead, outflow, |_| release)?.mid;
+        let mut q = path.gain * arriving(scene.basin, &path.way, base, when, outflow, |_| release)?.mid;
         for lateral in path.laterals.iter().filter(|l| l.on_main >= left) {
-            q += lateral.gain * self.lateral(scene, lateral, base, ahead).mid;
+            q += lateral.gain * self.lateral(scene, lateral, base, when).mid;
         }
         for draw in path.draws.iter().filter(|d| d.on_main >= left) {
-            q -= draw.gain * self.draw(scene, draw, base, ahead).mid;
+            q -= draw.gain * self.draw(scene, draw, base, when).mid;
         }
-        let done = 1.0
-            - f64::from(u32::try_from(left).ok()?) / f64::from(u32::try_from(path.way.len().max(1)).ok()?);
+        let done = 1.0 - share(left, path.way.len());
         Some((q / rest + memory.unexplained * done).max(0.0))
+    }
+
+    /// Flow that has to pass a node of a path with `left` stretches below it now, so that the section stands at
+    /// `setpoint`: less what joins below, more what is taken and lost there.
+    pub fn owed_at_node(
+        &self,
+        scene: &Scene<'_>,
+        path: &Path,
+        memory: &PathMemory,
+        left: usize,
+        setpoint: f64,
+    ) -> Option<f64> {
+        let below = path.way.get(path.way.len().checked_sub(left)?..)?;
+        let base = self.base_flow(scene, path, setpoint);
+        let when = When::With(routing::lag_h(scene.basin, below, base));
+        let rest: f64 = below.iter().map(|s| routing::stretch_gain(scene.basin, *s)).product();
+        let mut q = setpoint - memory.counted().min(0.0) * share(left, path.way.len());
+        for lateral in path.laterals.iter().filter(|l| l.on_main < left) {
+            q -= lateral.gain * self.lateral(scene, lateral, base, when).low;
+        }
+        for draw in path.draws.iter().filter(|d| d.on_main < left) {
+            q += draw.gain * self.draw(scene, draw, base, when).high;
+        }
+        Some(q / rest)
     }
 }
 
@@ -336,36 +399,53 @@ impl PathMemory {
         (ARRIVAL.1 * lag_h - f64::from(self.bins) * BIN_S / 3600.0).max(0.0)
     }
 
+    /// Unexplained flow a release may rely on: a surplus only when it lasts, a shortage as soon as it shows.
+    fn counted(&self) -> f64 {
+        self.unexplained.min(self.lasting)
+    }
+
     /// Moves the unexplained flow towards what this bin allows. While the arrival time of a change leaves the
-    /// expected flow open within a band, only what lies outside the band teaches anything.
-    fn learn(&mut self, seen: f64, band: Band, weight: f64) {
+    /// expected flow open within a band, what lies outside the band teaches at once, the middle of the band slowly:
+    /// over days arrivals are as often early as late.
+    ///
+    /// What counts is the loss near the floor. At many times the floor the estimate is off by a share of the flow, so
+    /// it is brought down to the floor by that share, and weighs by it.
+    fn learn(&mut self, seen: f64, band: Band, floor: f64, weight: f64) {
+        let share = floor / seen.max(band.mid).max(floor);
+        let near_floor = |missed: f64| share * missed;
         if !self.primed {
-            *self = Self { unexplained: seen - band.mid, error: 0.0, primed: true, bins: 0 };
+            let unexplained = near_floor(seen - band.mid);
+            *self = Self { unexplained, lasting: unexplained, error: 0.0, primed: true, bins: 0 };
             return;
         }
         self.bins = self.bins.saturating_add(1);
-        let (low, high) = (seen - band.high, seen - band.low);
+        let weight = weight.min(1.0) * share;
+        let (low, high) = (near_floor(seen - band.high), near_floor(seen - band.low));
+        let middle = near_floor(seen - band.mid);
         let allowed = self.unexplained.clamp(low.min(high), high.max(low));
         let missed = (allowed - self.unexplained).abs();
-        self.unexplained += weight.min(1.0) * (allowed - self.unexplained);
-        self.error += 0.25 * weight.min(1.0) * (missed - self.error);
+        self.unexplained += weight * (allowed - self.unexplained);
+        self.unexplained += SLOWLY * weight * (middle - self.unexplained);
+        // A plain mean until there is enough of it: one noisy reading must not stand for days.
+        let lasting = (LASTING * weight).max(1.0 / f64::from(self.bins + 1));
+        self.lasting += lasting * (middle - self.lasting);
+        self.error += 0.25 * weight * (missed - self.error);
     }
 }
 
-/// Band of a flow `series` after travelling `way`, `ahead` hours from now; `future` gives what enters `lead`
-/// hours from now. `None` when nothing is known of it.
+/// Band of a flow `series` after travelling `way`; `future` gives what enters `lead` hours from now. `None` when
+/// nothing is known of it.
 fn arriving(
     basin: &Basin,
     way: &[Stretch],
     base: Discharge,
-    ahead: f64,
+    when: When,
     series: &Series,
     future: impl Fn(f64) -> f64,
 ) -> Option<Band> {
-    let lag = routing::lag_h(basin, way, base);
+    let (one, mid_at, other) = when.entered(routing::lag_h(basin, way, base));
     // Hours ago it entered; negative lies ahead.
-    let (early, late) = (ARRIVAL.0 * lag - ahead, ARRIVAL.1 * lag - ahead);
-    let mid_at = lag - ahead;
+    let (early, late) = (one.min(other), one.max(other));
     let past = if late >= 0.0 { series.window(early.max(0.0), late) } else { None };
     let mid_past = if mid_at >= 0.0 { series.ago(mid_at) } else { None };
     let mut band = match past {
@@ -390,6 +470,12 @@ fn arriving(
     Some(band)
 }
 
+/// Stretches left as a share of all.
+fn share(left: usize, all: usize) -> f64 {
+    let count = |n: usize| f64::from(u32::try_from(n).unwrap_or(u32::MAX));
+    count(left) / count(all.max(1))
+}
+
 /// Sum of the announced turns of an intake `lead` hours from now.
 fn turn_rate(scene: &Scene<'_>, id: IntakeId, lead: f64) -> f64 {
     let at = scene.utc.as_second() + hours_to_s(lead);
@@ -405,4 +491,75 @@ fn turn_rate(scene: &Scene<'_>, id: IntakeId, lead: f64) -> f64 {
 #[expect(clippy::cast_possible_truncation, reason = "a lead is at most some days")]
 fn hours_to_s(hours: f64) -> i64 {
     (hours * 3600.0) as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A day and six hours of bins.
+    const DAY: usize = 144;
+    const SIX_HOURS: usize = 36;
+    /// The usual weight: ten minutes of six hours.
+    const WEIGHT: f64 = 1.0 / 36.0;
+
+    fn band(mid: f64) -> Band {
+        Band { low: mid - 0.05, mid, high: mid + 0.05 }
+    }
+
+    fn taught(bins: usize, seen: f64, mid: f64, memory: PathMemory) -> PathMemory {
+        let mut memory = memory;
+        for _ in 0..bins {
+            memory.learn(seen, band(mid), 1.5, WEIGHT);
+        }
+        memory
+    }
+
+    /// A river that the estimate meets for a week.
+    fn known() -> PathMemory {
+        taught(7 * DAY, 1.5, 1.5, PathMemory::default())
+    }
+
+    #[test]
+    fn a_shortage_counts_within_a_day_a_surplus_only_when_it_lasts() {
+        let shortage = taught(DAY, 1.3, 1.5, known());
+        assert!(shortage.counted() < -0.15, "{}", shortage.counted());
+        let surplus = taught(DAY, 1.5, 1.3, known());
+        assert!(surplus.unexplained > 0.1 && surplus.counted() < 0.06, "{surplus:?}");
+        let lasting = taught(21 * DAY, 1.5, 1.3, known());
+        assert!(lasting.counted() > 0.15, "{}", lasting.counted());
+    }
+
+    #[test]
+    fn a_flood_missed_by_a_tenth_is_a_tenth_of_the_floor() {
+        // 9.0 seen where 10.0 was expected: at the floor of 1.5 the same share is 0.15.
+        let memory = taught(30 * DAY, 9.0, 10.0, known());
+        assert!((memory.unexplained + 0.15).abs() < 0.01, "{}", memory.unexplained);
+        // And six hours of it say less than six hours at the floor do.
+        let [wave, calm] =
+            [(9.0, 10.0), (1.35, 1.5)].map(|(seen, mid)| taught(SIX_HOURS, seen, mid, known()));
+        assert!(wave.unexplained > 0.5 * calm.unexplained, "{} {}", wave.unexplained, calm.unexplained);
+    }
+
+    #[test]
+    fn one_noisy_first_reading_does_not_stand_for_days() {
+        let mut memory = PathMemory::default();
+        memory.learn(1.9, band(1.5), 1.5, WEIGHT);
+        let memory = taught(DAY, 1.5, 1.5, memory);
+        assert!(memory.lasting.abs() < 0.01, "{}", memory.lasting);
+    }
+
+    #[test]
+    fn water_that_travels_together_arrives_together() {
+        // 30 h and 20 h: what enters the side river 10 h from now meets what leaves the dam now, a tenth or a fifth
+        // earlier or later, never by a share of the whole 20 h.
+        let (early, middle, late) = When::With(30.0).entered(20.0);
+        for (got, expected) in [(early, -8.8), (middle, -10.0), (late, -12.0)] {
+            assert!((got - expected).abs() < 1e-9, "{got} {expected}");
+        }
+        let (early, middle, late) = When::At(30.0).entered(20.0);
+        for (got, expected) in [(early, -12.4), (middle, -10.0), (late, -6.0)] {
+            assert!((got - expected).abs() < 1e-9, "{got} {expected}");
+        }
+    }
 }

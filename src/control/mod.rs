@@ -19,6 +19,7 @@ mod publish;
 pub mod quality;
 pub mod reason;
 pub mod record;
+mod release;
 pub mod routing;
 pub mod rules;
 pub mod series;

@@ -23,6 +23,15 @@ const SETTLE_S: f64 = 180.0;
 /// Quiet time before the stand-by is shut again or a turbine's share is changed, s.
 const QUIET_S: f64 = 900.0;
 
+/// Flow below which a turbine counts as shut, m³/s.
+const AT_REST: f64 = 0.02;
+
+/// Time between two rises of a turbine's share, s. Assumed: it follows the day, not the hour.
+const TAKE_S: f64 = 3600.0;
+
+/// Longest time the trim gate carries more for a turbine that does not give way, s. Assumed.
+const GIVE_WAY_S: f64 = 900.0;
+
 /// Minutes of flow seen before the first discretionary movement.
 const WATCH_MIN: usize = 5;
 
@@ -57,6 +66,8 @@ struct Memory {
     moved: Option<Duration>,
     /// When a turbine's share was last changed.
     shared: Option<Duration>,
+    /// Since when the trim gate carries more, so that a turbine may carry less.
+    giving_way: Option<Duration>,
     /// Level last seen, for an hour without one.
     level: Option<(Stage, Duration)>,
 }
@@ -242,13 +253,20 @@ impl Outlets {
         // After a start the meter is watched for some minutes before anything is moved at leisure.
         let cycle = cycle && (self.memory.minutes.len() >= WATCH_MIN || view.flow.is_none());
         self.restore(view, target, level, &mut wishes);
-        if wishes.is_empty() && cycle {
+        let giving_way = |since: Duration| view.now.saturating_sub(since).as_secs_f64() < GIVE_WAY_S;
+        self.memory.giving_way = self.memory.giving_way.filter(|since| giving_way(*since));
+        if self.memory.giving_way.is_some() {
+            let settled = self.quiet(view, SETTLE_S) && self.all().all(|id| Self::settled(view, id));
+            if wishes.is_empty() && cycle && settled {
+                self.share(view, target, level, &mut wishes);
+            }
+        } else if wishes.is_empty() && cycle {
             self.trim(view, target, level, because, &mut wishes);
         }
         if wishes.is_empty() && cycle && self.quiet(view, QUIET_S) {
             self.hand_back(view, target, level, &mut wishes);
         }
-        if wishes.is_empty() && cycle && self.quiet(view, QUIET_S) {
+        if wishes.is_empty() && cycle && self.memory.giving_way.is_none() && self.quiet(view, QUIET_S) {
             self.share(view, target, level, &mut wishes);
         }
         if !wishes.is_empty() {
@@ -356,7 +374,9 @@ impl Outlets {
             return;
         }
         let error = target - flow;
-        let large = error.abs() >= 2.0 * control.min_action.get();
+        // Half of the margin over the floor gone is no trifle, however small the error.
+        let near_floor = error > 0.0 && flow < 0.5 * (view.floor + view.setpoint);
+        let large = near_floor || error.abs() >= 2.0 * control.min_action.get();
         if error.abs() < control.dead_band.get() || (!large && !self.quiet(view, control.min_interval_s)) {
             return;
         }
@@ -393,9 +413,6 @@ impl Outlets {
 
     /// Leaves to the turbine what lies above the floor, so that a trip alone cannot breach it.
     fn share(&mut self, view: &View<'_>, target: f64, level: Stage, wishes: &mut Vec<Wish>) {
-        if self.memory.shared.is_some_and(|at| view.now.saturating_sub(at) < Duration::from_secs(3600)) {
-            return;
-        }
         let Some((id, gate)) = self.base.iter().find_map(|id| {
             let ready = view.facts.get(id.0).is_some_and(|f| f.trip != Some(true) && f.remote == Some(true));
             Some((*id, view.basin.gates.get(id.0)?)).filter(|_| ready)
@@ -411,14 +428,33 @@ impl Outlets {
         // Starting takes a little more than staying on.
         let least = if now > 0.05 { minimum.get() } else { minimum.get() + SHARE_STEP };
         let wanted = if spare >= least { spare } else { 0.0 };
-        if (wanted - now).abs() < SHARE_STEP {
+        // It takes more load at leisure, and gives way as fast as the river may fall.
+        let patience = if wanted > now { TAKE_S } else { QUIET_S };
+        let since = self.memory.shared.map(|at| view.now.saturating_sub(at).as_secs_f64());
+        let trifle = (wanted - now).abs() < if wanted > 0.0 { SHARE_STEP } else { AT_REST };
+        if trifle || since.is_some_and(|since| since < patience) {
             return;
         }
         // Falling by more than the fall limit at once would only be refused.
         let step = view.basin.control.ramp_down.change.get() * 0.9;
-        let wanted = if wanted > 0.0 || now <= minimum.get() { wanted.max(now - step) } else { wanted };
+        let wanted = wanted.max(now - step);
         let why = Because::ShareTurbine { flow: Discharge::lossy(wanted) };
+        // First the valve takes over what the turbine is to give up, then the turbine gives it up: in the other order the
+        // floor would stand in the way, and rightly.
+        let short = target - (self.present(view).unwrap_or(target) + wanted - now);
+        if let Some(trim) = self.trim.first()
+            && wanted < now
+            && short > view.basin.control.dead_band.get()
+        {
+            if self.memory.giving_way.is_none() {
+                let carries = self.flow_or_gone(view, *trim, level) + short;
+                wishes.push(self.flow_wish(view, *trim, carries, level, Purpose::Discretionary, why));
+                self.memory.giving_way = Some(view.now);
+            }
+            return;
+        }
         wishes.push(self.flow_wish(view, id, wanted, level, Purpose::Discretionary, why));
+        self.memory.giving_way = None;
         self.memory.shared = Some(view.now);
     }
 }

@@ -7,6 +7,10 @@ use crate::basin::ControlParameters;
 /// Hours over which a receding tributary's trend is taken and carried on.
 const TREND_H: f64 = 24.0;
 
+/// Least share of a flow that is left after a day of recession: surface runoff keeps at least a fifth. Source: Nathan
+/// and `McMahon` 1990, daily recession constants of 0.2 to 0.8 for surface runoff.
+const FASTEST_DAY: f64 = 0.2;
+
 /// Newest hours that do not count as "before" when a flow is compared with its recent past.
 const RECENT_H: usize = 12;
 
@@ -35,7 +39,7 @@ impl Outlook {
         let falling = older >= now && older.is_finite();
         let recession = falling.then(|| {
             let before = series.window(TREND_H - 1.0, TREND_H + 1.0).map_or(now, |(_, mean, _)| mean);
-            if before > 0.0 { (now / before).clamp(0.5, 1.0) } else { 1.0 }
+            if before > 0.0 { (now / before).clamp(FASTEST_DAY, 1.0) } else { 1.0 }
         });
         Self { now: Some(now), day_high, least, recession }
     }

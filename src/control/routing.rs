@@ -38,7 +38,7 @@ pub struct Lateral {
     pub way: Vec<Stretch>,
     /// Share that arrives.
     pub gain: f64,
-    /// Stretches of the main way it travels; tells which nodes lie below it.
+    /// Stretches of the main way below the first node it passes: it passes every node with at most as many left.
     pub on_main: usize,
 }
 
@@ -51,7 +51,7 @@ pub struct Draw {
     pub way: Vec<Stretch>,
     /// Share that is missed there.
     pub gain: f64,
-    /// Stretches of the main way it travels; tells which nodes lie below it.
+    /// Stretches of the main way below the first node it passes: it passes every node with at most as many left.
     pub on_main: usize,
 }
 
@@ -271,7 +271,7 @@ fn along(basin: &Basin, section: SectionId, source: ReservoirId, outlet: NodeId,
                     | Place::Wetland(_)
                     | Place::Outside => None,
                 };
-                collect(basin, here, below.len() + 1, &mut laterals, &mut draws);
+                collect(basin, here, below.len(), &mut laterals, &mut draws);
             }
         }
     }

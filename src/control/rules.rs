@@ -11,9 +11,9 @@ use super::gate::{GateFacts, GateMemory};
 use super::interlock::{Purpose, Wish};
 use super::reason::Because;
 use super::structure;
-use crate::basin::{Basin, Duty, Gate, GateId, MeterId, Place, ReservoirId, ReservoirKind};
+use crate::basin::{Basin, Duty, Gate, GateId, GateKind, MeterId, Place, ReservoirId, ReservoirKind};
 use crate::config::Schedules;
-use crate::units::{Discharge, Opening, Stage};
+use crate::units::{Discharge, Head, Opening, Stage};
 
 /// Least time between two moves by a rule, s. Assumed: these follow demands that change by the day.
 const INTERVAL_S: f64 = 1800.0;
@@ -27,6 +27,9 @@ const FLOW_BAND: f64 = 0.05;
 /// Band around a kept level, m (plan notes for the landscape weirs: ± 0.1).
 const LEVEL_BAND_M: f64 = 0.1;
 
+/// Depth below its normal level over which a pond stops giving more than its minimum release, m. Assumed.
+const STOCK_M: f64 = 0.2;
+
 /// What rules may look at.
 pub struct Scene<'a> {
     /// The basin.
@@ -35,6 +38,8 @@ pub struct Scene<'a> {
     pub schedules: &'a Schedules,
     /// Usable value of a meter.
     pub meter: &'a dyn Fn(MeterId) -> Option<f64>,
+    /// What must pass a pond for the sections further down, as far as water comes for it, m³/s.
+    pub owed: &'a dyn Fn(ReservoirId) -> Option<f64>,
     /// Facts of all gates.
     pub facts: &'a [GateFacts],
     /// Memories of all gates.
@@ -159,7 +164,10 @@ fn level(scene: &Scene<'_>, gate: &Gate, now: Opening) -> Option<(Opening, Becau
     Some((Opening::clamped(now.fraction() + step), why))
 }
 
-/// A weir's sluice passes on what is owed below it when crest and eco pipe do not, and shuts again when they do.
+/// A weir's sluice passes on what is owed below it, and shuts again when the rest does it alone.
+///
+/// The minimum release is owed at the toe of the weir, whatever the turbines pass. What a section further down needs
+/// may pass by the turbines too; when they stop, the pond would fill at its cost.
 fn pass_on(scene: &Scene<'_>, id: GateId, gate: &Gate, now: Opening) -> Option<(Opening, Because)> {
     let Place::Reservoir(body) = gate.from else { return None };
     let pond = scene.basin.reservoirs.get(body.0).filter(|r| r.kind == ReservoirKind::Pond)?;
@@ -172,25 +180,34 @@ fn pass_on(scene: &Scene<'_>, id: GateId, gate: &Gate, now: Opening) -> Option<(
         .filter(|f| f.from == body)
         .map(|f| structure::fixed_flow(f, level).get())
         .sum();
-    let sluices: f64 = scene
-        .basin
-        .gates
-        .iter()
-        .zip(scene.facts)
-        .filter(|(g, _)| g.from == gate.from && g.duty == Duty::PassOn)
-        .map(|(g, f)| structure::flow(g, f.opening.unwrap_or(Opening::SHUT), level).get())
-        .sum();
+    let passing = |is: &dyn Fn(&Gate) -> bool| -> f64 {
+        let gates = scene.basin.gates.iter().zip(scene.facts).filter(|(g, _)| g.from == gate.from && is(g));
+        gates.map(|(g, f)| structure::flow(g, f.opening.unwrap_or(Opening::SHUT), level).get()).sum()
+    };
+    let sluices = passing(&|g| g.duty == Duty::PassOn);
+    let turbines = passing(&|g| matches!(g.kind, GateKind::Turbine { .. }));
     let own = structure::flow(gate, now, level).get();
-    let owed = station.min_release.get();
+    let least = station.min_release.get();
+    let stock = pond.normal_level.map_or(0.0, |normal| stock(level - normal));
+    let far = (scene.owed)(body).unwrap_or(0.0) * stock - turbines;
+    let owed = least.max(far);
+    // Running turbines want the water the sluice still gives; without them a sluice that is shut too early is opened again.
+    let slack = if turbines > 0.0 { 1.0 } else { 1.2 };
     let first =
         scene.basin.gates.iter().position(|g| g.from == gate.from && g.duty == Duty::PassOn) == Some(id.0);
     let wanted = if fixed + sluices < 0.95 * owed && first {
         own + owed - fixed - sluices
-    } else if own > 0.0 && fixed + sluices - own > 1.2 * owed {
+    } else if own > 0.0 && fixed + sluices - own > slack * owed {
         0.0
     } else {
         return None;
     };
     let to = structure::opening_for(gate, Discharge::lossy(wanted), level);
-    Some((to, Because::PassOn { owed: station.min_release }))
+    Some((to, Because::PassOn { owed: Discharge::lossy(owed) }))
+}
+
+/// Share of what is owed far below that a pond gives, by its height over its normal level: a sluice passes on what
+/// comes, it does not empty the pond.
+fn stock(over: Head) -> f64 {
+    ((over.get() + STOCK_M) / STOCK_M).clamp(0.0, 1.0)
 }

@@ -1,0 +1,107 @@
+//! What each dam releases and each pond passes on in this control cycle, told to the record and to the page.
+
+use jiff::Timestamp;
+
+use super::carry::Parcel;
+use super::controller::Controller;
+use super::dispatch::{self, Inputs};
+use super::estimate;
+use super::record::{Entry, Kind};
+use super::status::Rung;
+use super::{Decision, Now};
+use crate::basin::ReservoirId;
+use crate::units::Discharge;
+
+/// Smallest change of release shown as a parcel on its way, m³/s.
+const PARCEL: f64 = 0.04;
+
+/// What a pond passes on of what a section below needs: the need is an estimate, and a pond that fills a little later
+/// costs nobody anything. Assumed.
+const OWED_RESERVE: f64 = 1.2;
+
+impl Controller {
+    /// Decides the release of each dam for this control cycle.
+    pub(super) fn plan(&mut self, now: Now, decision: &mut Decision) {
+        let scene = estimate::Scene { basin: &self.basin, schedules: &self.schedules, utc: now.utc };
+        let mut rung = Rung::F2;
+        let mut releases = std::mem::take(&mut self.carry.releases);
+        let mut moved = Vec::new();
+        for (outlets, release) in self.outlets.iter().zip(&mut releases) {
+            let view = self.view(outlets, self.basin.control.cycle_s, now);
+            let far = self.paths.iter().filter(|p| p.source == outlets.source && !p.way.is_empty());
+            let lost = far
+                .filter_map(|p| self.section_seen.get(p.section.0))
+                .map(|seen| now.mono.saturating_sub(*seen).as_secs_f64())
+                .fold(0.0, f64::max);
+            let body = self.basin.reservoirs.get(outlets.source.0);
+            let dead =
+                body.and_then(|r| r.dead_level).zip(view.level).is_some_and(|(dead, level)| level <= dead);
+            let inputs = Inputs {
+                flow: outlets.present(&view),
+                sections_lost_s: lost,
+                at_dead_level: dead,
+                inflow: None,
+            };
+            let old = release.target;
+            let stands_on = release.decide(&scene, &self.carry.river, &self.paths, outlets.source.0, inputs);
+            rung = rung.max(stands_on);
+            if let (Some(old), Some(new)) = (old, release.target)
+                && (new - old).abs() >= PARCEL
+            {
+                moved.push((outlets.source, new - old, new));
+                let mut entry = Entry::new(Kind::Decision, "dispatch");
+                entry.flow = Some(Discharge::lossy(new));
+                entry.because.clone_from(&release.because);
+                entry.inputs = Some(self.inputs_digest());
+                entry.detail = Some(serde_json::json!({
+                    "release_of": body.map(|r| r.id.clone()), "from_m3s": old, "to_m3s": new }));
+                decision.entries.push(entry);
+            }
+        }
+        self.carry.releases = releases;
+        for (source, change, release) in moved {
+            self.note_parcels(source.0, change, release, now.utc);
+        }
+        if rung != self.rung {
+            let mut entry = Entry::new(Kind::Plan, "dispatch");
+            entry.detail = Some(serde_json::json!({ "rung_from": self.rung, "rung_to": rung }));
+            decision.entries.push(entry);
+            self.rung = rung;
+        }
+        let arrived = |p: &Parcel| now.utc.duration_since(p.left).as_secs_f64() > 1.5 * p.lag_h * 3600.0;
+        self.carry.parcels.retain(|p| !arrived(p));
+    }
+
+    fn note_parcels(&mut self, source: usize, change: f64, release: f64, left: Timestamp) {
+        for path in self.paths.iter().filter(|p| p.source.0 == source && !p.way.is_empty()) {
+            let lag_h = path.lag_h(&self.basin, Discharge::lossy(release));
+            let parcel = Parcel {
+                id: self.carry.next_parcel,
+                to: path.section,
+                change: Discharge::lossy(change),
+                left,
+                lag_h,
+            };
+            self.carry.next_parcel += 1;
+            self.carry.parcels.push_back(parcel);
+        }
+        while self.carry.parcels.len() > 64 {
+            self.carry.parcels.pop_front();
+        }
+    }
+
+    /// What must pass a pond for the sections below it, at most what comes to it, m³/s.
+    pub(super) fn owed(&self, pond: ReservoirId, now: Now) -> Option<f64> {
+        let node = self.basin.reservoirs.get(pond.0)?.at;
+        let scene = estimate::Scene { basin: &self.basin, schedules: &self.schedules, utc: now.utc };
+        let date = self.basin.date_at(now.utc);
+        let below = self.paths.iter().zip(&self.carry.river.paths).filter_map(|(path, memory)| {
+            let (_, left) = path.nodes.iter().find(|(on_way, _)| *on_way == node)?;
+            let section = self.basin.sections.get(path.section.0)?;
+            let setpoint = dispatch::setpoint(&self.basin, section, memory.error, date)?.get();
+            self.carry.river.owed_at_node(&scene, path, memory, *left, setpoint)
+        });
+        let owed = below.reduce(f64::max)?;
+        Some((OWED_RESERVE * owed).min(self.node_flow(node.0, now).flow?.get()))
+    }
+}

@@ -1,0 +1,100 @@
+//! What the sluice of a pond weir is asked to pass, against sums by hand on the shipped basin.
+//!
+//! Wu'an with the water at its crest, 535.20 m: nothing over the crest; by the eco pipe of 0.7 m bore, axis at 534.45 m,
+//! 0.606 · 0.38485 m² · √(2 · 9.81 · 0.75) = 0.895 m³/s. The sand sluice, 4 m wide and 2.5 m high, sill at 533.5 m,
+//! passes 0.6 · 4 · 2.5 · √(2 · 9.81 · 1.70) = 34.65 m³/s for its whole stroke.
+
+use std::path::Path;
+use std::time::Duration;
+
+use qindan::basin::{Basin, GateId};
+use qindan::config::{self, Config, Schedules};
+use qindan::control::command::Action;
+use qindan::control::gate::{GateFacts, GateMemory};
+use qindan::control::quality::Reading;
+use qindan::control::rules;
+use qindan::units::Opening;
+
+const AT_REST: GateFacts = GateFacts {
+    opening: Some(Opening::SHUT),
+    position: Reading::NEVER,
+    target: None,
+    remote: Some(true),
+    estop: Some(false),
+    fault: Some(false),
+    trip: Some(false),
+    moving: Some(0),
+};
+
+/// A moment at Wu'an.
+struct Moment {
+    /// Level of the pond, m.
+    level: f64,
+    /// What is owed to the sections below, m³/s.
+    owed: f64,
+    /// Opening of the first turbine and of the first sluice, fraction.
+    turbine: f64,
+    sluice: f64,
+}
+
+impl Moment {
+    /// Where the first sluice is wished to go.
+    fn wish(&self, config: &Config) -> Option<f64> {
+        let basin: &Basin = &config.basin;
+        let sluice = basin.gate("wa.sluice.g1").unwrap();
+        let wuan = basin.reservoirs.iter().position(|r| r.id == "wuan").unwrap();
+        let meter = basin.reservoirs[wuan].level_meter;
+        let mut facts = vec![AT_REST; basin.gates.len()];
+        let mut stand = |gate: GateId, at: f64| facts[gate.0].opening = Some(Opening::clamped(at));
+        stand(basin.gate("hp.wuan.u1").unwrap(), self.turbine);
+        stand(sluice, self.sluice);
+        let gates = vec![GateMemory::default(); basin.gates.len()];
+        let scene = rules::Scene {
+            basin,
+            schedules: &Schedules::default(),
+            meter: &|id| (Some(id) == meter).then_some(self.level),
+            owed: &|pond| (pond.0 == wuan).then_some(self.owed),
+            facts: &facts,
+            gates: &gates,
+            now: Duration::from_secs(86_400),
+            utc: "2026-05-01T00:00:00Z".parse().unwrap(),
+            flood_season: false,
+        };
+        let wish = rules::wishes(&scene).into_iter().find(|wish| wish.gate == sluice)?;
+        match wish.action {
+            Action::Goto(to) => Some(to.fraction()),
+            Action::Stop => panic!("{wish:?}"),
+        }
+    }
+}
+
+fn shipped() -> Config {
+    config::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("config")).unwrap()
+}
+
+#[test]
+fn a_sluice_makes_up_what_stopped_turbines_leave_owed() {
+    let config = shipped();
+    let crest = Moment { level: 535.2, owed: 2.16, turbine: 0.0, sluice: 0.0 };
+    // 2.160 − 0.895 = 1.265 of 34.65.
+    let to = crest.wish(&config).unwrap();
+    assert!((to - 0.0365).abs() < 2e-4, "{to}");
+    // A unit of 5 m³/s half open passes 2.5 at its rated head of 9 m: only the toe's 1.0 is owed, 0.105 is missing.
+    let to = Moment { turbine: 0.5, ..crest }.wish(&config).unwrap();
+    assert!((to - 0.0030).abs() < 2e-4, "{to}");
+    // 20 cm down the pond gives its minimum release alone: 0.766 by the pipe, 0.234 of 0.6 · 10 · √(2 · 9.81 · 1.5).
+    let to = Moment { level: 535.0, ..crest }.wish(&config).unwrap();
+    assert!((to - 0.0072).abs() < 2e-4, "{to}");
+}
+
+#[test]
+fn an_open_sluice_shuts_when_the_rest_does_it() {
+    let config = shipped();
+    // 8 cm over the crest of 60 m: 1.7 · 60 · 0.08^1.5 = 2.308 and the pipe's 0.94; owed are 2.16.
+    let over = Moment { level: 535.28, owed: 2.16, turbine: 0.0, sluice: 0.04 };
+    assert_eq!(over.wish(&config), Some(0.0));
+    // At 3 cm, 0.530 and 0.912: the sluice is still wanted, and near enough to what is owed.
+    assert_eq!(Moment { level: 535.23, sluice: 0.021, ..over }.wish(&config), None);
+    // With a unit running the toe's 1.0 is all that is owed, which crest and pipe pass.
+    assert_eq!(Moment { level: 535.23, turbine: 0.5, sluice: 0.021, ..over }.wish(&config), Some(0.0));
+}
