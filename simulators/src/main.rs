@@ -50,7 +50,19 @@ struct Replay {
     jobs: Option<usize>,
 }
 
+/// What to try on a running demonstration.
+const TRY: &str = "\
+To try while it runs (the first lines it prints name the address of the river, here 127.0.0.1:PORT, and the folder of the run):
+  pull a device's plug   curl -d '{\"event\":\"unplug\",\"device\":\"m.q.runcheng\"}' -H content-type:application/json 127.0.0.1:PORT/fault
+  put it back            the same with \"plug\"
+  trip a turbine         {\"event\":\"trip\",\"gate\":\"zf.hp.u1\"}, and \"reset_trip\"
+  stick a gate           {\"event\":\"stick\",\"gate\":\"zf.eco.v1\"}, and \"free\"
+  kill the service       pkill -9 -f 'qindan run'; it is started again and adopts the gates where they stand
+  see what is true       curl 127.0.0.1:PORT/truth
+  read the record        target/release/qindan log tail --data FOLDER/data";
+
 #[derive(Debug, Args)]
+#[command(after_help = TRY)]
 struct Demo {
     /// Simulated seconds in a real one: 600 makes a week of 17 minutes
     #[arg(long, value_name = "N", default_value_t = 600.0, value_parser = speed)]

@@ -157,7 +157,7 @@ fn play_one(case: &Case, order: &Order, bars: &MultiProgress) -> anyhow::Result<
 
 fn bar(case: &Case) -> ProgressBar {
     let bar = ProgressBar::new(case.scenario.duration.as_secs() / 60);
-    let style = "{prefix:<28} [{wide_bar}] {percent:>3} %  {elapsed} of about {eta} left";
+    let style = "{prefix:<28} [{wide_bar}] {percent:>3} %  {elapsed} gone, about {eta} left";
     if let Ok(style) = ProgressStyle::with_template(style) {
         bar.set_style(style.progress_chars("=> "));
     }

@@ -76,7 +76,7 @@ impl Voice {
                     reason = "a share of a thousand"
                 )]
                 self.bar.set_position((share.clamp(0.0, 1.0) * STEPS as f64) as u64);
-                "{msg}\n[{wide_bar}] {percent} %, {elapsed} of about {eta} left"
+                "{msg}\n[{wide_bar}] {percent} %, {elapsed} gone, about {eta} left"
             }
             None => "{spinner} {msg}",
         };
