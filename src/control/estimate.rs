@@ -352,9 +352,8 @@ impl River {
         release: f64,
     ) -> Option<f64> {
         let base = self.base_flow(scene, path, release);
-        let below = path.way.get(path.way.len() - left..)?;
-        let when = When::At(routing::lag_h(scene.basin, below, base));
-        let rest: f64 = below.iter().map(|s| routing::stretch_gain(scene.basin, *s)).product();
+        let (lag_h, rest) = rest_of(scene.basin, path, left, base)?;
+        let when = When::At(lag_h);
         let outflow = self.outflow.get(&path.source.0)?;
         let mut q = path.gain * arriving(scene.basin, &path.way, base, when, outflow, |_| release)?.mid;
         for lateral in path.laterals.iter().filter(|l| l.on_main >= left) {
@@ -377,10 +376,9 @@ impl River {
         left: usize,
         setpoint: f64,
     ) -> Option<f64> {
-        let below = path.way.get(path.way.len().checked_sub(left)?..)?;
         let base = self.base_flow(scene, path, setpoint);
-        let when = When::With(routing::lag_h(scene.basin, below, base));
-        let rest: f64 = below.iter().map(|s| routing::stretch_gain(scene.basin, *s)).product();
+        let (lag_h, rest) = rest_of(scene.basin, path, left, base)?;
+        let when = When::With(lag_h);
         let mut q = setpoint - memory.counted().min(0.0) * share(left, path.way.len());
         for lateral in path.laterals.iter().filter(|l| l.on_main < left) {
             q -= lateral.gain * self.lateral(scene, lateral, base, when).low;
@@ -468,6 +466,13 @@ fn arriving(
         band.high = band.high.max(q);
     }
     Some(band)
+}
+
+/// Travel time in hours over the last `left` stretches of a path, and the share of a flow that arrives over them.
+fn rest_of(basin: &Basin, path: &Path, left: usize, base: Discharge) -> Option<(f64, f64)> {
+    let below = path.way.get(path.way.len().checked_sub(left)?..)?;
+    let gain = below.iter().map(|s| routing::stretch_gain(basin, *s)).product();
+    Some((routing::lag_h(basin, below, base), gain))
 }
 
 /// Stretches left as a share of all.

@@ -262,12 +262,12 @@ impl Outlets {
             }
         } else if wishes.is_empty() && cycle {
             self.trim(view, target, level, because, &mut wishes);
-        }
-        if wishes.is_empty() && cycle && self.quiet(view, QUIET_S) {
-            self.hand_back(view, target, level, &mut wishes);
-        }
-        if wishes.is_empty() && cycle && self.memory.giving_way.is_none() && self.quiet(view, QUIET_S) {
-            self.share(view, target, level, &mut wishes);
+            if wishes.is_empty() && self.quiet(view, QUIET_S) {
+                self.hand_back(view, target, level, &mut wishes);
+            }
+            if wishes.is_empty() && self.quiet(view, QUIET_S) {
+                self.share(view, target, level, &mut wishes);
+            }
         }
         if !wishes.is_empty() {
             self.memory.moved = Some(view.now);

@@ -11,7 +11,9 @@ use qindan::basin::{
     Section, Stroke, StrokeUnit,
 };
 use qindan::config::{Config, Schedules, Service, Turn};
+use qindan::control::gate::GateFacts;
 use qindan::control::operator::Mode;
+use qindan::control::quality::Reading;
 use qindan::points::{
     ByteOrder, ClassId, DataType, Device, DeviceId, Element, Field, GatePoints, Link, LinkId, Point, PointId,
     Role, ScanClass, Table, Wiring,
@@ -24,6 +26,18 @@ pub(crate) use crate::moment::{empty_status, far_section, good, status};
 pub(crate) const NOW: i64 = 1_779_085_927;
 /// Service time then.
 pub(crate) const MONO: Duration = Duration::from_secs(30_000);
+
+/// A driven gate shut and at rest, in order and on remote.
+pub(crate) const SHUT_AT_REST: GateFacts = GateFacts {
+    opening: Some(Opening::SHUT),
+    position: Reading::NEVER,
+    target: None,
+    remote: Some(true),
+    estop: Some(false),
+    fault: Some(false),
+    trip: Some(false),
+    moving: Some(0),
+};
 
 pub(crate) fn q(flow: f64) -> Discharge {
     Discharge::new(flow).unwrap()

@@ -8,7 +8,7 @@ use qindan::control::command::{Action, CommandId, NotSent, WriteReport, WriteRes
 use qindan::control::gate::{GateFacts, GateMemory};
 use qindan::control::interlock::{Allowed, Authorities, Purpose, Situation, Wish, review};
 use qindan::control::operator::{Authority, Mode};
-use qindan::control::quality::{Reading, Reason, Sample};
+use qindan::control::quality::{Reason, Sample};
 use qindan::points::{
     ByteOrder, ClassId, DataType, Device as Unit, DeviceId, Element, Field, GatePoints, Link, LinkId, Point,
     PointId, Role, ScanClass, Table, Wiring,
@@ -117,16 +117,7 @@ fn basin() -> Basin {
 /// A command for gate 0 that has passed the review.
 fn order_numbered(id: u64, action: Action, valid_for: Duration) -> WriteOrder {
     let basin = basin();
-    let facts = GateFacts {
-        opening: None,
-        position: Reading::NEVER,
-        target: None,
-        remote: Some(true),
-        estop: Some(false),
-        fault: Some(false),
-        trip: Some(false),
-        moving: Some(0),
-    };
+    let facts = GateFacts { opening: None, ..fixture::SHUT_AT_REST };
     let memory = GateMemory::default();
     let service =
         Authorities { mode: Mode::Automatic, hold_all: false, record_ok: true, flood_season: false };

@@ -9,9 +9,10 @@ use qindan::config::{self, Config};
 use qindan::control::command::Action;
 use qindan::control::gate::{GateFacts, GateMemory};
 use qindan::control::outlets::{Outlets, View};
-use qindan::control::quality::Reading;
 use qindan::control::structure;
-use qindan::units::{Opening, Stage};
+use qindan::units::Stage;
+
+use crate::fixture::SHUT_AT_REST;
 
 const FLOOR: f64 = 1.0;
 const TARGET: f64 = 1.06;
@@ -32,20 +33,10 @@ impl Dam {
         let source = basin.reservoirs.iter().position(|r| r.id == "zhangfeng").unwrap();
         let outlet = basin.nodes.iter().position(|n| n.id == "zf_out").unwrap();
         let outlets = Outlets::new(basin, qindan::basin::ReservoirId(source), qindan::basin::NodeId(outlet));
-        let facts = GateFacts {
-            opening: Some(Opening::SHUT),
-            position: Reading::NEVER,
-            target: None,
-            remote: Some(true),
-            estop: Some(false),
-            fault: Some(false),
-            trip: Some(false),
-            moving: Some(0),
-        };
         let count = basin.gates.len();
         Self {
             outlets,
-            facts: vec![facts; count],
+            facts: vec![SHUT_AT_REST; count],
             gates: vec![GateMemory::default(); count],
             second: 0,
             config,

@@ -10,21 +10,11 @@ use std::time::Duration;
 use qindan::basin::{Basin, GateId};
 use qindan::config::{self, Config, Schedules};
 use qindan::control::command::Action;
-use qindan::control::gate::{GateFacts, GateMemory};
-use qindan::control::quality::Reading;
+use qindan::control::gate::GateMemory;
 use qindan::control::rules;
 use qindan::units::Opening;
 
-const AT_REST: GateFacts = GateFacts {
-    opening: Some(Opening::SHUT),
-    position: Reading::NEVER,
-    target: None,
-    remote: Some(true),
-    estop: Some(false),
-    fault: Some(false),
-    trip: Some(false),
-    moving: Some(0),
-};
+use crate::fixture::SHUT_AT_REST;
 
 /// A moment at Wu'an.
 struct Moment {
@@ -44,7 +34,7 @@ impl Moment {
         let sluice = basin.gate("wa.sluice.g1").unwrap();
         let wuan = basin.reservoirs.iter().position(|r| r.id == "wuan").unwrap();
         let meter = basin.reservoirs[wuan].level_meter;
-        let mut facts = vec![AT_REST; basin.gates.len()];
+        let mut facts = vec![SHUT_AT_REST; basin.gates.len()];
         let mut stand = |gate: GateId, at: f64| facts[gate.0].opening = Some(Opening::clamped(at));
         stand(basin.gate("hp.wuan.u1").unwrap(), self.turbine);
         stand(sluice, self.sluice);
