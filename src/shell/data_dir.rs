@@ -9,11 +9,13 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::journal::hex;
+use super::lock::patiently;
 
 /// Version of the folder layout this build makes and reads.
 pub const FORMAT: u32 = 1;
@@ -23,6 +25,8 @@ pub const RESERVE_BYTES: u64 = 32 * 1024 * 1024;
 const LOW_BYTES: u64 = 512 * 1024 * 1024;
 /// Below this share of the disk (1 in so many) samples stop.
 const LOW_SHARE: u64 = 20;
+/// How long a held lock is tried again before the folder counts as in use, real time.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What is wrong with a data folder, with a remedy.
 #[derive(Debug, thiserror::Error)]
@@ -230,7 +234,8 @@ impl DataDir {
         let path = dir.join("lock");
         let lock = File::options().read(true).write(true).create(true).truncate(false).open(&path);
         let mut lock = lock.map_err(failed(&path, "open"))?;
-        match lock.try_lock() {
+        let held = |tried: &Result<(), TryLockError>| matches!(tried, Err(TryLockError::WouldBlock));
+        match patiently(LOCK_PATIENCE, held, || lock.try_lock()) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut pid = String::new();

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::data_dir::{DataDir, Identity};
 use super::journal::{ACTIONS, Chain, Frame, JournalError, Mark, Reader, Record, genesis, hex};
 use super::log_text::{Line, full};
-use super::store;
+use super::store::{self, Comparison};
 use crate::control::record::Kind;
 
 /// Prints the newest `count` records, oldest first, one line each.
@@ -317,13 +317,10 @@ impl Check<'_> {
         let compared = store::compare(data);
         drop(held);
         match compared {
-            Ok(Some(true)) => Ok(()),
-            Ok(Some(false)) => self.problem(
-                Verdict::ViewDiffers,
-                "the view differs from the journal; the next start makes it anew",
-            ),
-            Ok(None) => self.note("no view yet; the next start makes it"),
-            Err(why) => {
+            Comparison::Agrees => Ok(()),
+            Comparison::NoView => self.note("no view yet; the next start makes it"),
+            Comparison::NotMade(why) => self.note(&format!("the view was not compared: {why}")),
+            Comparison::Differs(why) => {
                 self.problem(Verdict::ViewDiffers, &format!("{why}; the next start makes the view anew"))
             }
         }

@@ -7,6 +7,7 @@ pub mod data_dir;
 pub mod field;
 pub mod history;
 pub mod journal;
+mod lock;
 pub mod log;
 pub mod log_text;
 mod memory;

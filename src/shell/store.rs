@@ -17,13 +17,14 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::journal::{ACTIONS, Frame, JournalError, Reader, Record};
+use super::lock::patiently;
 use crate::control::record::Kind;
 
 /// Name of the thread.
 const THREAD: &str = "store";
 /// Jobs waiting at most.
 const QUEUE: usize = 256;
-/// Longest wait for an answer, real time; after it the view is stale.
+/// Longest wait for an answer or for the lock of the database, real time; after it the view is stale.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Newest records compared before serving.
 const COMPARED: u64 = 10_000;
@@ -172,7 +173,7 @@ pub fn find_in_journal(journal: &Path, query: &Query) -> Result<Vec<Record>, Jou
 /// Why the view cannot be used.
 #[derive(Debug)]
 enum Trouble {
-    /// No room, or the journal cannot be read: the view stays as it is and is stale.
+    /// No room, its lock held, or the journal cannot be read: the view stays as it is and is stale.
     Waits(String),
     /// Anything else: set aside and made anew.
     Unusable(String),
@@ -181,8 +182,14 @@ enum Trouble {
 impl From<sled::Error> for Trouble {
     fn from(error: sled::Error) -> Self {
         let full = matches!(&error, sled::Error::Io(io) if io.kind() == std::io::ErrorKind::StorageFull);
-        if full { Self::Waits(error.to_string()) } else { Self::Unusable(error.to_string()) }
+        let passes = full || is_held(&error);
+        if passes { Self::Waits(error.to_string()) } else { Self::Unusable(error.to_string()) }
     }
+}
+
+/// Whether another still holds the lock of the database; sled 0.34 tells that by its words alone.
+fn is_held(error: &sled::Error) -> bool {
+    matches!(error, sled::Error::Io(_)) && error.to_string().contains("could not acquire lock")
 }
 
 impl From<JournalError> for Trouble {
@@ -214,7 +221,8 @@ impl View {
             }
         }
         let config = sled::Config::new().path(dir).cache_capacity(64 << 20).flush_every_ms(Some(500));
-        let db = config.open()?;
+        let held = |opened: &Result<sled::Db, sled::Error>| opened.as_ref().is_err_and(is_held);
+        let db = patiently(PATIENCE, held, || config.open())?;
         let (action, by_gate) = (db.open_tree("action")?, db.open_tree("action_by_gate")?);
         let meta = db.open_tree("meta")?;
         Ok(Self { db, action, by_gate, meta })
@@ -465,25 +473,42 @@ impl Keeper {
     }
 }
 
-/// Compares the whole view of a data folder that no service uses with its journal: `None` when there is no view,
-/// else whether they agree (a view that only lacks the newest records agrees).
-///
-/// # Errors
-/// A text when the view cannot be opened or read.
-pub fn compare(data: &Path) -> Result<Option<bool>, String> {
+/// What a comparison of the view with its journal showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// There is no view yet.
+    NoView,
+    /// They agree; the view may lack the newest records.
+    Agrees,
+    /// They differ, or the view is damaged, with the reason.
+    Differs(String),
+    /// It could not be made now: something else is wrong or in the way.
+    NotMade(String),
+}
+
+/// Compares the whole view of a data folder that no service uses with its journal.
+pub fn compare(data: &Path) -> Comparison {
     let (dir, journal) = (data.join("sled"), data.join("journal"));
     if !dir.exists() {
-        return Ok(None);
+        return Comparison::NoView;
     }
     let work = move || {
         let result = guarded(|| {
             let view = std::mem::ManuallyDrop::new(View::open(&dir)?);
             let agrees = view.agrees(&Reader::open(&journal, ACTIONS)?, 1)?;
             drop(std::mem::ManuallyDrop::into_inner(view));
-            Ok(Some(agrees))
+            Ok(agrees)
         });
-        result.map_err(|trouble| format!("{}: {trouble:?}", dir.display()))
+        match result {
+            Ok(true) => Comparison::Agrees,
+            Ok(false) => Comparison::Differs("the view differs from the journal".into()),
+            Err(Trouble::Unusable(why)) => Comparison::Differs(format!("{}: {why}", dir.display())),
+            Err(Trouble::Waits(why)) => Comparison::NotMade(format!("{}: {why}", dir.display())),
+        }
     };
-    let thread = thread::Builder::new().name(THREAD.into()).spawn(work).map_err(|error| error.to_string())?;
-    thread.join().map_err(|_| "the view panicked".to_owned())?
+    match thread::Builder::new().name(THREAD.into()).spawn(work).map(JoinHandle::join) {
+        Ok(Ok(comparison)) => comparison,
+        Ok(Err(_)) => Comparison::Differs("the view panicked".into()),
+        Err(error) => Comparison::NotMade(error.to_string()),
+    }
 }
