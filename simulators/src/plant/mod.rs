@@ -107,6 +107,8 @@ pub struct Plant {
     spill: Vec<f64>,
     /// Mean openings of the present structure step.
     openings: Vec<f64>,
+    /// Room for the rises at the nodes before a river step, m³/s.
+    rise: Vec<f64>,
     /// Room for the outflows of one body.
     scratch: Vec<f64>,
     ledger: Ledger,
@@ -152,6 +154,7 @@ impl Plant {
             node_flow: vec![0.0; basin.nodes.len()],
             spill: vec![0.0; basin.reservoirs.len()],
             openings: vec![0.0; basin.gates.len()],
+            rise: vec![0.0; basin.nodes.len()],
             scratch: Vec::new(),
             ledger: Ledger::default(),
             storage_at_start: 0.0,

@@ -10,7 +10,8 @@
 //! F = Q(A) + c · ψ · (1 − Cr) · δ/2. With ψ = 1 this is second order and nearly free of diffusion, with ψ = 0 first-order
 //! upwind, whose numerical diffusion is c·Δx·(1 − Cr)/2. The blend ψ = 1 − 2·D/(c·Δx·(1 − Cr)) leaves just the hydraulic
 //! diffusivity D = Q/(2·T·S) (Cunge 1969: the Muskingum–Cunge matching, made non-oscillating by the limiter). Steps
-//! are cut to Courant numbers below [`COURANT`], where the scheme keeps every area positive.
+//! are cut to Courant numbers below [`COURANT`], also of a front about to enter, where the scheme keeps every area
+//! positive and makes no flow higher than those it came from.
 
 use std::ops::Range;
 
@@ -23,6 +24,9 @@ use super::channel::{Channel, DRY_M2, Uniform};
 const CELL_M: f64 = 500.0;
 /// Largest Courant number of a step; a cell then loses less than nine tenths of its water.
 const COURANT: f64 = 0.8;
+/// An inflow higher than this multiple of the flow in the cell at the head is a front that limits the step. Below it the
+/// celerity of the head differs by less than what [`COURANT`] leaves free.
+const AHEAD: f64 = 1.05;
 
 /// Which cells belong to a reach, and what crosses its ends.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +44,11 @@ pub(crate) struct Span {
     loss: f64,
     /// Counted in since the step began, m³.
     entered: f64,
+    /// What entered during the step before, m³/s.
+    inflow: f64,
+    /// Nodes at its ends.
+    from: usize,
+    to: usize,
     /// Leaves at the lower end during the step, m³/s.
     pub(crate) outflow: f64,
 }
@@ -121,19 +130,30 @@ impl River {
         span.outflow = q;
     }
 
-    /// Looks at every cell before a step; gives the longest step it may take, s.
-    pub(crate) fn survey(&mut self, extra_loss: f64) -> f64 {
+    /// Looks at every cell before a step; gives the longest step it may take, s. `rise`, by node, is by how much what
+    /// flows in there from outside is about to rise, m³/s; room for more is kept in it.
+    pub(crate) fn survey(&mut self, extra_loss: f64, rise: &mut [f64]) -> f64 {
         let mut fastest = 0.0_f64;
         for span in self.spans.iter_mut().flatten() {
             span.set_loss(extra_loss);
             let mut most = 0.0_f64;
             let cells = span.cells.clone();
             let state = self.area[cells.clone()].iter().zip(&mut self.root[cells.clone()]);
-            for ((area, root), uniform) in state.zip(&mut self.uniform[cells]) {
+            for ((area, root), uniform) in state.zip(&mut self.uniform[cells.clone()]) {
                 *uniform = span.channel.uniform_near(*area, root);
                 most = most.max(uniform.celerity);
             }
             fastest = fastest.max(most / span.dx);
+            let leaves = self.uniform[cells.end - 1].discharge * (1.0 - span.loss);
+            rise[span.to] += (leaves - span.outflow).max(0.0);
+        }
+        // A front about to enter is faster than the water it runs into.
+        for span in self.spans.iter().flatten() {
+            let enters = span.inflow + rise[span.from];
+            if enters > AHEAD * self.uniform[span.cells.start].discharge {
+                let front = span.channel.uniform(span.channel.area_for(enters));
+                fastest = fastest.max(front.celerity / span.dx);
+            }
         }
         COURANT / fastest
     }
@@ -192,6 +212,7 @@ impl River {
         let mut lost = 0.0;
         for span in self.spans.iter_mut().flatten() {
             let mut entering = std::mem::take(&mut span.entered);
+            span.inflow = entering / dt;
             let cells = span.cells.clone();
             let moved = self.flux[cells.clone()].iter().zip(&self.side[cells.clone()]);
             for (area, (flux, side)) in self.area[cells].iter_mut().zip(moved) {
@@ -264,6 +285,9 @@ impl Span {
             extra_loss: None,
             loss: 0.0,
             entered: 0.0,
+            inflow: 0.0,
+            from: reach.from.0,
+            to: reach.to.0,
             outflow: 0.0,
         };
         (span, next)
@@ -294,7 +318,9 @@ impl Span {
                 continue;
             }
             let rise = before.map_or(0.0, |before| a - before);
-            let slope = area.get(i + 1).map_or(rise, |below| van_leer(rise, below - a));
+            // The last cell has no neighbour to bound its slope, and a slope drawn out from above would let more leave
+            // than ever came.
+            let slope = area.get(i + 1).map_or(0.0, |below| van_leer(rise, below - a));
             let free = 1.0 - at.celerity * dt / self.dx;
             // 2·D/(c·Δx·(1 − Cr)) with D = Q/(2·T·S).
             let diffusive = at.discharge / (at.top * self.channel.slope * at.celerity * self.dx * free);

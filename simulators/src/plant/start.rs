@@ -93,7 +93,7 @@ impl Plant {
                 pipe.fill(entering.min(pipe.capacity), left);
             }
         }
-        self.river.survey(forcing.extra_loss);
+        self.river.survey(forcing.extra_loss, &mut vec![0.0; self.basin.nodes.len()]);
         self.river.plan(1.0);
         self.inbox.fill(0.0);
         self.bodies.iter_mut().for_each(|body| body.arriving = 0.0);

@@ -26,7 +26,10 @@ const TIP_FRICTION: f64 = 0.02;
 impl Plant {
     pub(super) fn begin_river_step(&mut self, forcing: &Forcing) {
         let to_slot = self.left_in_slot();
-        let allowed = self.river.survey(forcing.extra_loss);
+        let mut rise = std::mem::take(&mut self.rise);
+        self.rises(forcing, &mut rise);
+        let allowed = self.river.survey(forcing.extra_loss, &mut rise);
+        self.rise = rise;
         // Whole milliseconds, so that steps meet the minutes of the pipes exactly.
         #[expect(
             clippy::cast_possible_truncation,
@@ -40,6 +43,18 @@ impl Plant {
         if self.time >= self.stations_due {
             self.run_stations();
             self.stations_due = self.time + Duration::from_secs_f64(STATION_S);
+        }
+    }
+
+    /// By how much the inflows at each node are about to rise, m³/s.
+    fn rises(&self, forcing: &Forcing, rise: &mut [f64]) {
+        rise.fill(0.0);
+        for ((parts, now), before) in self.sites.inflows.iter().zip(&forcing.inflows).zip(&self.inflow) {
+            for (site, share) in parts {
+                if let Site::Node(node) = site {
+                    rise[*node] += share * (now - before).max(0.0);
+                }
+            }
         }
     }
 
