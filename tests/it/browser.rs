@@ -130,6 +130,12 @@ impl Browser {
         self.post("/goog/cdp/execute", command).await;
     }
 
+    /// Runs a script in every page opened from now on, before its own.
+    pub(crate) async fn before_each_page(&self, script: &str) {
+        let command = "Page.addScriptToEvaluateOnNewDocument";
+        self.post("/goog/cdp/execute", json!({ "cmd": command, "params": { "source": script } })).await;
+    }
+
     /// Runs a script in the page and answers what it returns.
     pub(crate) async fn run(&self, script: &str) -> Value {
         self.post("/execute/sync", json!({ "script": script, "args": [] })).await

@@ -226,6 +226,23 @@ async fn a_set_point_goes_out_after_preview_and_confirmation() {
 }
 
 #[tokio::test]
+async fn a_gate_chosen_before_the_first_state_opens_with_it() {
+    let _turn = TURN.lock().await;
+    let (service, browser, _) = small_page().await;
+    let late = "const held = new Promise((go) => { window.letStatesCome = go; });
+        window.EventSource = class extends EventSource {
+          addEventListener(name, act) { super.addEventListener(name, (event) => held.then(() => act(event))); }
+        };";
+    browser.before_each_page(late).await;
+    browser.open(&service.page()).await;
+    browser.click("gate-v1").await;
+    assert!(!browser.sees("faceplate").await, "nothing is known of it yet");
+    browser.run("window.letStatesCome()").await;
+    browser.says("face-position", "24.0").await;
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn what_stands_in_the_way_is_named_and_cannot_be_confirmed() {
     let _turn = TURN.lock().await;
     let (service, browser, _) = small_page().await;

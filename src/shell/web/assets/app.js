@@ -16,7 +16,7 @@ import { buildStrips } from "./strip.js";
 import { buildReservoir, buildWetlands } from "./water.js";
 import { buildWhy } from "./why.js";
 
-const page = { basin: null, state: null, parts: [], sections: null, header: null, blind: null, faceplate: null, actions: null, live: "link" };
+const page = { basin: null, state: null, parts: [], sections: null, header: null, blind: null, faceplate: null, actions: null, wanted: null, live: "link" };
 
 /** Makes the whole page anew: at the start, and when language or colours change. */
 function build() {
@@ -48,6 +48,8 @@ function build() {
 }
 
 function pick(i) {
+  // A gate chosen before the first state opens with it.
+  page.wanted = page.state ? null : i;
   if (!page.state) return;
   page.faceplate?.close();
   page.faceplate = openFaceplate(page.basin, i, { now: page.state, rows: page.actions.rows, onClose: () => {
@@ -101,7 +103,8 @@ async function start() {
   keys();
   follow((state) => {
     page.state = state;
-    update();
+    if (page.wanted === null) update();
+    else pick(page.wanted);
   }, live);
 }
 

@@ -18,7 +18,7 @@ export function merge(target, patch) {
 }
 
 /**
- * Follows the stream. `onState(state)` after every change; `onLive(why)` four times a second with null while
+ * Follows the stream. `onState(state)` after every change; `onLive(why)` with it and four times a second with null while
  * the page may be believed, `"link"` when nothing is heard, `"cycle"` when the service lives but its cycle
  * publishes nothing.
  */
@@ -58,6 +58,8 @@ export function follow(onState, onLive) {
     heard = performance.now();
     stateAge = { s: 0, at: heard };
     onState(state);
+    // With the state itself: the band that says the page is blind must not leave under a pointer already on its way.
+    look();
   };
   const look = () => {
     const now = performance.now();
