@@ -9,11 +9,14 @@ use anyhow::Result;
 use qindan::shell::clock::Clock;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::BEAT;
 use super::voice::Voice;
-use super::{BEAT, LATE_MOST};
 use crate::live::Live;
 use crate::serve::{Bind, Serving, http};
 use crate::world::World;
+
+/// Most real time one beat makes up for.
+const LATE_MOST: Duration = Duration::from_millis(200);
 
 /// What to serve, and how.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 //! ```text
 //!  this process                                             qindan run --pace
 //!  ┌ river, devices ┐<─────────── Modbus TCP ──────────────>┌ field tasks, cycle, record, page ┐
-//!  └ pace, score    ┘──── time and speed, 4 × a second ────>└                                  ┘
+//!  └ pace, score    ┘──── time and speed, 50 × a second ───>└                                  ┘
 //! ```
 //!
 //! Scans, cycle, travel and expiry run in simulated time; socket time-outs and the page run in real time. Whoever cannot
@@ -42,11 +42,18 @@ use voice::Voice;
 /// Real time between two steps of the river.
 const BEAT: Duration = Duration::from_millis(10);
 /// Beats between two lines of pace.
-const PACE_BEATS: u64 = 25;
+const PACE_BEATS: u64 = 2;
+/// Beats between two looks at what there is to tell.
+const SHOW_BEATS: u64 = 25;
 /// Beats between two looks at the load.
 const LOAD_BEATS: u64 = 100;
-/// Most real time one beat makes up for; what a stalled machine loses beyond it is lost to both sides.
-const LATE_MOST: Duration = Duration::from_millis(200);
+/// Most real time one beat makes up for; what a stalled machine loses beyond it is lost to both sides. No more than the
+/// service waits for a line of pace, so that no reading grows old in one leap.
+const LATE_MOST: Duration = Duration::from_millis(60);
+/// Longest time stands still for a device that waits to be asked, real time: its link may be probed only now and then.
+const WAIT_MOST: Duration = Duration::from_millis(100);
+/// Real time lost between two looks at the load that makes it run slower.
+const LOST_MOST: Duration = Duration::from_millis(200);
 /// Real time between two questions to the service.
 const ASK: Duration = Duration::from_millis(500);
 /// Longest wait for a stopping service.
@@ -158,6 +165,8 @@ struct Stage {
     /// The service has been ready since it was last started.
     ready: bool,
     quiet: u32,
+    /// Real time that time has stood still for devices that wait; none while it runs.
+    stood: Duration,
     clock: Clock,
 }
 
@@ -186,6 +195,7 @@ impl Stage {
             restarts: 0,
             ready: false,
             quiet: 0,
+            stood: Duration::ZERO,
             clock: Clock::real(),
         }
     }
@@ -212,12 +222,18 @@ impl Stage {
                 }
             }
             beat += 1;
+            let stood = self.stood;
             missed += self.step(&mut last);
+            if stood.is_zero() != self.stood.is_zero() {
+                self.pace().await;
+            }
             if self.end.is_some_and(|end| self.live.now().mono >= end) {
                 return Ok(());
             }
             if beat.is_multiple_of(PACE_BEATS) {
                 self.pace().await;
+            }
+            if beat.is_multiple_of(SHOW_BEATS) {
                 let now = seen.borrow_and_update().clone();
                 self.welcome(&now).await;
                 self.voice.show(&self.live, &self.score, &now, self.speed, self.share());
@@ -233,6 +249,9 @@ impl Stage {
     fn step(&mut self, last: &mut Mark) -> Duration {
         let real = last.elapsed();
         *last = self.clock.mark();
+        if self.stands(real) {
+            return real;
+        }
         let made_up = real.min(LATE_MOST);
         let by = made_up.mul_f64(self.speed);
         let by = self.end.map_or(by, |end| by.min(end.saturating_sub(self.live.now().mono)));
@@ -244,9 +263,18 @@ impl Stage {
         real.saturating_sub(made_up)
     }
 
+    /// Whether time stands still, so that a device is asked as often as it would be on a machine quick enough.
+    fn stands(&mut self, real: Duration) -> bool {
+        let waits = self.ready
+            && lock(self.live.world()).devices.wait(self.live.now().mono, BEAT.mul_f64(self.asked));
+        self.stood = if waits && self.stood < WAIT_MOST { self.stood + real } else { Duration::ZERO };
+        !self.stood.is_zero()
+    }
+
     /// Tells the service the time.
     async fn pace(&mut self) {
-        let pace = Pace { utc: self.live.now().utc, speed: self.speed };
+        let speed = if self.stood.is_zero() { self.speed } else { 0.0 };
+        let pace = Pace { utc: self.live.now().utc, speed };
         self.service.pace(pace).await;
     }
 
@@ -288,7 +316,7 @@ impl Stage {
         if !self.ready {
             return;
         }
-        if behind || lost > LATE_MOST {
+        if behind || lost > LOST_MOST {
             self.quiet = 0;
             self.speed = (0.7 * self.speed).max(1.0);
             let who = if behind { "the service does" } else { "this machine does" };

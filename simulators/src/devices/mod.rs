@@ -95,7 +95,15 @@ pub struct Devices {
     watchdogs: Vec<Watchdog>,
     plugged: Vec<Plugged>,
     cut: Vec<bool>,
+    /// By device: scan period of its quickest points, and when it was last asked.
+    periods: Vec<Option<Duration>>,
+    asked: Vec<Duration>,
 }
+
+/// A device that was not asked for this many scan periods waits; one more and what is read of it grows stale.
+const WAITS_AFTER: u32 = 2;
+/// After this many nobody scans it.
+const GIVEN_UP_AFTER: u32 = 60;
 
 impl Devices {
     /// Devices for every point of the configuration, their registers empty until the first [`Devices::refresh`].
@@ -119,7 +127,13 @@ impl Devices {
                 holding: bank(Table::Holding),
             }
         };
+        let period = |id: usize| {
+            let here = field.points.iter().filter(|point| point.device.0 == id);
+            here.filter_map(|point| Some(seconds(field.classes.get(point.class?.0)?.period_s))).min()
+        };
         Self {
+            periods: (0..field.devices.len()).map(period).collect(),
+            asked: vec![Duration::ZERO; field.devices.len()],
             panels: image::panels(field, config.basin.gates.len()),
             units: (0..field.devices.len()).map(unit).collect(),
             shown: field.points.iter().map(Shown::new).collect(),
@@ -142,6 +156,24 @@ impl Devices {
         for (at, cut) in self.cut.iter_mut().enumerate() {
             *cut = plant.is_cut(LinkId(at));
         }
+    }
+
+    /// A device was asked something at `now`.
+    pub fn note_asked(&mut self, device: DeviceId, now: Duration) {
+        if let Some(asked) = self.asked.get_mut(device.0) {
+            *asked = now;
+        }
+    }
+
+    /// Whether a device that answers and is scanned has waited for its next request too long at `now`: whoever asks does
+    /// not keep up with the time. Nobody asks more often than every `step`.
+    pub fn wait(&self, now: Duration, step: Duration) -> bool {
+        let waits = |(at, (period, asked)): (usize, (&Option<Duration>, &Duration))| {
+            let Some(period) = period.map(|period| period.max(step)) else { return false };
+            let since = now.saturating_sub(*asked);
+            since > WAITS_AFTER * period && since < GIVEN_UP_AFTER * period && self.is_plugged(DeviceId(at))
+        };
+        self.periods.iter().zip(&self.asked).enumerate().any(waits)
     }
 
     /// Whether a device answers.

@@ -203,6 +203,25 @@ fn an_unplugged_device_is_reported_by_its_gateway() {
 }
 
 #[test]
+fn a_device_waits_when_nobody_asks_it_in_time() {
+    let Site { plant, mut devices, .. } = site();
+    let config = testing::small();
+    let s = Duration::from_secs;
+    let period = |point: &qindan::points::Point| Some(config.field.classes[point.class?.0].period_s);
+    let slowest = config.field.points.iter().filter_map(period).fold(0.0, f64::max);
+    let periods = |count: f64| Duration::from_secs_f64(count * slowest);
+    for id in 0..config.field.devices.len() {
+        devices.note_asked(DeviceId(id), plant.now().0);
+    }
+    assert!(!devices.wait(plant.now().0, s(0)));
+    assert!(devices.wait(periods(2.1), s(0)));
+    // Whoever asks no more often than every hour is in time with that.
+    assert!(!devices.wait(periods(2.1), s(3600)));
+    // After an hour without a request nobody scans it at all.
+    assert!(!devices.wait(periods(61.0), s(0)));
+}
+
+#[test]
 fn a_day_of_readings_is_unbiased_within_its_class() {
     let mut site = site();
     // ±5 % is two standard deviations; the mean of a day (UTC) is much closer.

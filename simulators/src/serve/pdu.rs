@@ -31,6 +31,8 @@ pub(super) fn answer(world: &mut World, field: &Field, link: LinkId, unit: u8, p
         Plugged::Refused => return refuse(GATEWAY_TARGET_FAILED),
         Plugged::Silent => return Answer::Silence,
     }
+    let (now, _) = world.plant.now();
+    world.devices.note_asked(device, now);
     let unit = Unit { world, field, device };
     match unit.carry_out(function, pdu.get(1..).unwrap_or_default()) {
         Ok(mut reply) => {
