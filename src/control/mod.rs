@@ -23,6 +23,7 @@ mod release;
 pub mod routing;
 pub mod rules;
 pub mod series;
+pub mod station;
 pub mod status;
 pub mod structure;
 #[cfg(test)]

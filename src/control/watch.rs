@@ -10,6 +10,7 @@ use super::estimate;
 use super::operator::{Authority, Mode};
 use super::quality::{Quality, Reading, Reason};
 use super::record::{Entry, Kind};
+use super::station::passes_what_comes;
 use super::status::Rung;
 use super::{Decision, Now};
 use crate::basin::{Actuation, Duty};
@@ -218,7 +219,10 @@ impl Controller {
         }
         for station in &self.basin.stations {
             let Some(flow) = self.node_flow(station.weir_toe.0, now).flow else { continue };
-            if flow < station.min_release {
+            let meter = |id| self.meter(id);
+            if flow < station.min_release
+                && !passes_what_comes(&self.basin, &self.facts, meter, station, flow)
+            {
                 out.push(Condition::new(
                     "A40",
                     &station.id,

@@ -12,7 +12,8 @@ use qindan::config::{self, Config, Schedules};
 use qindan::control::command::Action;
 use qindan::control::gate::GateMemory;
 use qindan::control::rules;
-use qindan::units::Opening;
+use qindan::control::station::passes_what_comes;
+use qindan::units::{Discharge, Opening};
 
 use crate::fixture::SHUT_AT_REST;
 
@@ -87,4 +88,26 @@ fn an_open_sluice_shuts_when_the_rest_does_it() {
     assert_eq!(Moment { level: 535.23, sluice: 0.021, ..over }.wish(&config), None);
     // With a unit running the toe's 1.0 is all that is owed, which crest and pipe pass.
     assert_eq!(Moment { level: 535.23, turbine: 0.5, sluice: 0.021, ..over }.wish(&config), Some(0.0));
+}
+
+/// Longqu 1 by hand: the eco pipe of 0.35 m has its axis at 828.505 m; with the pond at 828.80 m it passes
+/// 0.606 · 0.09621 m² · √(2 · 9.81 · 0.295) = 0.1403 m³/s of the 0.18 owed. The crest stands at 829.00 m.
+#[test]
+fn a_station_that_stands_and_leaves_what_comes_holds_nothing_back() {
+    let config = shipped();
+    let basin: &Basin = &config.basin;
+    let station = basin.stations.iter().find(|s| s.id == "hp.longqu1").unwrap();
+    let unit = basin.gate("hp.longqu1.u1").unwrap();
+    let passes = |level: Option<f64>, turbine: Option<f64>, flow: f64| {
+        let mut facts = vec![SHUT_AT_REST; basin.gates.len()];
+        facts[unit.0].opening = turbine.map(Opening::clamped);
+        let flow = Discharge::new(flow).unwrap();
+        passes_what_comes(basin, &facts, |_| level, station, flow)
+    };
+    assert!(passes(Some(828.80), Some(0.0), 0.14));
+    assert!(!passes(Some(828.80), Some(0.5), 0.14), "its unit takes the rest");
+    assert!(!passes(Some(828.80), None, 0.14), "nobody knows what its unit does");
+    assert!(!passes(Some(828.80), Some(0.0), 0.05), "the pipe is clogged and the pond fills");
+    assert!(!passes(Some(829.02), Some(0.0), 0.14), "the water stands over the crest and does not arrive");
+    assert!(!passes(None, Some(0.0), 0.14), "the level is not known");
 }
