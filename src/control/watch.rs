@@ -83,11 +83,6 @@ impl Controller {
     /// Looks two days ahead of the release as it stands: least flow at each far section, and when. Once a control
     /// cycle is enough, since the memory of the river moves in bins of minutes.
     pub(super) fn foresee(&mut self, now: Now) {
-        self.foreseen.clear();
-        // Without an estimate of the river there is nothing to foresee with, and A30 says so.
-        if self.rung > Rung::F2 {
-            return;
-        }
         let scene = estimate::Scene { basin: &self.basin, schedules: &self.schedules, utc: now.utc };
         let least = |(at, path): (usize, &super::routing::Path)| {
             let release = self.release_of(path.source.0)?;

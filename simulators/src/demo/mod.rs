@@ -112,7 +112,7 @@ async fn show(order: &Order) -> Result<bool> {
         .clone()
         .or_else(|| scenario::above("config"))
         .context("no folder config here or above")?;
-    let bench = Bench { links: serving.addresses(), page, step_s: BEAT.as_secs_f64() * order.speed };
+    let bench = Bench { links: serving.addresses(), page, step_s: river_step(order.speed).as_secs_f64() };
     service::configure(live.case(), &from, &changes, &folders.config, &bench)?;
     Service::init(&program, &folders).await?;
     voice.say(&format!(
@@ -147,6 +147,11 @@ async fn free(port: u16) -> Result<SocketAddr> {
     let any =
         TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.context("no free port on loopback")?;
     Ok(any.local_addr()?)
+}
+
+/// Simulated time between two steps of the river at `speed`: nothing is scanned more often.
+fn river_step(speed: f64) -> Duration {
+    BEAT.mul_f64(speed)
 }
 
 /// The demonstration while it runs.
@@ -265,8 +270,8 @@ impl Stage {
 
     /// Whether time stands still, so that a device is asked as often as it would be on a machine quick enough.
     fn stands(&mut self, real: Duration) -> bool {
-        let waits = self.ready
-            && lock(self.live.world()).devices.wait(self.live.now().mono, BEAT.mul_f64(self.asked));
+        let waits =
+            self.ready && lock(self.live.world()).devices.wait(self.live.now().mono, river_step(self.asked));
         self.stood = if waits && self.stood < WAIT_MOST { self.stood + real } else { Duration::ZERO };
         !self.stood.is_zero()
     }

@@ -100,7 +100,7 @@ pub struct Devices {
     asked: Vec<Duration>,
 }
 
-/// A device that was not asked for this many scan periods waits; one more and what is read of it grows stale.
+/// A device that was not asked for this many scan periods waits. Chosen: below the three that `hold_s` spans at least.
 const WAITS_AFTER: u32 = 2;
 /// After this many nobody scans it.
 const GIVEN_UP_AFTER: u32 = 60;

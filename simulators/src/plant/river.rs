@@ -131,7 +131,7 @@ impl River {
     }
 
     /// Looks at every cell before a step; gives the longest step it may take, s. `rise`, by node, is by how much what
-    /// flows in there from outside is about to rise, m³/s; room for more is kept in it.
+    /// flows in there from outside is about to rise, m³/s; the rise of what the reaches bring is added to it.
     pub(crate) fn survey(&mut self, extra_loss: f64, rise: &mut [f64]) -> f64 {
         let mut fastest = 0.0_f64;
         for span in self.spans.iter_mut().flatten() {
