@@ -7,6 +7,7 @@
 //! It ticks like the service while anything moves, a command is on its way or something has just happened, and
 //! jumps over the ticks in which nothing is due: to the next control cycle or the next event.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -93,6 +94,7 @@ pub struct Run {
     acts: Vec<OperatorAct>,
     reports: Vec<WriteReport>,
     given: Vec<Act>,
+    alarms: BTreeMap<String, usize>,
     digest: Sha256,
     ticks: u64,
 }
@@ -115,6 +117,7 @@ impl Run {
             acts: Vec::new(),
             reports: Vec::new(),
             given: Vec::new(),
+            alarms: BTreeMap::new(),
             digest: Sha256::new(),
             ticks: 0,
             case,
@@ -154,6 +157,11 @@ impl Run {
     /// Commands given so far, oldest first.
     pub fn given(&self) -> &[Act] {
         &self.given
+    }
+
+    /// How often each alarm was raised so far, by `ID:ELEMENT`.
+    pub fn alarms(&self) -> &BTreeMap<String, usize> {
+        &self.alarms
     }
 
     /// Ticks so far.
@@ -200,6 +208,7 @@ impl Run {
         self.ticks += 1;
         self.send(&decision, now);
         self.note_ends(&decision.entries);
+        self.note_alarms(&decision.entries);
         if self.controller.is_busy() || self.plant.is_restless() || !decision.commands.is_empty() {
             self.lively_until = next + LINGER;
         }
@@ -279,6 +288,17 @@ impl Run {
             }
         }
     }
+
+    fn note_alarms(&mut self, entries: &[Entry]) {
+        for detail in
+            entries.iter().filter(|entry| entry.kind == Kind::Alarm).filter_map(|e| e.detail.as_ref())
+        {
+            let text = |key: &str| detail.get(key).and_then(serde_json::Value::as_str);
+            if let (Some(key), Some("raised")) = (text("key"), text("change")) {
+                *self.alarms.entry(key.to_owned()).or_default() += 1;
+            }
+        }
+    }
 }
 
 fn kind(action: Action) -> u8 {
@@ -294,4 +314,20 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         let _ = write!(hex, "{byte:02x}");
         hex
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A turn of the pump begins and ends, a unit trips and is reset: the floors are kept, and only the trip is news.
+    #[test]
+    fn a_week_that_is_kept_raises_no_other_alarm_than_its_trip() {
+        let case = crate::replay::load("may_dry", None, &[]).unwrap();
+        let seed = case.scenario.seed;
+        let mut run = Run::new(case, seed);
+        run.until(Duration::from_hours(6 * 24), |_, _| {});
+        let raised = run.alarms().iter().map(|(key, times)| (key.as_str(), *times)).collect::<Vec<_>>();
+        assert_eq!(raised, [("A31:zf.hp.u1", 1)]);
+    }
 }

@@ -53,6 +53,8 @@ pub struct Summary {
     pub actions: usize,
     /// How they ended.
     pub outcomes: BTreeMap<String, usize>,
+    /// How often each alarm was raised over the whole run, by `ID:ELEMENT`.
+    pub alarms: BTreeMap<String, usize>,
     /// SHA-256 over the commands at register resolution.
     pub digest: String,
     /// What was odd in the records, and how it was handled.
@@ -178,6 +180,7 @@ impl Summary {
             balance,
             actions: run.given().len(),
             outcomes,
+            alarms: run.alarms().clone(),
             digest: run.digest(),
             notes: scenario.notes.clone(),
         }

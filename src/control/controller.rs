@@ -21,6 +21,7 @@ use super::record::{Entry, Kind};
 use super::routing::{self, Path};
 use super::series::BIN_S;
 use super::status::{Explanation, Rung};
+use super::watch::Foreseen;
 use super::{Decision, Now, Snapshot, facts, rules};
 use crate::basin::{Basin, GateId, MeterId, Place, SectionId};
 use crate::config::{Config, Schedules};
@@ -60,12 +61,17 @@ pub struct Controller {
     pub(super) conflicts: Vec<GateId>,
     last: Option<Now>,
     next_cycle: Duration,
-    next_bin: Duration,
+    /// End of the running bin of the memory of the river; `None` before the first tick. A bin is a whole one: what a
+    /// single tick shows, half of the meters not yet read, is no mean of anything.
+    next_bin: Option<Duration>,
+    /// Bins closed since the start.
+    bins: u32,
     pub(super) next_watch: Duration,
     pub(super) section_seen: Vec<Duration>,
     refused: BTreeMap<GateId, Vec<Limit>>,
-    /// Least flow foreseen at each far section: section, hours from now, flow.
-    pub(super) foreseen: Vec<(SectionId, f64, f64)>,
+    /// Least flow foreseen at each far section, and the bin it was foreseen in.
+    pub(super) foreseen: Vec<Foreseen>,
+    foreseen_in: u32,
 }
 
 impl Controller {
@@ -106,11 +112,13 @@ impl Controller {
             conflicts: Vec::new(),
             last: None,
             next_cycle: Duration::ZERO,
-            next_bin: Duration::from_secs_f64(BIN_S),
+            next_bin: None,
+            bins: 0,
             next_watch: Duration::ZERO,
             section_seen,
             refused: BTreeMap::new(),
             foreseen: Vec::new(),
+            foreseen_in: 0,
             basin,
         }
     }
@@ -160,7 +168,10 @@ impl Controller {
         if cycle {
             self.next_cycle = due_after(self.next_cycle, self.basin.control.cycle_s, now.mono);
             self.plan(now, &mut decision);
-            self.foresee(now);
+            if self.foreseen_in != self.bins {
+                self.foreseen_in = self.bins;
+                self.foresee(now);
+            }
         }
         self.hold_release(&mut wishes, dt, cycle, now);
         if cycle {
@@ -170,6 +181,11 @@ impl Controller {
         self.watch(&mut decision, now);
         decision.cycle = cycle;
         decision
+    }
+
+    /// Whether the memory of the river still fills its first bin: dispatch cannot stand higher yet, nothing has fallen.
+    pub(super) fn is_starting(&self) -> bool {
+        self.bins == 0
     }
 
     /// Usable value of a meter.
@@ -236,8 +252,10 @@ impl Controller {
         self.outlets = all;
         let mut river = std::mem::take(&mut self.carry.river);
         river.add(|source| outflow.get(&source).copied().flatten(), |meter| self.meter(meter));
-        if now.mono >= self.next_bin {
-            self.next_bin = due_after(self.next_bin, BIN_S, now.mono);
+        let bin_ends = *self.next_bin.get_or_insert(now.mono + Duration::from_secs_f64(BIN_S));
+        if now.mono >= bin_ends {
+            self.next_bin = Some(due_after(bin_ends, BIN_S, now.mono));
+            self.bins = self.bins.saturating_add(1);
             let scene = estimate::Scene { basin: &self.basin, schedules: &self.schedules, utc: now.utc };
             river.close(&scene, &self.paths, |source| outflow.get(&source).copied().flatten().unwrap_or(0.0));
         }

@@ -224,6 +224,11 @@ impl River {
         Some(band)
     }
 
+    /// Hours until water that leaves now is expected at the section of a path.
+    pub fn horizon_h(&self, scene: &Scene<'_>, path: &Path, release: f64) -> f64 {
+        path.lag_h(scene.basin, self.base_flow(scene, path, release))
+    }
+
     /// Flow that metered and tabled water explains at the section, `ahead` hours from now.
     fn explained(&self, scene: &Scene<'_>, path: &Path, release: f64, ahead: f64) -> Option<Band> {
         let outflow = self.outflow.get(&path.source.0)?;
@@ -295,8 +300,10 @@ impl River {
             return (day_high.unwrap_or_else(|| usual(0.0)) + rise).min(intake.max_rate.get());
         }
         let turn = |hours: f64| turn_rate(scene, id, hours);
-        // A pump that runs though nothing is announced is taken to run on: nobody knows until when.
-        let unannounced = now.unwrap_or(0.0) - turn(0.0);
+        // A pump that runs though nothing is announced is taken to run on: nobody knows until when. What is known of
+        // it is the mean of a bin that may have begun two bins ago, in a turn that has ended since.
+        let lately = [0.0, 1.0, 2.0].map(|bins| turn(-bins * BIN_S / 3600.0));
+        let unannounced = now.unwrap_or(0.0) - lately.into_iter().fold(0.0, f64::max);
         let extra = if unannounced > 0.2 * intake.max_rate.get() { unannounced } else { 0.0 };
         (turn(lead) + extra).min(intake.max_rate.get())
     }

@@ -103,6 +103,8 @@ pub struct GateMemory {
     /// Since when the position has been usable without a break.
     pub seen_since: Option<Duration>,
     was_local: bool,
+    /// When the unit was last seen tripped, since its last command: its governor begins again by itself.
+    tripped: Option<Duration>,
 }
 
 impl Default for GateMemory {
@@ -121,6 +123,7 @@ impl Default for GateMemory {
             open_intent: None,
             seen_since: None,
             was_local: false,
+            tripped: None,
         }
     }
 }
@@ -153,6 +156,7 @@ impl GateMemory {
         self.in_flight = Some(next);
         self.state = GateState::Commanded;
         self.missed = false;
+        self.tripped = None;
         old
     }
 
@@ -178,6 +182,9 @@ impl GateMemory {
         }
         let turned_local = facts.remote == Some(false) && !self.was_local;
         self.was_local = facts.remote == Some(false);
+        if facts.trip == Some(true) {
+            self.tripped = Some(now);
+        }
         self.watch_target(gate, facts);
         self.watch_drift(gate, facts, now);
         if self.state == GateState::Adopting && facts.opening.is_some() {
@@ -267,8 +274,11 @@ impl GateMemory {
         }
         let known = *self.known_target.get_or_insert(target);
         if !near(gate, target, known) {
-            // With the key on local the panel sets it, and who takes over again begins from there.
-            self.foreign |= facts.remote != Some(false);
+            // With the key on local the panel sets it, and who takes over again begins from there. A governor whose
+            // trip is reset begins from where the unit stands; any other value was written by somebody.
+            let own =
+                self.tripped.is_some() && facts.opening.is_some_and(|opening| near(gate, target, opening));
+            self.foreign |= facts.remote != Some(false) && !own;
             (self.known_target, self.known_since) = (Some(target), at);
         }
     }
@@ -441,6 +451,20 @@ mod tests {
         memory.advance(&gate, &local, Duration::from_secs(60));
         memory.advance(&gate, &facts(0.4, 0.4, 120), Duration::from_secs(120));
         assert!(!memory.foreign);
+    }
+
+    #[test]
+    fn a_governor_that_begins_again_after_a_trip_is_nobody_else() {
+        let (gate, mut memory) = (valve(), GateMemory::default());
+        memory.advance(&gate, &facts(0.6, 0.6, 0), Duration::ZERO);
+        let tripped = GateFacts { trip: Some(true), ..facts(0.0, 0.6, 5) };
+        memory.advance(&gate, &tripped, Duration::from_secs(5));
+        // Reset: the set-point follows the unit, which stands.
+        memory.advance(&gate, &facts(0.0, 0.0, 900), Duration::from_secs(900));
+        assert!(!memory.foreign);
+        // Somebody wants more of it: that is another master, trip or not.
+        memory.advance(&gate, &facts(0.0, 0.4, 905), Duration::from_secs(905));
+        assert!(memory.foreign);
     }
 
     #[test]
