@@ -40,7 +40,7 @@ export default {
   col_position: "position", col_target: "target", col_flow: "flow", col_state: "state", col_authority: "authority", col_site: "site", col_fault: "fault",
   authority: { automatic: "automatic", manual: "manual" }, authority_short: { automatic: "A", manual: "M" },
   state: { adopting: "adopting", idle: "at rest", commanded: "commanded", travelling: "travelling", stuck: "not there" },
-  passive: "passive", monitor_only: "monitored", by_order: "by order", locked: "locked", opening: "opening", shutting: "shutting",
+  passive: "passive", monitor_only: "watched", by_order: "by order", locked: "locked", opening: "opening", shutting: "shutting",
   local: "LOCAL", remote: "remote", key_unknown: "key ?", estop: "E-STOP", fault: "FAULT", no_fault: "no fault", unknown: "unknown",
   duty: {
     trim: "trim release", standby: "stand-by release", base: "turbine release", pass_on: "passes on", supply: "supply", wetland_inlet: "wetland inlet",
