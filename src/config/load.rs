@@ -10,7 +10,7 @@ use super::check::calendar::{self, Against};
 use super::check::field::{self as field_check, FieldNames};
 use super::check::names::Names;
 use super::check::wiring::{self, Elements, Layouts, Whole};
-use super::check::{control, graph, network, roles, service, structure, uses, water};
+use super::check::{control, graph, network, roles, service, structure, transport, uses, water};
 use super::problem::{Problem, Problems};
 use super::raw::network::RawReach;
 use super::raw::site::{RawNamed, RawSeason, RawSite};
@@ -361,6 +361,7 @@ fn field<'a>(
     let wiring = wiring::wiring(names.gates.len(), names.meters.len(), &points);
     let classes = classes?;
     let links = links?;
+    transport::units(&links, &devices, |id| sheet.entry("device", id));
     let whole = Whole {
         elements,
         links: &links,

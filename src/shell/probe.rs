@@ -2,7 +2,6 @@
 //! every byte order.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use tokio_modbus::{Request, Response};
 
@@ -61,15 +60,7 @@ pub async fn read(
     let mut text = String::new();
     let Some(unit) = field.devices.get(device.0) else { return Ok(text) };
     let Some(link) = field.links.get(unit.link.0) else { return Ok(text) };
-    let seconds = |s: f64| Duration::try_from_secs_f64(s).unwrap_or(Duration::from_secs(1));
-    let endpoint = Endpoint {
-        address: link.address,
-        connect_timeout: seconds(link.connect_timeout_s),
-        timeout: seconds(link.timeout_s),
-        gap: seconds(link.gap_s),
-        access: Access::Observe,
-    };
-    let mut engine = Engine::new(endpoint, Clock::real());
+    let mut engine = Engine::new(Endpoint::of(link, Access::Observe), Clock::real());
     engine.connect().await?;
     for span in spans {
         let end = u32::from(span.start) + u32::from(span.count) - 1;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use qindan::points::Transport;
 use qindan::shell::clock::Clock;
 use qindan::shell::field::engine::{Access, Endpoint, Engine};
 use qindan::shell::field::error::FieldError;
@@ -17,10 +18,11 @@ const GOOD: [u8; 8] = [3, 6, 0x02, 0x2B, 0, 0, 0, 0x64];
 
 fn endpoint(device: &Device) -> Endpoint {
     Endpoint {
-        address: device.address,
+        transport: Transport::Tcp(device.address),
         connect_timeout: Duration::from_secs(5),
         timeout: Duration::from_millis(150),
         gap: Duration::ZERO,
+        window: 1,
         access: Access::Command,
     }
 }
@@ -279,4 +281,62 @@ async fn the_vectors_of_the_specification() {
         tried += 1;
     }
     assert_eq!(tried, 24);
+}
+
+/// Messaging guide V1.0b: several requests may be open, replies are matched by their transaction ids alone.
+#[tokio::test]
+async fn answers_in_any_order_reach_their_requests() {
+    let (mut bank, mut kept) = (Bank::default(), Vec::new());
+    let device = Device::start(move |query| {
+        kept.push(reply(query, &bank.serve(query)));
+        if kept.len() < 4 { Vec::new() } else { kept.drain(..).rev().collect() }
+    })
+    .await;
+    let mut engine = Engine::new(Endpoint { window: 4, ..endpoint(&device) }, Clock::real());
+    engine.connect().await.unwrap();
+    for at in 0..4_u16 {
+        assert!(engine.has_room());
+        engine.send(u32::from(at), UNIT, &Request::ReadHoldingRegisters(100 * at, 1)).await.unwrap();
+    }
+    assert!(!engine.has_room());
+    let mut order = Vec::new();
+    while let Some((tag, answer)) = engine.next().await {
+        let Ok(Response::ReadHoldingRegisters(words)) = answer else { panic!("{answer:?}") };
+        assert_eq!(u32::from(words[0]), 100 * tag);
+        order.push(tag);
+    }
+    assert_eq!(order, [3, 2, 1, 0]);
+}
+
+#[tokio::test]
+async fn a_write_goes_alone_to_its_unit() {
+    let mut bank = Bank::default();
+    let mut first = None;
+    let device = Device::start(move |query| {
+        let answer = reply(query, &bank.serve(query));
+        match (query.unit, query.writes()) {
+            // The read of the other unit is answered behind the write: the write does not wait for it.
+            (9, _) => {
+                first = Some(answer);
+                Vec::new()
+            }
+            (_, true) => vec![answer].into_iter().chain(first.take()).collect(),
+            (_, false) => vec![answer],
+        }
+    })
+    .await;
+    let mut engine = Engine::new(Endpoint { window: 4, ..endpoint(&device) }, Clock::real());
+    engine.connect().await.unwrap();
+    engine.send(1, 9, &Request::ReadHoldingRegisters(0, 1)).await.unwrap();
+    engine.send(2, UNIT, &Request::ReadHoldingRegisters(50, 1)).await.unwrap();
+    engine.request(UNIT, &Request::WriteSingleRegister(20, 300)).await.unwrap();
+    let sent = device.log().iter().map(|query| (query.unit, query.function())).collect::<Vec<_>>();
+    assert_eq!(sent, [(9, 3), (UNIT, 3), (UNIT, 6)]);
+    let mut rest = Vec::new();
+    while let Some((tag, answer)) = engine.next().await {
+        assert!(answer.is_ok());
+        rest.push(tag);
+    }
+    // The read of the same unit had its answer before the write left.
+    assert_eq!(rest, [2, 1]);
 }

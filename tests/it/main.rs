@@ -23,6 +23,7 @@ mod engine;
 mod estimate;
 mod fixture;
 mod journal;
+mod line;
 mod live;
 mod modbus;
 mod model_vs_plant;

@@ -11,7 +11,7 @@ use qindan::control::operator::{Authority, Mode};
 use qindan::control::quality::{Reason, Sample};
 use qindan::points::{
     ByteOrder, ClassId, DataType, Device as Unit, DeviceId, Element, Field, GatePoints, Link, LinkId, Point,
-    PointId, Role, ScanClass, Table, Wiring,
+    PointId, Role, ScanClass, Table, Transport, Wiring,
 };
 use qindan::shell::clock::Clock;
 use qindan::shell::field::health::{LinkHealth, LinkState, UnitState};
@@ -95,7 +95,7 @@ fn boxes(peer: &Device, units: u8) -> Field {
     Field {
         links: vec![Link {
             id: "l".into(),
-            address: peer.address,
+            transport: Transport::Tcp(peer.address),
             timeout_s: 0.2,
             connect_timeout_s: 5.0,
             window: 1,

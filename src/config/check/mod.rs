@@ -11,6 +11,7 @@ pub(super) mod registers;
 pub(super) mod roles;
 pub(super) mod service;
 pub(super) mod structure;
+pub(super) mod transport;
 pub(super) mod uses;
 pub(super) mod water;
 pub(super) mod wiring;

@@ -1,10 +1,10 @@
-//! The task of one link: it alone owns the connection. One request at a time, picked afresh each time.
+//! The task of one link: it alone owns the connection. Requests are picked afresh each time.
 //!
 //! ```text
-//! order waiting? ─> unresolved write? ─> watchdog due? ─> most overdue read? ─> sleep until the next
+//! answer there? ─> order waiting? ─> unresolved write? ─> watchdog due? ─> most overdue read? ─> wait for the next
 //! ```
 //!
-//! Due times are service time, time-outs and pauses after failures real time. A scan that comes late is
+//! Up to a window of reads may be open; what writes goes alone to its unit. Due times are service time, time-outs and pauses after failures real time. A scan that comes late is
 //! skipped and counted, never queued.
 
 use std::collections::VecDeque;
@@ -15,15 +15,14 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::Shared;
-use super::engine::{Access, Endpoint, Engine};
+use super::engine::{Access, Answer, Endpoint, Engine, Tag};
+use super::health::DOWN_AFTER;
 use super::health::LinkState;
 use super::order::{FieldAction, WriteOrder};
-use super::plan::{self, Block};
-use super::scan::Scan;
+use super::scan::{self, Scan};
 use super::watchdog::{self, Dog};
 use super::write::{Hand, Unresolved};
 use crate::control::command::{NotSent, WriteResult};
-use crate::control::quality::Reason;
 use crate::points::{DeviceId, Link, LinkId};
 
 /// Orders in a row before a due read gets its turn.
@@ -65,6 +64,8 @@ pub(super) struct Actor {
     pub(super) engine: Engine,
     pub(super) timeout: Duration,
     pub(super) scans: Vec<Scan>,
+    /// When blocks that were split are tried whole again.
+    pub(super) whole_again: Option<Duration>,
     pub(super) units: Vec<Unit>,
     pub(super) dogs: Vec<Dog>,
     orders: mpsc::Receiver<WriteOrder>,
@@ -88,24 +89,20 @@ impl Actor {
         orders: mpsc::Receiver<WriteOrder>,
         stop: watch::Receiver<bool>,
     ) -> Self {
-        let seconds = |s: f64| Duration::try_from_secs_f64(s).unwrap_or(Duration::from_secs(1));
-        let endpoint = Endpoint {
-            address: link.address,
-            connect_timeout: seconds(link.connect_timeout_s),
-            timeout: seconds(link.timeout_s),
-            gap: seconds(link.gap_s),
-            access: shared.access,
-        };
+        let endpoint = Endpoint::of(link, shared.access);
+        let timeout = endpoint.timeout;
         let field = Arc::clone(&shared.field);
-        let plan = plan::plan(&field, id);
-        let unreadable = plan.unreadable.iter().map(|point| (*point, Err(Reason::ConfigError)));
-        shared.image.update(Duration::ZERO, unreadable);
-        let scan = |block: Block| Scan { period: block.period(&field), due: Duration::ZERO, block };
+        let engine = Engine::new(endpoint, shared.clock.clone());
+        let engine = match shared.traces.get(id.0) {
+            Some(trace) => engine.traced(Arc::clone(trace)),
+            None => engine,
+        };
         let devices = field.devices.iter().enumerate().filter(|(_, device)| device.link == id);
         Self {
-            engine: Engine::new(endpoint, shared.clock.clone()),
-            timeout: endpoint.timeout,
-            scans: plan.blocks.into_iter().map(scan).collect(),
+            engine,
+            timeout,
+            scans: scan::scans(&shared, id, Duration::ZERO),
+            whole_again: None,
             units: devices
                 .map(|(at, _)| Unit { device: DeviceId(at), failures: 0, not_before: None })
                 .collect(),
@@ -130,13 +127,18 @@ impl Actor {
             while let Ok(order) = self.orders.try_recv() {
                 self.queue(order);
             }
+            if let Some((tag, answer)) = self.engine.take_done() {
+                self.answered(tag, &answer);
+                self.after_request();
+                continue;
+            }
             let step = self.next_step();
             match step {
                 Step::Connect => self.connect().await,
                 Step::Order(order) => self.carry_out(&order).await,
                 Step::Look(look) => self.look_again(look).await,
                 Step::Dog(at) => self.feed_dog(at).await,
-                Step::Scan(at) => self.scan(at).await,
+                Step::Scan(at) => self.ask(at).await,
                 Step::Wait { service, real } => {
                     self.wait(service, real).await;
                     continue;
@@ -151,7 +153,14 @@ impl Actor {
         for order in std::mem::take(&mut self.waiting) {
             self.shared.report(order.command, order.gate, WriteResult::NotSent(NotSent::LinkDown));
         }
-        self.engine.close();
+        self.engine.close("the service stops");
+    }
+
+    /// The end of a read.
+    fn answered(&mut self, tag: Tag, answer: &Answer) {
+        if let Ok(at) = usize::try_from(tag) {
+            self.read(at, answer);
+        }
     }
 
     /// Takes an order up; an older one for the same gate that still waits is superseded.
@@ -212,21 +221,46 @@ impl Actor {
         self.units.iter().find(|unit| unit.device == device)?.not_before
     }
 
+    /// Whether a scan may be sent when it is due: a unit that fails is asked one thing at a time, one that is down only
+    /// its smallest block.
+    fn is_ready(&self, at: usize, scan: &Scan, real: Instant) -> bool {
+        let Some(unit) = self.units.iter().find(|unit| unit.device == scan.block.device) else {
+            return false;
+        };
+        if scan.asked.is_some() || unit.not_before.is_some_and(|until| until > real) {
+            return false;
+        }
+        if unit.failures == 0 {
+            return true;
+        }
+        let is_probe = || {
+            let of_unit =
+                self.scans.iter().enumerate().filter(|(_, other)| other.block.device == unit.device);
+            of_unit.min_by_key(|(_, other)| other.block.count).is_some_and(|(least, _)| least == at)
+        };
+        !self.engine.is_open(scan.block.unit) && (unit.failures < DOWN_AFTER || is_probe())
+    }
+
     fn most_overdue(&self, now: Duration, real: Instant) -> Option<usize> {
+        if !self.engine.has_room() {
+            return None;
+        }
         let due = self.scans.iter().enumerate().filter(|(_, scan)| scan.due <= now);
-        due.filter(|(_, scan)| self.may_ask(scan.block.device, real))
+        due.filter(|(at, scan)| self.is_ready(*at, scan, real))
             .min_by_key(|(_, scan)| scan.due)
             .map(|(at, _)| at)
     }
 
     fn nothing_due(&self, now: Duration, real: Instant) -> Step {
-        let scans = self.scans.iter().filter(|scan| self.may_ask(scan.block.device, real)).map(|s| s.due);
+        // With a full window the next thing to happen is an answer.
+        let room = self.engine.has_room();
+        let scans = self.scans.iter().enumerate().filter(|(at, scan)| room && self.is_ready(*at, scan, real));
         // A dog that is not fed is looked at again with the next cycle.
         let dogs = self.dogs.iter().filter(|_| self.shared.access == Access::Command);
         let dogs = dogs.map(|dog| dog.due.max(now + Duration::from_secs(1)));
         let held = self.units.iter().filter_map(|unit| unit.not_before).filter(|until| *until > real);
         Step::Wait {
-            service: scans.chain(dogs).min(),
+            service: scans.map(|(_, scan)| scan.due).chain(dogs).min(),
             real: held.chain(self.looks.front().map(|look| look.at)).min(),
         }
     }
@@ -235,6 +269,11 @@ impl Actor {
         let clock = &self.shared.clock;
         let far = clock.real_deadline(Duration::MAX);
         let order = tokio::select! {
+            Some((tag, answer)) = self.engine.next() => {
+                self.answered(tag, &answer);
+                self.after_request();
+                return;
+            }
             order = self.orders.recv() => order,
             // Ended or changed, both are seen by the loop.
             _ = self.stop.changed() => return,
@@ -277,11 +316,11 @@ impl Actor {
         }
     }
 
-    /// A pause that doubles with each failure, with full jitter: in service time, but never below `least`.
+    /// A pause that doubles with each failure, half of it by chance: in service time, but never below `least`.
     pub(super) fn pause(&mut self, failures: u32, first_s: f64, most: Duration, least: Duration) -> Instant {
         let exponent = failures.saturating_sub(1).min(10);
         let service = Duration::from_secs_f64(first_s * f64::from(1_u32 << exponent)).min(most);
-        let real = self.shared.clock.real_time_of(service).mul_f64(self.rng.f64());
+        let real = self.shared.clock.real_time_of(service).mul_f64(0.5 + 0.5 * self.rng.f64());
         self.shared.clock.real_deadline(real.max(least))
     }
 

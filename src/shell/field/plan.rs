@@ -169,7 +169,7 @@ mod tests {
         Field {
             links: vec![Link {
                 id: "l".into(),
-                address: std::net::SocketAddr::from(([127, 0, 0, 1], 502)),
+                transport: crate::points::Transport::Tcp(std::net::SocketAddr::from(([127, 0, 0, 1], 502))),
                 timeout_s: 0.5,
                 connect_timeout_s: 1.0,
                 window: 1,
