@@ -192,8 +192,53 @@ pub struct Device {
     pub max_block: u16,
     /// Largest run of unused registers read along to save a request.
     pub max_gap: u16,
+    /// No read may cross a multiple of it.
+    pub boundary: Option<u16>,
+    /// Addresses that are never read, not even along.
+    pub forbidden: Vec<Range>,
+    /// What it must show before anything else is believed or sent.
+    pub identity: Option<Identity>,
     /// Period of watchdog writes, simulated seconds, for a device that stops without them.
     pub watchdog_s: Option<f64>,
+}
+
+impl Device {
+    /// Whether one request may read `first` to `last` of a table.
+    pub fn may_read(&self, table: Table, first: u32, last: u32) -> bool {
+        let crosses =
+            |boundary: u16| boundary > 0 && first / u32::from(boundary) != last / u32::from(boundary);
+        let touches = |range: &Range| {
+            range.table == table && first <= u32::from(range.to) && last >= u32::from(range.from)
+        };
+        !self.boundary.is_some_and(crosses) && !self.forbidden.iter().any(touches)
+    }
+}
+
+/// Addresses of a table, ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// Table.
+    pub table: Table,
+    /// First.
+    pub from: u16,
+    /// Last.
+    pub to: u16,
+}
+
+/// How a device is known to be the one of the configuration: asked after each connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// Registers that hold fixed words.
+    Words {
+        /// Table, input or holding.
+        table: Table,
+        /// First address.
+        address: u16,
+        /// What stands there.
+        words: Vec<u16>,
+    },
+    /// Device identification, function 43/14: object number and text.
+    Objects(Vec<(u8, String)>),
 }
 
 /// Period at which points are read, in service time.

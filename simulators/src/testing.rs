@@ -483,6 +483,9 @@ pub(crate) fn small() -> Config {
         unit,
         max_block: 125,
         max_gap: 8,
+        boundary: None,
+        forbidden: Vec::new(),
+        identity: None,
         watchdog_s,
     };
     let gates = |at: usize| match at {

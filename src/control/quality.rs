@@ -20,6 +20,8 @@ pub enum Reason {
     OutOfRange,
     /// The device refuses the address: the point list is wrong.
     ConfigError,
+    /// Another device answers in its place.
+    WrongDevice,
     /// Older than three scans.
     Stale,
     /// Changed faster than water can.

@@ -22,6 +22,7 @@ mod device;
 mod engine;
 mod estimate;
 mod fixture;
+mod identity;
 mod journal;
 mod line;
 mod live;

@@ -56,7 +56,7 @@ fn point(device: usize, address: u16, role: Role) -> Point {
 }
 
 /// `units` gate boxes behind one peer, read every 0.1 s; the first is gate 0.
-fn boxes(peer: &Device, units: u8) -> Field {
+pub(crate) fn boxes(peer: &Device, units: u8) -> Field {
     let name = || Name { zh: "闸".into(), en: "gate".into() };
     let unit = |at: u8| Unit {
         id: format!("d{at}"),
@@ -65,6 +65,9 @@ fn boxes(peer: &Device, units: u8) -> Field {
         unit: at + 1,
         max_block: 125,
         max_gap: 3,
+        boundary: None,
+        forbidden: Vec::new(),
+        identity: None,
         watchdog_s: Some(5.0),
     };
     let roles = [
@@ -115,7 +118,7 @@ fn basin() -> Basin {
 }
 
 /// A command for gate 0 that has passed the review.
-fn order_numbered(id: u64, action: Action, valid_for: Duration) -> WriteOrder {
+pub(crate) fn order_numbered(id: u64, action: Action, valid_for: Duration) -> WriteOrder {
     let basin = basin();
     let facts = GateFacts { opening: None, ..fixture::SHUT_AT_REST };
     let memory = GateMemory::default();
@@ -143,16 +146,16 @@ fn order_numbered(id: u64, action: Action, valid_for: Duration) -> WriteOrder {
     WriteOrder::from_cleared(&cleared, &basin).unwrap()
 }
 
-fn order(action: Action) -> WriteOrder {
+pub(crate) fn order(action: Action) -> WriteOrder {
     order_numbered(70_000, action, Duration::from_secs(1_000_000))
 }
 
-fn half() -> Action {
+pub(crate) fn half() -> Action {
     Action::Goto(Opening::from_fraction(0.5).unwrap())
 }
 
 /// Waits for what is to happen, told of every step of the field.
-async fn until<T>(handle: &FieldHandle, mut seen: impl FnMut(&FieldHandle) -> Option<T>) -> T {
+pub(crate) async fn until<T>(handle: &FieldHandle, mut seen: impl FnMut(&FieldHandle) -> Option<T>) -> T {
     let mut progress = handle.progress();
     let wait = async {
         loop {
@@ -169,23 +172,23 @@ async fn until<T>(handle: &FieldHandle, mut seen: impl FnMut(&FieldHandle) -> Op
     found
 }
 
-async fn first_report(handle: &FieldHandle) -> WriteResult {
+pub(crate) async fn first_report(handle: &FieldHandle) -> WriteResult {
     let report = until(handle, |handle| handle.take_reports().first().copied()).await;
     assert_eq!((report.command, report.gate), (CommandId(70_000), GateId(0)));
     report.result
 }
 
-fn link(handle: &FieldHandle) -> LinkHealth {
+pub(crate) fn link(handle: &FieldHandle) -> LinkHealth {
     handle.health().remove(0)
 }
 
-fn value(handle: &FieldHandle, at: usize) -> Option<f64> {
+pub(crate) fn value(handle: &FieldHandle, at: usize) -> Option<f64> {
     let Sample { good, fault } = handle.freeze()[at];
     good.filter(|_| fault.is_none()).map(|(value, _)| value)
 }
 
 /// A peer with registers; `before` may answer in its place.
-async fn peer(
+pub(crate) async fn peer(
     mut before: impl FnMut(&Query, &mut Bank) -> Option<Vec<Act>> + Send + 'static,
 ) -> (Device, Arc<Mutex<Bank>>) {
     let bank = Arc::new(Mutex::new(Bank::default()));
@@ -203,7 +206,7 @@ async fn peer(
 }
 
 /// As a gate box does: the echo follows the sequence.
-fn carry_out(query: &Query, bank: &mut Bank) -> Vec<u8> {
+pub(crate) fn carry_out(query: &Query, bank: &mut Bank) -> Vec<u8> {
     let answer = bank.serve(query);
     if query.writes() && query.address() != WATCHDOG {
         let sequence = bank.get(query.unit, SEQUENCE);
@@ -212,11 +215,11 @@ fn carry_out(query: &Query, bank: &mut Bank) -> Vec<u8> {
     answer
 }
 
-fn start(field: Field, access: Access) -> FieldHandle {
+pub(crate) fn start(field: Field, access: Access) -> FieldHandle {
     field::start(Arc::new(field), Clock::real(), access)
 }
 
-async fn commanding(
+pub(crate) async fn commanding(
     before: impl FnMut(&Query, &mut Bank) -> Option<Vec<Act>> + Send + 'static,
 ) -> (Device, Arc<Mutex<Bank>>, FieldHandle) {
     let (device, bank) = peer(before).await;

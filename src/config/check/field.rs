@@ -3,7 +3,7 @@
 use super::super::raw::Given;
 use super::super::raw::field::{RawClass, RawDevice, RawLink};
 use super::super::sheet::{Entry, Spot, nearest, quoted};
-use super::{NOT_NEGATIVE, POSITIVE, Rule, transport};
+use super::{NOT_NEGATIVE, POSITIVE, Rule, bounds, transport};
 use crate::points::{ClassId, Device, DeviceId, Link, LinkId, ScanClass, Transport};
 
 /// A time-out: half a minute is no time-out any more.
@@ -102,7 +102,14 @@ pub(in crate::config) fn devices(
     list.into_iter().collect()
 }
 
-fn device(names: &FieldNames, id: String, raw: RawDevice, at: &Spot<'_>, seen: &mut Units) -> Option<Device> {
+fn device(
+    names: &FieldNames,
+    id: String,
+    mut raw: RawDevice,
+    at: &Spot<'_>,
+    seen: &mut Units,
+) -> Option<Device> {
+    let bounds = bounds::bounds(at, &mut raw);
     let name = at.name(raw.name_zh, raw.name_en);
     let link = at
         .need("link", raw.link, "name the link it is behind")
@@ -136,6 +143,9 @@ fn device(names: &FieldNames, id: String, raw: RawDevice, at: &Spot<'_>, seen: &
         unit: unit?,
         max_block: max_block?,
         max_gap: max_gap?,
+        boundary: bounds.boundary,
+        forbidden: bounds.forbidden,
+        identity: bounds.identity,
         watchdog_s,
     })
 }

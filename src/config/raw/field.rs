@@ -47,7 +47,22 @@ pub(in crate::config) struct RawDevice {
     pub(in crate::config) unit: Given<u8>,
     pub(in crate::config) max_block: Given<u16>,
     pub(in crate::config) max_gap: Given<u16>,
+    pub(in crate::config) boundary: Given<u16>,
+    pub(in crate::config) forbidden: Given<BTreeMap<Table, Vec<[u16; 2]>>>,
+    pub(in crate::config) identity: Given<RawIdentity>,
     pub(in crate::config) watchdog_s: Given<f64>,
+}
+
+/// Fixed words of registers, or texts of the device identification.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RawIdentity {
+    pub(in crate::config) table: Option<Table>,
+    pub(in crate::config) address: Option<u16>,
+    pub(in crate::config) words: Option<Vec<u16>>,
+    pub(in crate::config) vendor: Option<String>,
+    pub(in crate::config) product: Option<String>,
+    pub(in crate::config) revision: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

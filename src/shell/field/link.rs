@@ -18,6 +18,7 @@ use super::Shared;
 use super::engine::{Access, Answer, Endpoint, Engine, Tag};
 use super::health::DOWN_AFTER;
 use super::health::LinkState;
+use super::identity::Proof;
 use super::order::{FieldAction, WriteOrder};
 use super::scan::{self, Scan};
 use super::watchdog::{self, Dog};
@@ -39,6 +40,8 @@ pub(super) struct Unit {
     pub(super) device: DeviceId,
     pub(super) failures: u32,
     pub(super) not_before: Option<Instant>,
+    /// Whether it is the device of the configuration.
+    pub(super) proof: Proof,
 }
 
 /// An unanswered write being looked at again.
@@ -50,6 +53,7 @@ struct Look {
 
 enum Step {
     Connect,
+    Identify(usize),
     Order(WriteOrder),
     Look(Look),
     Dog(usize),
@@ -104,7 +108,12 @@ impl Actor {
             scans: scan::scans(&shared, id, Duration::ZERO),
             whole_again: None,
             units: devices
-                .map(|(at, _)| Unit { device: DeviceId(at), failures: 0, not_before: None })
+                .map(|(at, _)| Unit {
+                    device: DeviceId(at),
+                    failures: 0,
+                    not_before: None,
+                    proof: Proof::Open,
+                })
                 .collect(),
             dogs: watchdog::dogs(&shared, id),
             link: id,
@@ -135,6 +144,7 @@ impl Actor {
             let step = self.next_step();
             match step {
                 Step::Connect => self.connect().await,
+                Step::Identify(at) => self.identify(at).await,
                 Step::Order(order) => self.carry_out(&order).await,
                 Step::Look(look) => self.look_again(look).await,
                 Step::Dog(at) => self.feed_dog(at).await,
@@ -188,6 +198,9 @@ impl Actor {
             }
             return Step::Wait { service: None, real: Some(at) };
         }
+        if let Some(at) = self.due_identity(real) {
+            return Step::Identify(at);
+        }
         let overdue = self.most_overdue(now, real);
         if overdue.is_none() || self.orders_in_a_row < ORDERS_IN_A_ROW {
             if let Some(order) = self.waiting.pop_front() {
@@ -214,11 +227,10 @@ impl Actor {
     }
 
     pub(super) fn may_ask(&self, device: DeviceId, real: Instant) -> bool {
-        self.held_until(device).is_none_or(|until| until <= real)
-    }
-
-    fn held_until(&self, device: DeviceId) -> Option<Instant> {
-        self.units.iter().find(|unit| unit.device == device)?.not_before
+        let unit = self.units.iter().find(|unit| unit.device == device);
+        unit.is_some_and(|unit| {
+            unit.proof == Proof::Right && unit.not_before.is_none_or(|until| until <= real)
+        })
     }
 
     /// Whether a scan may be sent when it is due: a unit that fails is asked one thing at a time, one that is down only
@@ -227,7 +239,10 @@ impl Actor {
         let Some(unit) = self.units.iter().find(|unit| unit.device == scan.block.device) else {
             return false;
         };
-        if scan.asked.is_some() || unit.not_before.is_some_and(|until| until > real) {
+        if scan.asked.is_some()
+            || unit.proof != Proof::Right
+            || unit.not_before.is_some_and(|until| until > real)
+        {
             return false;
         }
         if unit.failures == 0 {
@@ -297,6 +312,7 @@ impl Actor {
         let now = self.shared.clock.now().mono;
         match connected {
             Ok(()) => {
+                self.forget_identities();
                 let lost = self.lost;
                 self.shared.with_health(self.link, |health| {
                     if lost > 0 {
@@ -360,6 +376,14 @@ impl Actor {
         self.orders_in_a_row += 1;
         let shared = Arc::clone(&self.shared);
         let field = &shared.field;
+        if let Some(refused) = self.proof_of(order).and_then(|proof| match proof {
+            Proof::Right => None,
+            Proof::Wrong => Some(NotSent::WrongDevice),
+            Proof::Open => Some(NotSent::LinkDown),
+        }) {
+            shared.report(order.command, order.gate, WriteResult::NotSent(refused));
+            return;
+        }
         let command = field.wiring.gates.get(order.gate.0).and_then(|points| points.watchdog);
         let place = command.and_then(|id| field.points.get(id.0)).map(|point| (point.device, point.address));
         let dog = self.dogs.iter_mut().find(|dog| Some((dog.device, dog.address)) == place);
@@ -370,6 +394,14 @@ impl Actor {
             let at = shared.clock.real_deadline(self.timeout);
             self.looks.push_back(Look { pending, left: LOOKS, at });
         }
+    }
+
+    /// What is known of the device an order goes to.
+    fn proof_of(&self, order: &WriteOrder) -> Option<Proof> {
+        let field = &self.shared.field;
+        let points = field.wiring.gates.get(order.gate.0)?;
+        let point = field.points.get(points.target.or(points.command)?.0)?;
+        self.units.iter().find(|unit| unit.device == point.device).map(|unit| unit.proof)
     }
 
     fn hand<'a>(&'a mut self, shared: &'a Shared, watchdog: Option<u16>) -> Hand<'a> {

@@ -8,6 +8,7 @@ mod endpoint;
 pub mod engine;
 pub mod error;
 pub mod health;
+mod identity;
 mod image;
 mod link;
 mod mbap;

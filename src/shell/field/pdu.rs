@@ -43,7 +43,12 @@ pub(super) fn writes(request: &Request<'_>) -> bool {
             | Request::ReadHoldingRegisters(..)
             | Request::ReportServerId
             | Request::ReadDeviceIdentification(..)
-    )
+    ) && !is_identification(request)
+}
+
+/// Device identification, written out: function 43 with type 14 only reads.
+fn is_identification(request: &Request<'_>) -> bool {
+    matches!(request, Request::Custom(0x2B, bytes) if bytes.first() == Some(&0x0E))
 }
 
 /// Appends the PDU of a request.
