@@ -234,4 +234,6 @@ pub(crate) enum Pair {
     U32,
     /// Signed.
     I32,
+    /// Eight decimal digits.
+    Bcd32,
 }

@@ -276,10 +276,18 @@ pub enum DataType {
     U32,
     /// Signed 32 bit.
     I32,
+    /// Unsigned 64 bit, as far as `f64` holds whole numbers: 2⁵³ − 1.
+    U64,
+    /// Signed 64 bit, likewise.
+    I64,
     /// IEEE 754 single.
     F32,
     /// IEEE 754 double.
     F64,
+    /// Four decimal digits, four bits each: 0x1234 is 1234.
+    Bcd16,
+    /// Eight decimal digits.
+    Bcd32,
     /// One bit of a register (see [`Point::bit`]), or a coil or discrete input: 0 or 1.
     Bit,
 }
@@ -288,14 +296,42 @@ impl DataType {
     /// Registers it takes (a bit in a register takes one).
     pub const fn registers(self) -> u16 {
         match self {
-            Self::U16 | Self::I16 | Self::Bit => 1,
-            Self::U32 | Self::I32 | Self::F32 => 2,
-            Self::F64 => 4,
+            Self::U16 | Self::I16 | Self::Bcd16 | Self::Bit => 1,
+            Self::U32 | Self::I32 | Self::F32 | Self::Bcd32 => 2,
+            Self::U64 | Self::I64 | Self::F64 => 4,
+        }
+    }
+
+    /// Whether its raw numbers are whole.
+    pub const fn is_whole(self) -> bool {
+        match self {
+            Self::U16
+            | Self::I16
+            | Self::U32
+            | Self::I32
+            | Self::U64
+            | Self::I64
+            | Self::Bcd16
+            | Self::Bcd32
+            | Self::Bit => true,
+            Self::F32 | Self::F64 => false,
         }
     }
 }
 
-/// Order of bytes on the wire for the value 0xAABBCCDD.
+/// Order of bytes on the wire, named by the value 0xAABBCCDD in two registers.
+///
+/// The same two choices, which word and which byte of a word comes first, hold for every width:
+///
+/// | order | 2 registers, 0xAABBCCDD | 4 registers, 0xAABBCCDDEEFF0011 | 1 register, 0xAABB |
+/// | --- | --- | --- | --- |
+/// | ABCD | AABB CCDD | AABB CCDD EEFF 0011 | AABB |
+/// | CDAB | CCDD AABB | 0011 EEFF CCDD AABB | AABB |
+/// | BADC | BBAA DDCC | BBAA DDCC FFEE 1100 | BBAA |
+/// | DCBA | DDCC BBAA | 1100 FFEE DDCC BBAA | BBAA |
+///
+/// Four registers in CDAB are reversed whole; a device that only swaps within each half (CCDD AABB 0011 EEFF) has
+/// an order of its own that is not supported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ByteOrder {
     /// High word first, high byte first.

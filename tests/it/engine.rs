@@ -16,7 +16,7 @@ const ASK: Request<'static> = Request::ReadHoldingRegisters(0x6B, 3);
 /// Application protocol V1.1b3: 555, 0, 100.
 const GOOD: [u8; 8] = [3, 6, 0x02, 0x2B, 0, 0, 0, 0x64];
 
-fn endpoint(device: &Device) -> Endpoint {
+pub(crate) fn endpoint(device: &Device) -> Endpoint {
     Endpoint {
         transport: Transport::Tcp(device.address),
         connect_timeout: Duration::from_secs(5),
@@ -245,44 +245,6 @@ async fn the_usual_typed_calls_work_on_the_engine() {
     assert_eq!(context.read_holding_registers(7, 3).await.unwrap().unwrap(), [7, 8, 9]);
     assert_eq!(context.read_coils(1, 3).await.unwrap().unwrap(), [true, false, true]);
 }
-
-fn bytes(hex: &str) -> Vec<u8> {
-    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
-}
-
-/// The published request and reply pairs: what leaves, and what is made of the answer.
-#[tokio::test]
-async fn the_vectors_of_the_specification() {
-    let table = include_str!("../golden/modbus-vectors.tsv");
-    let mut tried = 0;
-    for row in table.lines().skip(1) {
-        let cells = row.split('\t').collect::<Vec<_>>();
-        let (name, asked, answered) = (cells[0], bytes(cells[1]), bytes(cells[4]));
-        let request = Request::try_from(tokio_modbus::bytes::Bytes::from(asked.clone())).unwrap();
-        let pdu = answered.clone();
-        let device = Device::start(move |query| vec![reply(query, &pdu)]).await;
-        let mut engine = connected(&device).await;
-        let answer = engine.request(UNIT, &request).await;
-        if name == "exc-illegal-value" {
-            // 126 registers are never asked for.
-            assert!(matches!(answer, Err(FieldError::Unsent { .. })) && device.log().is_empty());
-            continue;
-        }
-        assert_eq!(device.log()[0].pdu, asked, "{name}: what left");
-        if answered[0] & 0x80 == 0 {
-            assert_eq!(answer.unwrap().function_code().value(), asked[0], "{name}");
-        } else {
-            let code = answered[1];
-            assert!(
-                matches!(answer, Err(FieldError::Refused { code: came, .. }) if came == code),
-                "{name}: {answer:?}"
-            );
-        }
-        tried += 1;
-    }
-    assert_eq!(tried, 24);
-}
-
 /// Messaging guide V1.0b: several requests may be open, replies are matched by their transaction ids alone.
 #[tokio::test]
 async fn answers_in_any_order_reach_their_requests() {

@@ -11,6 +11,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_modbus::{Request, Response};
 
+use crate::vectors::crc;
+
 const UNIT: u8 = 0x11;
 /// Registers of every read here: all replies have one length, the worst case for a line.
 const COUNT: u16 = 4;
@@ -18,20 +20,10 @@ const TIMEOUT: Duration = Duration::from_millis(40);
 /// Reads after the one that is hit.
 const FOLLOWING: u16 = 50;
 
-/// CRC of the serial line specification, V1.02 appendix B, by its shift register.
+/// A frame with its check behind it.
 fn checked(mut frame: Vec<u8>) -> Vec<u8> {
-    let mut crc = 0xFFFF_u16;
-    for byte in &frame {
-        crc ^= u16::from(*byte);
-        for _ in 0..8 {
-            let out = crc & 1;
-            crc >>= 1;
-            if out == 1 {
-                crc ^= 0xA001;
-            }
-        }
-    }
-    frame.extend(crc.to_le_bytes());
+    let sum = crc(&frame);
+    frame.extend(sum.to_le_bytes());
     frame
 }
 
