@@ -23,7 +23,7 @@ const FOLLOWING: u16 = 50;
 /// A frame with its check behind it.
 fn checked(mut frame: Vec<u8>) -> Vec<u8> {
     let sum = crc(&frame);
-    frame.extend(sum.to_le_bytes());
+    frame.extend(sum);
     frame
 }
 
