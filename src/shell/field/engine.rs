@@ -3,7 +3,7 @@
 //! Replies are matched by transaction id and unit. A reply to anything else is skipped and counted, and one
 //! that comes after its time-out is recognised with its real delay, so a slow device can never shift the
 //! answers. Only whole frames leave the buffer: a time-out leaves the connection usable. A broken header, a
-//! contradictory frame or three silent requests in a row end it; the owner connects again.
+//! contradictory frame, half a frame at the time-out or three silent requests in a row end it; the owner connects again.
 
 use std::collections::VecDeque;
 use std::io;
@@ -352,7 +352,8 @@ impl Engine {
         }
         self.given_up.push_back(request);
         self.silent += 1;
-        if self.silent >= SILENT_MOST {
+        // Part of a frame is left over: its rest may never come, and the next reply would be taken for it.
+        if self.silent >= SILENT_MOST || !self.input.is_empty() {
             self.close();
         }
         FieldError::Silent { device: self.endpoint.address, waited: self.endpoint.timeout }
