@@ -1,5 +1,6 @@
 //! Links that fail, over real sockets: readings, commands, watchdogs.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,12 +23,12 @@ use crate::device::{Act, Bank, Device, Query, frame, reply};
 use crate::fixture;
 
 /// Registers of the gate box: position, status, target, command, watchdog, sequence, its echo.
-const POSITION: u16 = 0;
-const TARGET: u16 = 20;
-const COMMAND: u16 = 21;
+pub(crate) const POSITION: u16 = 0;
+pub(crate) const TARGET: u16 = 20;
+pub(crate) const COMMAND: u16 = 21;
 const WATCHDOG: u16 = 22;
-const SEQUENCE: u16 = 23;
-const ECHO: u16 = 24;
+pub(crate) const SEQUENCE: u16 = 23;
+pub(crate) const ECHO: u16 = 24;
 /// Half of a stroke of 600 mm.
 const HALF: u16 = 300;
 /// Low 16 bits of the command number used throughout, 70 000.
@@ -56,7 +57,11 @@ fn point(device: usize, address: u16, role: Role) -> Point {
 }
 
 /// `units` gate boxes behind one peer, read every 0.1 s; the first is gate 0.
-fn boxes(peer: &Device, units: u8) -> Field {
+pub(crate) fn boxes(peer: &Device, units: u8) -> Field {
+    boxes_at(peer.address, units)
+}
+
+pub(crate) fn boxes_at(address: SocketAddr, units: u8) -> Field {
     let name = || Name { zh: "闸".into(), en: "gate".into() };
     let unit = |at: u8| Unit {
         id: format!("d{at}"),
@@ -95,7 +100,7 @@ fn boxes(peer: &Device, units: u8) -> Field {
     Field {
         links: vec![Link {
             id: "l".into(),
-            address: peer.address,
+            address,
             timeout_s: 0.2,
             connect_timeout_s: 5.0,
             window: 1,
@@ -108,14 +113,14 @@ fn boxes(peer: &Device, units: u8) -> Field {
     }
 }
 
-fn basin() -> Basin {
+pub(crate) fn basin() -> Basin {
     let mut basin = fixture::small_basin();
     basin.gates[0].stroke = Stroke { unit: StrokeUnit::Millimetre, shut_at: 0.0, open_at: 600.0 };
     basin
 }
 
 /// A command for gate 0 that has passed the review.
-fn order_numbered(id: u64, action: Action, valid_for: Duration) -> WriteOrder {
+pub(crate) fn order_numbered(id: u64, action: Action, valid_for: Duration) -> WriteOrder {
     let basin = basin();
     let facts = GateFacts { opening: None, ..fixture::SHUT_AT_REST };
     let memory = GateMemory::default();
@@ -152,7 +157,7 @@ fn half() -> Action {
 }
 
 /// Waits for what is to happen, told of every step of the field.
-async fn until<T>(handle: &FieldHandle, mut seen: impl FnMut(&FieldHandle) -> Option<T>) -> T {
+pub(crate) async fn until<T>(handle: &FieldHandle, mut seen: impl FnMut(&FieldHandle) -> Option<T>) -> T {
     let mut progress = handle.progress();
     let wait = async {
         loop {
