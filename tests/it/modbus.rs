@@ -312,7 +312,11 @@ async fn a_write_carried_out_much_later_is_found_by_later_reads() {
     let (device, bank, handle) = commanding(|query, _| query.writes().then(Vec::new)).await;
     handle.send(order(half()));
     assert_eq!(first_report(&handle).await, WriteResult::Unknown);
-    bank.lock().unwrap().set(1, TARGET, HALF);
+    {
+        let mut bank = bank.lock().unwrap();
+        bank.set(1, TARGET, HALF);
+        bank.set(1, ECHO, NUMBER);
+    }
     assert_eq!(first_report(&handle).await, WriteResult::Accepted);
     assert_eq!(device.writes().len(), 1);
 }
