@@ -34,6 +34,7 @@ mod model_vs_plant;
 mod moment;
 mod outlets;
 mod page;
+mod peers;
 mod pictures;
 mod process;
 mod record;
