@@ -32,6 +32,7 @@ mod live;
 mod modbus;
 mod model_vs_plant;
 mod moment;
+mod observing;
 mod outlets;
 mod page;
 mod peers;
