@@ -1,5 +1,6 @@
 //! Bad replies on one connection: the stated result, within the deadline, and the next request right.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use qindan::points::Transport;
@@ -17,8 +18,13 @@ const ASK: Request<'static> = Request::ReadHoldingRegisters(0x6B, 3);
 const GOOD: [u8; 8] = [3, 6, 0x02, 0x2B, 0, 0, 0, 0x64];
 
 pub(crate) fn endpoint(device: &Device) -> Endpoint {
+    endpoint_at(device.address)
+}
+
+/// The one place that makes an endpoint for the tests.
+pub(crate) fn endpoint_at(address: SocketAddr) -> Endpoint {
     Endpoint {
-        transport: Transport::Tcp(device.address),
+        transport: Transport::Tcp(address),
         connect_timeout: Duration::from_secs(5),
         timeout: Duration::from_millis(150),
         gap: Duration::ZERO,
@@ -191,6 +197,16 @@ async fn a_peer_that_goes_away_is_an_error_by_the_deadline() {
 }
 
 #[tokio::test]
+async fn half_a_reply_at_the_time_out_costs_no_other_request() {
+    let (_device, mut engine) =
+        once(|query| vec![Act::Send(frame(query.id, UNIT, &GOOD)[..9].to_vec())]).await;
+    let answer = engine.request(UNIT, &ASK).await;
+    assert!(matches!(answer, Err(FieldError::Silent { .. })), "{answer:?}");
+    assert!(!engine.is_connected());
+    next_is_right(&mut engine).await;
+}
+
+#[tokio::test]
 async fn three_silent_requests_in_a_row_end_the_connection() {
     let device = Device::start(|_| Vec::new()).await;
     let mut engine = connected(&device).await;
@@ -243,7 +259,7 @@ async fn the_usual_typed_calls_work_on_the_engine() {
     let engine: Box<dyn tokio_modbus::client::Client> = Box::new(connected(&device).await);
     let mut context = Context::from(engine);
     assert_eq!(context.read_holding_registers(7, 3).await.unwrap().unwrap(), [7, 8, 9]);
-    assert_eq!(context.read_coils(1, 3).await.unwrap().unwrap(), [true, false, true]);
+    assert_eq!(context.read_coils(5 * 16, 3).await.unwrap().unwrap(), [true, false, true]);
 }
 /// Messaging guide V1.0b: several requests may be open, replies are matched by their transaction ids alone.
 #[tokio::test]

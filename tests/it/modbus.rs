@@ -1,5 +1,6 @@
 //! Links that fail, over real sockets: readings, commands, watchdogs.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,12 +23,12 @@ use crate::device::{Act, Bank, Device, Query, frame, reply};
 use crate::fixture;
 
 /// Registers of the gate box: position, status, target, command, watchdog, sequence, its echo.
-const POSITION: u16 = 0;
-const TARGET: u16 = 20;
-const COMMAND: u16 = 21;
+pub(crate) const POSITION: u16 = 0;
+pub(crate) const TARGET: u16 = 20;
+pub(crate) const COMMAND: u16 = 21;
 const WATCHDOG: u16 = 22;
-const SEQUENCE: u16 = 23;
-const ECHO: u16 = 24;
+pub(crate) const SEQUENCE: u16 = 23;
+pub(crate) const ECHO: u16 = 24;
 /// Half of a stroke of 600 mm.
 const HALF: u16 = 300;
 /// Low 16 bits of the command number used throughout, 70 000.
@@ -57,6 +58,10 @@ fn point(device: usize, address: u16, role: Role) -> Point {
 
 /// `units` gate boxes behind one peer, read every 0.1 s; the first is gate 0.
 pub(crate) fn boxes(peer: &Device, units: u8) -> Field {
+    boxes_at(peer.address, units)
+}
+
+pub(crate) fn boxes_at(address: SocketAddr, units: u8) -> Field {
     let name = || Name { zh: "闸".into(), en: "gate".into() };
     let unit = |at: u8| Unit {
         id: format!("d{at}"),
@@ -98,7 +103,7 @@ pub(crate) fn boxes(peer: &Device, units: u8) -> Field {
     Field {
         links: vec![Link {
             id: "l".into(),
-            transport: Transport::Tcp(peer.address),
+            transport: Transport::Tcp(address),
             timeout_s: 0.2,
             connect_timeout_s: 5.0,
             window: 1,
@@ -111,7 +116,7 @@ pub(crate) fn boxes(peer: &Device, units: u8) -> Field {
     }
 }
 
-fn basin() -> Basin {
+pub(crate) fn basin() -> Basin {
     let mut basin = fixture::small_basin();
     basin.gates[0].stroke = Stroke { unit: StrokeUnit::Millimetre, shut_at: 0.0, open_at: 600.0 };
     basin
@@ -310,7 +315,11 @@ async fn a_write_carried_out_much_later_is_found_by_later_reads() {
     let (device, bank, handle) = commanding(|query, _| query.writes().then(Vec::new)).await;
     handle.send(order(half()));
     assert_eq!(first_report(&handle).await, WriteResult::Unknown);
-    bank.lock().unwrap().set(1, TARGET, HALF);
+    {
+        let mut bank = bank.lock().unwrap();
+        bank.set(1, TARGET, HALF);
+        bank.set(1, ECHO, NUMBER);
+    }
     assert_eq!(first_report(&handle).await, WriteResult::Accepted);
     assert_eq!(device.writes().len(), 1);
 }

@@ -3,7 +3,8 @@
 //! On TCP replies are matched by transaction id and unit, and up to a window of requests may be open. A reply to
 //! anything else is skipped and counted, and one that comes after its time-out is recognised with its real delay, so a
 //! slow device can never shift the answers. Only whole frames leave the buffer: a time-out leaves the connection usable.
-//! A broken header, a contradictory frame or three silent requests in a row end it; the owner connects again. On a
+//! A broken header, a contradictory frame, half a frame at the time-out or three silent requests in a row end it; the
+//! owner connects again. On a
 //! serial line there is one request at a time, and the silences of [`super::rtu`] in place of transaction ids.
 
 use std::collections::VecDeque;
@@ -508,6 +509,7 @@ impl Engine {
     /// Gives up on the requests whose time is over.
     fn give_up(&mut self) {
         let now = self.clock.real_deadline(Duration::ZERO);
+        let mut half = false;
         while let Some(at) = self.open.iter().position(|open| open.deadline <= now) {
             let open = self.open.swap_remove(at);
             self.counters.timeouts += 1;
@@ -519,6 +521,7 @@ impl Engine {
                 self.input.clear();
                 self.echo.clear();
             } else {
+                half |= self.is_half_in(open.id);
                 if self.given_up.len() >= GIVEN_UP_MOST {
                     self.given_up.pop_front();
                 }
@@ -531,6 +534,17 @@ impl Engine {
         let is_port = matches!(self.endpoint.transport, Transport::Rtu { .. });
         if self.silent >= SILENT_MOST && !is_port {
             self.close("three requests in a row without an answer");
+        } else if half {
+            // The rest may never come, and the next reply would be taken for it.
+            self.close("half a reply at the time-out");
+        }
+    }
+
+    /// Whether the rest in the buffer is the begin of the reply to `id`; of a single byte nobody knows.
+    fn is_half_in(&self, id: u16) -> bool {
+        match self.input.first_chunk::<2>() {
+            Some(first) => u16::from_be_bytes(*first) == id,
+            None => !self.input.is_empty(),
         }
     }
 
