@@ -2,6 +2,7 @@
 //! problem with file, line, key, value and remedy.
 
 mod check;
+mod files;
 mod load;
 mod problem;
 mod raw;
@@ -10,6 +11,7 @@ pub mod sheet;
 
 use std::sync::Arc;
 
+pub use files::TEMPLATES;
 pub use load::load;
 pub use problem::{Problem, Problems};
 pub use report::report;
@@ -29,7 +31,7 @@ pub struct Config {
     pub schedules: Arc<Schedules>,
     /// Settings of the service.
     pub service: Service,
-    /// SHA-256 over the files, hex; recorded at start.
+    /// SHA-256 over the files, device templates included, hex; recorded at start.
     pub digest: String,
 }
 
