@@ -22,6 +22,7 @@ pub(crate) struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   qindan check config                              every problem of the configuration, or a summary
+  qindan check config --addresses                  every point with its Modbus address
   qindan init --data /var/lib/qindan               once, before the first start
   qindan run --data /var/lib/qindan                the service; page at the address in service.toml
   qindan run --data /var/lib/qindan --observe      reads, shows and records, cannot write to the field
@@ -50,11 +51,7 @@ pub(crate) enum Command {
         config: Configuration,
     },
     /// Check a configuration folder and print every problem with file, line, key and remedy.
-    Check {
-        /// The folder.
-        #[arg(value_name = "CONFIG", default_value = "config")]
-        config: PathBuf,
-    },
+    Check(Check),
     /// Run the service until SIGTERM or SIGINT.
     Run(Run),
     /// Read the action log of a data folder, also while the service runs or after it died.
@@ -66,6 +63,32 @@ pub(crate) enum Command {
     /// Read registers of one device and show them in every byte order; never writes.
     Probe(Probe),
 }
+
+#[derive(Debug, Args)]
+#[command(after_help = CHECK_NOTES)]
+pub(crate) struct Check {
+    /// The folder.
+    #[arg(value_name = "CONFIG", default_value = "config")]
+    pub(crate) config: PathBuf,
+    /// Print the address table instead of the summary: of all devices, or of one device, gate, meter or point.
+    #[arg(long, value_name = "DEVICE|ELEMENT", num_args = 0..=1, default_missing_value = "")]
+    pub(crate) addresses: Option<String>,
+    /// The address table as CSV with one line of headers.
+    #[arg(long, requires = "addresses")]
+    pub(crate) csv: bool,
+}
+
+const CHECK_NOTES: &str = "\
+The address table is what layouts, bases and overrides come to. Each point has its zero-based address, as it goes over
+the wire, and the notation counted from 1 with the digit of its table: 0x coils, 1x discrete inputs, 3x input registers,
+4x holding registers, so that 4x00021 is the holding register with address 20. Compare it line by line with the register
+list of the site. A value is raw x scale + offset; order says how the bytes of a value of several registers stand, with
+ABCD high word and high byte first.
+
+Examples:
+  qindan check config
+  qindan check config --addresses box.zf.eco.v1
+  qindan check config --addresses zf.eco.v1 --csv > addresses.csv";
 
 #[derive(Debug, Args)]
 pub(crate) struct Configuration {

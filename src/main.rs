@@ -10,6 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use jiff::Timestamp;
+use qindan::config::addresses::Addresses;
 use qindan::config::{self, Config};
 use qindan::points::{DataType, DeviceId};
 use qindan::shell::clock::Clock;
@@ -18,7 +19,7 @@ use qindan::shell::service::{Options, Running, StartError, Stop, Time};
 use qindan::shell::{data_dir, history, log, pace, probe, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
-use cli::{Cli, Command, History, Log, LogForm, Pair, Probe, Run};
+use cli::{Check, Cli, Command, History, Log, LogForm, Pair, Probe, Run};
 
 /// Wrong usage, as `sysexits.h` has it: 2 to 6 are verdicts on the log.
 const USAGE: u8 = 64;
@@ -53,7 +54,7 @@ fn act(command: Command) -> Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
     match command {
         Command::Init { data, config } => init(&data, &config.config, &mut out)?,
-        Command::Check { config } => check(&config, &mut out)?,
+        Command::Check(asked) => check(&asked, &mut out)?,
         Command::Run(run) => return serve(run).map(|()| code),
         Command::Log(Log::Tail { data, count }) => log::tail(&data.data, count, &mut out)?,
         Command::Log(Log::Export { data, span }) => log::export(&data.data, span.from, span.to, &mut out)?,
@@ -82,7 +83,13 @@ fn init(data: &Path, config: &Path, out: &mut dyn Write) -> Result<()> {
     Ok(())
 }
 
-fn check(folder: &Path, out: &mut dyn Write) -> Result<()> {
+fn check(asked: &Check, out: &mut dyn Write) -> Result<()> {
+    let folder = asked.config.as_path();
+    if let Some(of) = &asked.addresses {
+        let table = Addresses::new(&load(folder)?, Some(of.as_str()).filter(|of| !of.is_empty()))?;
+        let text = if asked.csv { table.csv() } else { table.text() };
+        return Ok(out.write_all(text.as_bytes())?);
+    }
     let Config { basin, field, schedules, service, digest } = load(folder)?;
     writeln!(out, "{}: basin {} ({}), all right", folder.display(), basin.id, basin.name.en)?;
     let driven = basin.gates.iter().filter(|gate| gate.is_driven()).count();

@@ -1,6 +1,7 @@
 //! Configuration is parsed, then trusted: a folder of TOML files becomes checked values, or a list of every
 //! problem with file, line, key, value and remedy.
 
+pub mod addresses;
 mod check;
 mod files;
 mod load;

@@ -15,6 +15,7 @@
 )]
 
 mod acts;
+mod addresses;
 mod broken_config;
 mod browser;
 mod config;
