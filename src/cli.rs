@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
+use qindan::config::import::First;
 use qindan::points::Table;
 
 /// Supervisory service that keeps the Qin and Dan rivers flowing.
@@ -23,6 +24,7 @@ const EXAMPLES: &str = "\
 Examples:
   qindan check config                              every problem of the configuration, or a summary
   qindan check config --addresses                  every point with its Modbus address
+  qindan import-registers box.csv --layout my_box  a device template of a register list
   qindan init --data /var/lib/qindan               once, before the first start
   qindan run --data /var/lib/qindan                the service; page at the address in service.toml
   qindan run --data /var/lib/qindan --observe      reads, shows and records, cannot write to the field
@@ -60,6 +62,8 @@ pub(crate) enum Command {
     /// Read the samples of a data folder.
     #[command(subcommand)]
     History(History),
+    /// Make a device template of a register list in CSV.
+    ImportRegisters(ImportRegisters),
     /// Read registers of one device and show them in every byte order; never writes.
     Probe(Probe),
 }
@@ -89,6 +93,68 @@ Examples:
   qindan check config
   qindan check config --addresses box.zf.eco.v1
   qindan check config --addresses zf.eco.v1 --csv > addresses.csv";
+
+#[derive(Debug, Args)]
+#[command(after_help = IMPORT_NOTES)]
+pub(crate) struct ImportRegisters {
+    /// The list: UTF-8, columns separated by commas or semicolons, headers in its first line.
+    #[arg(value_name = "FILE.csv")]
+    pub(crate) file: PathBuf,
+    /// Name of the layout, as wires will call it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) layout: String,
+    /// What device has these registers.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) about: Option<String>,
+    /// The number by which the list calls the first register of a table.
+    #[arg(long, value_name = "N", value_enum)]
+    pub(crate) first_address: Option<FirstAddress>,
+    /// Template to make, as config/devices/NAME.toml; without it, to standard output.
+    #[arg(long, value_name = "FILE.toml")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum FirstAddress {
+    /// The list counts as the wire does.
+    #[value(name = "0")]
+    Zero,
+    /// The list counts from one.
+    #[value(name = "1")]
+    One,
+}
+
+impl From<FirstAddress> for First {
+    fn from(first: FirstAddress) -> Self {
+        match first {
+            FirstAddress::Zero => Self::Zero,
+            FirstAddress::One => Self::One,
+        }
+    }
+}
+
+const IMPORT_NOTES: &str = "\
+Columns, in any order:
+  name          the point: a role, as position, or what the list calls it, with a role
+  address       4x00021 or 400021 (digit of the table, number from 1), or a number with a table and --first-address
+  type          u16, i16, u32, i32, f32, f64, bit
+  table         coil, discrete, input, holding; not needed with the notation
+  bit           0 to 15, for type bit in a register
+  order         ABCD, CDAB, BADC, DCBA; needed for values of several registers
+  scale, offset value = raw x scale + offset
+  unit          as m3/s, m, mm, %, deg
+  role          as value, position, target; other for what is shown only; not needed when the name is a role
+  min, max      least and largest credible value
+  sentinels     raw values that mean \"no value\", separated by spaces
+  written_only  true for a register that is never read
+  remark        goes into the template as a comment
+
+Nothing is guessed: an address that can be read in two ways, a byte order that is not given, a column nobody knows are
+problems. All problems of the list are reported at once with line, column, value and remedy, and nothing is written.
+
+Examples:
+  qindan import-registers meter.csv --layout site_meter --out config/devices/site_meter.toml
+  qindan import-registers box.csv --layout site_box --first-address 1 --about \"Gate box of the site\"";
 
 #[derive(Debug, Args)]
 pub(crate) struct Configuration {

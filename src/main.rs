@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 use jiff::Timestamp;
 use qindan::config::addresses::Addresses;
+use qindan::config::import::{self, Wanted};
 use qindan::config::{self, Config};
 use qindan::points::{DataType, DeviceId};
 use qindan::shell::clock::Clock;
@@ -19,7 +20,7 @@ use qindan::shell::service::{Options, Running, StartError, Stop, Time};
 use qindan::shell::{data_dir, history, log, pace, probe, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
-use cli::{Check, Cli, Command, History, Log, LogForm, Pair, Probe, Run};
+use cli::{Check, Cli, Command, History, ImportRegisters, Log, LogForm, Pair, Probe, Run};
 
 /// Wrong usage, as `sysexits.h` has it: 2 to 6 are verdicts on the log.
 const USAGE: u8 = 64;
@@ -66,6 +67,7 @@ fn act(command: Command) -> Result<ExitCode> {
             let (from, to) = (span.from.unwrap_or(Timestamp::MIN), span.to.unwrap_or(Timestamp::MAX));
             history::export(&data.data.join("journal"), &points, from, to, &mut out)?;
         }
+        Command::ImportRegisters(asked) => import_registers(&asked, &mut out)?,
         Command::Probe(probe) => explore(&probe, &mut out)?,
     }
     out.flush()?;
@@ -119,6 +121,43 @@ fn check(asked: &Check, out: &mut dyn Write) -> Result<()> {
     let bench = if service.bench { ", bench" } else { "" };
     writeln!(out, "  page at http://{}{bench}, history of {} days", service.listen, service.history_days)?;
     writeln!(out, "  digest {digest}")?;
+    Ok(())
+}
+
+fn import_registers(asked: &ImportRegisters, out: &mut dyn Write) -> Result<()> {
+    let shown = asked.file.display();
+    let bytes = std::fs::read(&asked.file).with_context(|| format!("{shown}: cannot be read"))?;
+    let name = asked.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let wanted = Wanted {
+        file: &name,
+        layout: &asked.layout,
+        about: asked.about.as_deref(),
+        first: asked.first_address.map(Into::into),
+    };
+    let template = match import::template(&bytes, wanted) {
+        Ok(template) => template,
+        Err(problems) => {
+            let list = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+            let s = if problems.len() == 1 { "" } else { "s" };
+            bail!("{shown} makes no template\n{list}\n{} problem{s}; nothing was written", problems.len());
+        }
+    };
+    match &asked.out {
+        Some(path) => {
+            let made =
+                std::fs::File::create_new(path).and_then(|mut file| file.write_all(template.as_bytes()));
+            made.with_context(|| {
+                format!("{}: cannot be made; name a file that is not there yet", path.display())
+            })?;
+            writeln!(
+                out,
+                "{}: layout {}; name it in a wire and run qindan check",
+                path.display(),
+                asked.layout
+            )?;
+        }
+        None => out.write_all(template.as_bytes())?,
+    }
     Ok(())
 }
 

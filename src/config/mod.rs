@@ -4,6 +4,7 @@
 pub mod addresses;
 mod check;
 mod files;
+pub mod import;
 mod load;
 mod problem;
 mod raw;

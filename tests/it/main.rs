@@ -23,6 +23,7 @@ mod device;
 mod engine;
 mod estimate;
 mod fixture;
+mod import;
 mod journal;
 mod live;
 mod modbus;
