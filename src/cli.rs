@@ -271,13 +271,22 @@ pub(crate) struct Span {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  qindan probe zf.outlet.rtu
-  qindan probe zf.outlet.rtu --table input --start 0 --count 20 --as u32")]
+#[command(after_help = PROBE_NOTES)]
 pub(crate) struct Probe {
-    /// Device as named in devices.toml.
+    /// Device as named in devices.toml; with --point-test also all.
     pub(crate) device: String,
+    /// Go through every point with a person at the local panel, and write a signed-off record.
+    #[arg(long, requires = "by", conflicts_with = "start")]
+    pub(crate) point_test: bool,
+    /// Who compares the values with the panel, and signs.
+    #[arg(long, value_name = "NAME", requires = "point_test")]
+    pub(crate) by: Option<String>,
+    /// Folder for the records.
+    #[arg(long, value_name = "DIR", default_value = ".", requires = "point_test")]
+    pub(crate) out: PathBuf,
+    /// Take the answers from a file, one line NAME ANSWER for each question in order; the record says so.
+    #[arg(long, value_name = "FILE", requires = "point_test")]
+    pub(crate) answers: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) config: Configuration,
     /// Table to read; without --start the configured points of the device.
@@ -293,6 +302,22 @@ pub(crate) struct Probe {
     #[arg(long = "as", value_enum, default_value_t)]
     pub(crate) pair: Pair,
 }
+
+const PROBE_NOTES: &str = "\
+The point test is part of commissioning. For each point it shows address, registers, value, unit and quality, and
+asks what the local panel shows. A value agrees when it is within one unit of the last digit typed and one step of its
+register. Nothing is written to the device; registers that are written only and the movement of gates are not part of it.
+For each device a record is made, never over another one: point-test_DEVICE_TIME.toml, whose last two lines hold the
+SHA-256 of all lines before them, and the same as .txt to print and sign. To verify a record:
+  head -n -2 RECORD.toml | sha256sum
+The exit code is 0 when every point of every device passed and every record was signed.
+
+A serial gateway may serve one connection only: stop the service meanwhile, or test while it does not run yet.
+
+Examples:
+  qindan probe zf.outlet.rtu
+  qindan probe zf.outlet.rtu --table input --start 0 --count 20 --as u32
+  qindan probe box.zf.eco.v1 --point-test --by \"Li Ming\" --out commissioning";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum TableName {

@@ -13,9 +13,10 @@ use jiff::Timestamp;
 use qindan::config::addresses::Addresses;
 use qindan::config::import::{self, Wanted};
 use qindan::config::{self, Config};
-use qindan::points::{DataType, DeviceId};
+use qindan::points::{DataType, DeviceId, Field};
 use qindan::shell::clock::Clock;
 use qindan::shell::field::Access;
+use qindan::shell::point_test::{self, Answers};
 use qindan::shell::service::{Options, Running, StartError, Stop, Time};
 use qindan::shell::{data_dir, history, log, pace, probe, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
@@ -68,7 +69,10 @@ fn act(command: Command) -> Result<ExitCode> {
             history::export(&data.data.join("journal"), &points, from, to, &mut out)?;
         }
         Command::ImportRegisters(asked) => import_registers(&asked, &mut out)?,
-        Command::Probe(probe) => explore(&probe, &mut out)?,
+        Command::Probe(asked) => match asked.by.as_deref().filter(|_| asked.point_test) {
+            Some(by) => code = point_test(&asked, by, &mut out)?,
+            None => explore(&asked, &mut out)?,
+        },
     }
     out.flush()?;
     Ok(code)
@@ -161,13 +165,48 @@ fn import_registers(asked: &ImportRegisters, out: &mut dyn Write) -> Result<()> 
     Ok(())
 }
 
+fn find_device(field: &Field, name: &str) -> Result<DeviceId> {
+    let Some(at) = field.devices.iter().position(|device| device.id == name) else {
+        let known: Vec<_> = field.devices.iter().map(|device| device.id.as_str()).collect();
+        bail!("{name}: no such device; known are {}", known.join(", "));
+    };
+    Ok(DeviceId(at))
+}
+
+/// The point test of one device or of all; a device that stops the person stops the rest too.
+fn point_test(asked: &Probe, by: &str, out: &mut dyn Write) -> Result<ExitCode> {
+    let config = load(&asked.config.config)?;
+    let devices = match asked.device.as_str() {
+        "all" => (0..config.field.devices.len()).map(DeviceId).collect(),
+        name => vec![find_device(&config.field, name)?],
+    };
+    let mut answers = match &asked.answers {
+        Some(file) => {
+            let text = std::fs::read_to_string(file)
+                .with_context(|| format!("{}: cannot be read", file.display()))?;
+            let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            Answers::given(&name, &text)
+        }
+        None => Answers::Typed(Box::new(io::BufReader::new(io::stdin()))),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut clean = true;
+    for device in devices {
+        let record = runtime.block_on(point_test::test(&config, device, by, &mut answers, out))?;
+        let saved = record.save(&asked.out, Clock::machine_utc())?;
+        writeln!(out, "{}\n{}", saved.record.display(), saved.text.display())?;
+        clean &= record.is_clean();
+        if record.was_stopped {
+            break;
+        }
+    }
+    Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
 fn explore(asked: &Probe, out: &mut dyn Write) -> Result<()> {
     let config = load(&asked.config.config)?;
     let field = &config.field;
-    let Some(device) = field.devices.iter().position(|device| device.id == asked.device).map(DeviceId) else {
-        let known: Vec<_> = field.devices.iter().map(|device| device.id.as_str()).collect();
-        bail!("{}: no such device; known are {}", asked.device, known.join(", "));
-    };
+    let device = find_device(field, &asked.device)?;
     let spans = match asked.start {
         Some(start) => vec![probe::Span { table: asked.table.into(), start, count: asked.count }],
         None => probe::spans(field, device),

@@ -32,6 +32,7 @@ mod moment;
 mod outlets;
 mod page;
 mod pictures;
+mod point_test;
 mod process;
 mod record;
 mod registers;
