@@ -137,7 +137,7 @@ const IMPORT_NOTES: &str = "\
 Columns, in any order:
   name          the point: a role, as position, or what the list calls it, with a role
   address       4x00021 or 400021 (digit of the table, number from 1), or a number with a table and --first-address
-  type          u16, i16, u32, i32, f32, f64, bit
+  type          u16, i16, u32, i32, u64, i64, f32, f64, bcd16, bcd32, bit
   table         coil, discrete, input, holding; not needed with the notation
   bit           0 to 15, for type bit in a register
   order         ABCD, CDAB, BADC, DCBA; needed for values of several registers
@@ -348,4 +348,6 @@ pub(crate) enum Pair {
     U32,
     /// Signed.
     I32,
+    /// Eight decimal digits.
+    Bcd32,
 }

@@ -215,6 +215,7 @@ fn explore(asked: &Probe, out: &mut dyn Write) -> Result<()> {
         Pair::F32 => DataType::F32,
         Pair::U32 => DataType::U32,
         Pair::I32 => DataType::I32,
+        Pair::Bcd32 => DataType::Bcd32,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let text = runtime.block_on(probe::read(field, device, &spans, pair))?;

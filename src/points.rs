@@ -31,7 +31,7 @@ index! {
 /// Everything that is reached over Modbus.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field {
-    /// One TCP peer each: one connection, one task.
+    /// One peer each: one connection, one task.
     pub links: Vec<Link>,
     /// Units behind the links.
     pub devices: Vec<Device>,
@@ -43,21 +43,138 @@ pub struct Field {
     pub wiring: Wiring,
 }
 
-/// One TCP peer.
+/// One peer: a TCP address or a serial port.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Link {
     /// Identifier.
     pub id: String,
-    /// Where it listens. Resolved at check time; host names are not used in the field.
-    pub address: SocketAddr,
+    /// Where it listens and what carries the frames. Resolved at check time; host names are not used in the field.
+    pub transport: Transport,
     /// Response time-out, real seconds.
     pub timeout_s: f64,
     /// Connect time-out, real seconds.
     pub connect_timeout_s: f64,
-    /// Requests open at once, 1..=16.
+    /// Requests open at once, 1..=16; 1 on a serial line.
     pub window: u8,
     /// Pause between requests, real seconds.
     pub gap_s: f64,
+}
+
+/// What carries the frames of a link.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Transport {
+    /// Modbus TCP.
+    Tcp(SocketAddr),
+    /// Modbus/TCP Security: the same frames inside TLS, both sides with certificates.
+    Tls {
+        /// Where it listens, port 802 by the specification.
+        address: SocketAddr,
+        /// Certificates.
+        files: TlsFiles,
+    },
+    /// RTU frames through a serial server.
+    RtuOverTcp {
+        /// Where the server listens.
+        address: SocketAddr,
+        /// The line behind it.
+        line: SerialLine,
+    },
+    /// RTU frames on a serial port of this machine.
+    Rtu {
+        /// Its path; one under `/dev/serial/by-id` survives the adapter being plugged anew.
+        path: String,
+        /// The line.
+        line: SerialLine,
+    },
+}
+
+impl Transport {
+    /// The address of a peer reached over the network.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(address) | Self::Tls { address, .. } | Self::RtuOverTcp { address, .. } => {
+                Some(*address)
+            }
+            Self::Rtu { .. } => None,
+        }
+    }
+
+    /// Whether frames are RTU: one request at a time, units 1..=247.
+    pub fn is_serial(&self) -> bool {
+        match self {
+            Self::Tcp(_) | Self::Tls { .. } => false,
+            Self::RtuOverTcp { .. } | Self::Rtu { .. } => true,
+        }
+    }
+}
+
+impl std::fmt::Display for Transport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(address) | Self::Tls { address, .. } | Self::RtuOverTcp { address, .. } => {
+                address.fmt(f)
+            }
+            Self::Rtu { path, .. } => f.write_str(path),
+        }
+    }
+}
+
+/// Files of a TLS link, PEM.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TlsFiles {
+    /// Name or address in the certificate of the peer.
+    pub name: String,
+    /// Certificates that may have signed it.
+    pub ca: String,
+    /// Our certificate and those between it and the root.
+    pub cert: String,
+    /// Its private key.
+    pub key: String,
+}
+
+/// A serial line.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SerialLine {
+    /// Bits per second.
+    pub baud: u32,
+    /// Parity bit.
+    pub parity: Parity,
+    /// Stop bits, 1 or 2; two without parity.
+    pub stop_bits: u8,
+    /// Everything sent comes back: both directions share a pair of wires.
+    pub echo: bool,
+    /// A late frame comes through at once and unaltered: other units may be asked while one is given time. Not
+    /// behind a serial server that queues.
+    pub plain_wire: bool,
+    /// Silence after a time-out, real seconds; the response time-out when not given.
+    pub quarantine_s: Option<f64>,
+}
+
+impl Default for SerialLine {
+    /// 9600 baud, even parity. Source: serial line specification V1.02, 2.2 and 3.3.
+    fn default() -> Self {
+        Self {
+            baud: 9600,
+            parity: Parity::Even,
+            stop_bits: 1,
+            echo: false,
+            plain_wire: false,
+            quarantine_s: None,
+        }
+    }
+}
+
+/// Parity of a serial line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Parity {
+    /// Even, the default of the specification.
+    #[default]
+    Even,
+    /// Odd.
+    Odd,
+    /// None: two stop bits.
+    None,
 }
 
 /// One Modbus unit.
@@ -75,8 +192,53 @@ pub struct Device {
     pub max_block: u16,
     /// Largest run of unused registers read along to save a request.
     pub max_gap: u16,
+    /// No read may cross a multiple of it.
+    pub boundary: Option<u16>,
+    /// Addresses that are never read, not even along.
+    pub forbidden: Vec<Range>,
+    /// What it must show before anything else is believed or sent.
+    pub identity: Option<Identity>,
     /// Period of watchdog writes, simulated seconds, for a device that stops without them.
     pub watchdog_s: Option<f64>,
+}
+
+impl Device {
+    /// Whether one request may read `first` to `last` of a table.
+    pub fn may_read(&self, table: Table, first: u32, last: u32) -> bool {
+        let crosses =
+            |boundary: u16| boundary > 0 && first / u32::from(boundary) != last / u32::from(boundary);
+        let touches = |range: &Range| {
+            range.table == table && first <= u32::from(range.to) && last >= u32::from(range.from)
+        };
+        !self.boundary.is_some_and(crosses) && !self.forbidden.iter().any(touches)
+    }
+}
+
+/// Addresses of a table, ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// Table.
+    pub table: Table,
+    /// First.
+    pub from: u16,
+    /// Last.
+    pub to: u16,
+}
+
+/// How a device is known to be the one of the configuration: asked after each connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// Registers that hold fixed words.
+    Words {
+        /// Table, input or holding.
+        table: Table,
+        /// First address.
+        address: u16,
+        /// What stands there.
+        words: Vec<u16>,
+    },
+    /// Device identification, function 43/14: object number and text.
+    Objects(Vec<(u8, String)>),
 }
 
 /// Period at which points are read, in service time.
@@ -114,10 +276,18 @@ pub enum DataType {
     U32,
     /// Signed 32 bit.
     I32,
+    /// Unsigned 64 bit, as far as `f64` holds whole numbers: 2⁵³ − 1.
+    U64,
+    /// Signed 64 bit, likewise.
+    I64,
     /// IEEE 754 single.
     F32,
     /// IEEE 754 double.
     F64,
+    /// Four decimal digits, four bits each: 0x1234 is 1234.
+    Bcd16,
+    /// Eight decimal digits.
+    Bcd32,
     /// One bit of a register (see [`Point::bit`]), or a coil or discrete input: 0 or 1.
     Bit,
 }
@@ -126,14 +296,42 @@ impl DataType {
     /// Registers it takes (a bit in a register takes one).
     pub const fn registers(self) -> u16 {
         match self {
-            Self::U16 | Self::I16 | Self::Bit => 1,
-            Self::U32 | Self::I32 | Self::F32 => 2,
-            Self::F64 => 4,
+            Self::U16 | Self::I16 | Self::Bcd16 | Self::Bit => 1,
+            Self::U32 | Self::I32 | Self::F32 | Self::Bcd32 => 2,
+            Self::U64 | Self::I64 | Self::F64 => 4,
+        }
+    }
+
+    /// Whether its raw numbers are whole.
+    pub const fn is_whole(self) -> bool {
+        match self {
+            Self::U16
+            | Self::I16
+            | Self::U32
+            | Self::I32
+            | Self::U64
+            | Self::I64
+            | Self::Bcd16
+            | Self::Bcd32
+            | Self::Bit => true,
+            Self::F32 | Self::F64 => false,
         }
     }
 }
 
-/// Order of bytes on the wire for the value 0xAABBCCDD.
+/// Order of bytes on the wire, named by the value 0xAABBCCDD in two registers.
+///
+/// The same two choices, which word and which byte of a word comes first, hold for every width:
+///
+/// | order | 2 registers, 0xAABBCCDD | 4 registers, 0xAABBCCDDEEFF0011 | 1 register, 0xAABB |
+/// | --- | --- | --- | --- |
+/// | ABCD | AABB CCDD | AABB CCDD EEFF 0011 | AABB |
+/// | CDAB | CCDD AABB | 0011 EEFF CCDD AABB | AABB |
+/// | BADC | BBAA DDCC | BBAA DDCC FFEE 1100 | BBAA |
+/// | DCBA | DDCC BBAA | 1100 FFEE DDCC BBAA | BBAA |
+///
+/// Four registers in CDAB are reversed whole; a device that only swaps within each half (CCDD AABB 0011 EEFF) has
+/// an order of its own that is not supported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ByteOrder {
     /// High word first, high byte first.

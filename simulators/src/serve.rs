@@ -9,7 +9,7 @@ mod pdu;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use qindan::points::{Field, LinkId};
+use qindan::points::{Field, LinkId, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -20,6 +20,16 @@ use pdu::Answer;
 /// Why the devices cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
+    /// A link is not plain Modbus TCP.
+    #[error(
+        "link {link} ({peer}) is not Modbus TCP, the only kind that is served; give it transport = \"tcp\""
+    )]
+    NotTcp {
+        /// The link.
+        link: String,
+        /// Its address or port.
+        peer: String,
+    },
     /// A simulated device must not listen where real ones may be looked for.
     #[error(
         "{link}: {address} is not a loopback address; simulated devices listen on 127.0.0.0/8 or ::1 only"
@@ -68,16 +78,20 @@ impl Serving {
         let mut served = Field::clone(field);
         let mut tasks = JoinSet::new();
         for (at, link) in served.links.iter_mut().enumerate() {
-            if bind == Bind::FreePorts {
-                link.address = SocketAddr::from(([127, 0, 0, 1], 0));
-            }
-            let address = link.address;
+            let Transport::Tcp(configured) = link.transport else {
+                let peer = link.transport.to_string();
+                return Err(ServeError::NotTcp { link: link.id.clone(), peer });
+            };
+            let address = match bind {
+                Bind::FreePorts => SocketAddr::from(([127, 0, 0, 1], 0)),
+                Bind::AsConfigured => configured,
+            };
             if !address.ip().is_loopback() {
                 return Err(ServeError::NotLoopback { link: link.id.clone(), address });
             }
             let refused = |source| ServeError::Bind { link: link.id.clone(), address, source };
             let listener = TcpListener::bind(address).await.map_err(refused)?;
-            link.address = listener.local_addr().map_err(refused)?;
+            link.transport = Transport::Tcp(listener.local_addr().map_err(refused)?);
             tasks.spawn(listen(
                 listener,
                 Line { field: Arc::clone(field), world: Arc::clone(world), link: LinkId(at) },
@@ -88,7 +102,7 @@ impl Serving {
 
     /// Where each link listens, by [`LinkId`].
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.field.links.iter().map(|link| link.address).collect()
+        self.field.links.iter().filter_map(|link| link.transport.address()).collect()
     }
 
     /// The field with the addresses as served, for a client.

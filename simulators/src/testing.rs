@@ -483,6 +483,9 @@ pub(crate) fn small() -> Config {
         unit,
         max_block: 125,
         max_gap: 8,
+        boundary: None,
+        forbidden: Vec::new(),
+        identity: None,
         watchdog_s,
     };
     let gates = |at: usize| match at {
@@ -501,7 +504,7 @@ pub(crate) fn small() -> Config {
     config.field = Arc::new(Field {
         links: vec![Link {
             id: "dam".into(),
-            address: "127.0.0.1:0".parse().unwrap(),
+            transport: qindan::points::Transport::Tcp("127.0.0.1:0".parse().unwrap()),
             timeout_s: 1.0,
             connect_timeout_s: 1.0,
             window: 1,

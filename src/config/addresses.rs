@@ -146,7 +146,7 @@ fn row(config: &Config, point: &Point) -> Row {
     [
         device.map(|device| device.id.clone()).unwrap_or_default(),
         link.map(|link| link.id.clone()).unwrap_or_default(),
-        link.map(|link| link.address.to_string()).unwrap_or_default(),
+        link.map(|link| link.transport.to_string()).unwrap_or_default(),
         device.map(|device| device.unit.to_string()).unwrap_or_default(),
         word(&point.table),
         point.address.to_string(),

@@ -9,7 +9,7 @@ use super::check::field::{self as field_check, FieldNames};
 use super::check::layouts::{Layouts, Maps, Overrides};
 use super::check::names::Names;
 use super::check::wiring::{self, Elements, Whole};
-use super::check::{control, graph, network, roles, service, structure, uses, water};
+use super::check::{control, graph, network, roles, service, structure, transport, uses, water};
 use super::files::{self, FILES, Source, Sources};
 use super::problem::{Problem, Problems};
 use super::raw::network::RawReach;
@@ -312,6 +312,7 @@ fn field<'a>(
     let wiring = wiring::wiring(names.gates.len(), names.meters.len(), &points);
     let classes = classes?;
     let links = links?;
+    transport::units(&links, &devices, |id| sheet.entry("device", id));
     let whole = Whole {
         elements,
         links: &links,

@@ -144,7 +144,7 @@ fn links(out: &mut String, field: &Field) -> fmt::Result {
             out,
             "  {:<14} {:<21} {devices} devices, {points} points in {} requests",
             link.id,
-            link.address.to_string(),
+            link.transport.to_string(),
             plan.blocks.len()
         )?;
     }

@@ -60,6 +60,8 @@ pub enum NotSent {
     Observing,
     /// The device is declared read only or has no such register.
     ReadOnly,
+    /// Another device answers in its place.
+    WrongDevice,
     /// The command queue of the link is full.
     Busy,
     /// Its intent could not be recorded, and it protects nothing.

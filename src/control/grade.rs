@@ -93,7 +93,10 @@ fn grade_one(
         return Reading { value: None, quality: Quality::Bad, reason, ..seen };
     }
     // A device that answers "no value" is not silent: its old number must not go on as if it were.
-    if matches!(sample.fault, Some(Reason::Sentinel | Reason::ConfigError | Reason::OutOfRange)) {
+    if matches!(
+        sample.fault,
+        Some(Reason::Sentinel | Reason::ConfigError | Reason::OutOfRange | Reason::WrongDevice)
+    ) {
         return Reading { value: None, quality: Quality::Bad, reason: sample.fault, ..seen };
     }
     if value < grading.min || value > grading.max {

@@ -14,12 +14,14 @@ pub enum Reason {
     CommError,
     /// The device answered with a Modbus exception.
     Exception(u8),
-    /// The register held a declared "no value" pattern or NaN.
+    /// The register held a declared "no value" pattern, NaN, or a decimal digit above 9.
     Sentinel,
     /// Outside what the meter or point can show.
     OutOfRange,
     /// The device refuses the address: the point list is wrong.
     ConfigError,
+    /// Another device answers in its place.
+    WrongDevice,
     /// Older than three scans.
     Stale,
     /// Changed faster than water can.

@@ -193,7 +193,7 @@ impl Controller {
                 .map(|(d, _)| DeviceId(d));
             let on_link = on_link.collect::<Vec<_>>();
             if on_link.len() > 1 && on_link.iter().all(|d| dead(d.0)) {
-                out.push(Condition::new("A11", &link.id, json!({ "address": link.address.to_string() })));
+                out.push(Condition::new("A11", &link.id, json!({ "address": link.transport.to_string() })));
                 continue;
             }
             for device in on_link.iter().filter(|d| dead(d.0)).filter_map(|d| self.field.devices.get(d.0)) {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::field::Monitor;
-use super::field::health::LinkState;
+use super::field::health::{LinkState, UnitState};
 use super::web::{Health, HealthSource, LinkRow, Metric, MetricKind};
 use crate::config::Config;
 use crate::control::command::Terminal;
@@ -84,9 +84,10 @@ fn links(config: &Config, monitor: &Monitor) -> Vec<LinkRow> {
     let row = |health: super::field::health::LinkHealth| LinkRow {
         id: config.field.links.get(health.link.0).map(|link| link.id.clone()).unwrap_or_default(),
         up: health.state == LinkState::Up,
-        requests: health.counters.requests,
-        timeouts: health.counters.timeouts,
-        writes: health.counters.writes,
+        counters: health.counters,
+        skipped: health.skipped,
+        lag_max_s: health.lag_max.as_secs_f64(),
+        units_down: health.units.iter().filter(|unit| unit.state == UnitState::Down).count(),
     };
     monitor.health().into_iter().map(row).collect()
 }

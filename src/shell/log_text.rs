@@ -165,6 +165,7 @@ pub fn write_result(result: WriteResult) -> String {
                 NotSent::LinkDown => "link down",
                 NotSent::Observing => "observing",
                 NotSent::ReadOnly => "read only",
+                NotSent::WrongDevice => "another device answers",
                 NotSent::Busy => "queue full",
                 NotSent::Unrecorded => "its intent could not be recorded",
             };

@@ -2,7 +2,6 @@
 //! every byte order.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use tokio_modbus::{Request, Response};
 
@@ -55,17 +54,9 @@ pub(super) async fn connect(field: &Field, device: DeviceId) -> Result<Engine, F
     let link = field.devices.get(device.0).and_then(|device| field.links.get(device.link.0));
     let Some(link) = link else {
         let why = "no such device".to_owned();
-        return Err(FieldError::Unsent { device: ([0, 0, 0, 0], 0).into(), why });
+        return Err(FieldError::Unsent { device: "no link".into(), why });
     };
-    let seconds = |s: f64| Duration::try_from_secs_f64(s).unwrap_or(Duration::from_secs(1));
-    let endpoint = Endpoint {
-        address: link.address,
-        connect_timeout: seconds(link.connect_timeout_s),
-        timeout: seconds(link.timeout_s),
-        gap: seconds(link.gap_s),
-        access: Access::Observe,
-    };
-    let mut engine = Engine::new(endpoint, Clock::real());
+    let mut engine = Engine::new(Endpoint::of(link, Access::Observe), Clock::real());
     engine.connect().await?;
     Ok(engine)
 }

@@ -120,7 +120,7 @@ impl Running {
         let field = field::start(Arc::clone(&config.field), clock.clone(), access);
         settle(&field, &clock, &stop).await;
         let counters = Counters::default();
-        let health = counters.health_source(&config, field.monitor());
+        let (health, traces) = (counters.health_source(&config, field.monitor()), field.monitor());
         let (acts, waiting) = mpsc::channel(ACTS);
         let parts = Parts {
             basin: Arc::clone(&config.basin),
@@ -144,6 +144,7 @@ impl Running {
             actions: actions_source(awake.view.clone()),
             trends: awake.trends,
             health,
+            traces: Arc::new(move |link| traces.trace(link)),
             preview: Arc::new(preview::preview),
             time: RealTime::new(move || real.now()),
         };

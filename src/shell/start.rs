@@ -54,14 +54,14 @@ pub enum StartError {
     NotBench(&'static str),
     /// A simulated run that would talk to something outside this machine.
     #[error(
-        "--pace: link {link} has the address {address}, which is not this machine; simulated runs talk to simulated \
+        "--pace: link {link} is {peer}, which is not this machine; simulated runs talk to simulated \
          devices only, use the configuration of the simulator"
     )]
     NotLoopback {
         /// The link.
         link: String,
-        /// Its address.
-        address: SocketAddr,
+        /// Its address or port.
+        peer: String,
     },
     /// A speed that is none.
     #[error("--time-scale {0}: must be above 0 and at most 100000")]
@@ -145,9 +145,12 @@ impl Options {
             Time::Real | Time::Scaled { .. } => Ok(()),
             Time::Paced(_) if !bench => Err(StartError::NotBench("--pace")),
             Time::Paced(_) => {
-                let foreign = self.config.field.links.iter().find(|link| !link.address.ip().is_loopback());
+                let foreign =
+                    self.config.field.links.iter().find(|link| {
+                        link.transport.address().is_none_or(|address| !address.ip().is_loopback())
+                    });
                 foreign.map_or(Ok(()), |link| {
-                    Err(StartError::NotLoopback { link: link.id.clone(), address: link.address })
+                    Err(StartError::NotLoopback { link: link.id.clone(), peer: link.transport.to_string() })
                 })
             }
         }

@@ -1,7 +1,9 @@
 //! Bad replies on one connection: the stated result, within the deadline, and the next request right.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use qindan::points::Transport;
 use qindan::shell::clock::Clock;
 use qindan::shell::field::engine::{Access, Endpoint, Engine};
 use qindan::shell::field::error::FieldError;
@@ -15,12 +17,18 @@ const ASK: Request<'static> = Request::ReadHoldingRegisters(0x6B, 3);
 /// Application protocol V1.1b3: 555, 0, 100.
 const GOOD: [u8; 8] = [3, 6, 0x02, 0x2B, 0, 0, 0, 0x64];
 
-fn endpoint(device: &Device) -> Endpoint {
+pub(crate) fn endpoint(device: &Device) -> Endpoint {
+    endpoint_at(device.address)
+}
+
+/// The one place that makes an endpoint for the tests.
+pub(crate) fn endpoint_at(address: SocketAddr) -> Endpoint {
     Endpoint {
-        address: device.address,
+        transport: Transport::Tcp(address),
         connect_timeout: Duration::from_secs(5),
         timeout: Duration::from_millis(150),
         gap: Duration::ZERO,
+        window: 1,
         access: Access::Command,
     }
 }
@@ -189,6 +197,16 @@ async fn a_peer_that_goes_away_is_an_error_by_the_deadline() {
 }
 
 #[tokio::test]
+async fn half_a_reply_at_the_time_out_costs_no_other_request() {
+    let (_device, mut engine) =
+        once(|query| vec![Act::Send(frame(query.id, UNIT, &GOOD)[..9].to_vec())]).await;
+    let answer = engine.request(UNIT, &ASK).await;
+    assert!(matches!(answer, Err(FieldError::Silent { .. })), "{answer:?}");
+    assert!(!engine.is_connected());
+    next_is_right(&mut engine).await;
+}
+
+#[tokio::test]
 async fn three_silent_requests_in_a_row_end_the_connection() {
     let device = Device::start(|_| Vec::new()).await;
     let mut engine = connected(&device).await;
@@ -241,42 +259,62 @@ async fn the_usual_typed_calls_work_on_the_engine() {
     let engine: Box<dyn tokio_modbus::client::Client> = Box::new(connected(&device).await);
     let mut context = Context::from(engine);
     assert_eq!(context.read_holding_registers(7, 3).await.unwrap().unwrap(), [7, 8, 9]);
-    assert_eq!(context.read_coils(1, 3).await.unwrap().unwrap(), [true, false, true]);
+    assert_eq!(context.read_coils(5 * 16, 3).await.unwrap().unwrap(), [true, false, true]);
 }
-
-fn bytes(hex: &str) -> Vec<u8> {
-    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
-}
-
-/// The published request and reply pairs: what leaves, and what is made of the answer.
+/// Messaging guide V1.0b: several requests may be open, replies are matched by their transaction ids alone.
 #[tokio::test]
-async fn the_vectors_of_the_specification() {
-    let table = include_str!("../golden/modbus-vectors.tsv");
-    let mut tried = 0;
-    for row in table.lines().skip(1) {
-        let cells = row.split('\t').collect::<Vec<_>>();
-        let (name, asked, answered) = (cells[0], bytes(cells[1]), bytes(cells[4]));
-        let request = Request::try_from(tokio_modbus::bytes::Bytes::from(asked.clone())).unwrap();
-        let pdu = answered.clone();
-        let device = Device::start(move |query| vec![reply(query, &pdu)]).await;
-        let mut engine = connected(&device).await;
-        let answer = engine.request(UNIT, &request).await;
-        if name == "exc-illegal-value" {
-            // 126 registers are never asked for.
-            assert!(matches!(answer, Err(FieldError::Unsent { .. })) && device.log().is_empty());
-            continue;
-        }
-        assert_eq!(device.log()[0].pdu, asked, "{name}: what left");
-        if answered[0] & 0x80 == 0 {
-            assert_eq!(answer.unwrap().function_code().value(), asked[0], "{name}");
-        } else {
-            let code = answered[1];
-            assert!(
-                matches!(answer, Err(FieldError::Refused { code: came, .. }) if came == code),
-                "{name}: {answer:?}"
-            );
-        }
-        tried += 1;
+async fn answers_in_any_order_reach_their_requests() {
+    let (mut bank, mut kept) = (Bank::default(), Vec::new());
+    let device = Device::start(move |query| {
+        kept.push(reply(query, &bank.serve(query)));
+        if kept.len() < 4 { Vec::new() } else { kept.drain(..).rev().collect() }
+    })
+    .await;
+    let mut engine = Engine::new(Endpoint { window: 4, ..endpoint(&device) }, Clock::real());
+    engine.connect().await.unwrap();
+    for at in 0..4_u16 {
+        assert!(engine.has_room());
+        engine.send(u32::from(at), UNIT, &Request::ReadHoldingRegisters(100 * at, 1)).await.unwrap();
     }
-    assert_eq!(tried, 24);
+    assert!(!engine.has_room());
+    let mut order = Vec::new();
+    while let Some((tag, answer)) = engine.next().await {
+        let Ok(Response::ReadHoldingRegisters(words)) = answer else { panic!("{answer:?}") };
+        assert_eq!(u32::from(words[0]), 100 * tag);
+        order.push(tag);
+    }
+    assert_eq!(order, [3, 2, 1, 0]);
+}
+
+#[tokio::test]
+async fn a_write_goes_alone_to_its_unit() {
+    let mut bank = Bank::default();
+    let mut first = None;
+    let device = Device::start(move |query| {
+        let answer = reply(query, &bank.serve(query));
+        match (query.unit, query.writes()) {
+            // The read of the other unit is answered behind the write: the write does not wait for it.
+            (9, _) => {
+                first = Some(answer);
+                Vec::new()
+            }
+            (_, true) => vec![answer].into_iter().chain(first.take()).collect(),
+            (_, false) => vec![answer],
+        }
+    })
+    .await;
+    let mut engine = Engine::new(Endpoint { window: 4, ..endpoint(&device) }, Clock::real());
+    engine.connect().await.unwrap();
+    engine.send(1, 9, &Request::ReadHoldingRegisters(0, 1)).await.unwrap();
+    engine.send(2, UNIT, &Request::ReadHoldingRegisters(50, 1)).await.unwrap();
+    engine.request(UNIT, &Request::WriteSingleRegister(20, 300)).await.unwrap();
+    let sent = device.log().iter().map(|query| (query.unit, query.function())).collect::<Vec<_>>();
+    assert_eq!(sent, [(9, 3), (UNIT, 3), (UNIT, 6)]);
+    let mut rest = Vec::new();
+    while let Some((tag, answer)) = engine.next().await {
+        assert!(answer.is_ok());
+        rest.push(tag);
+    }
+    // The read of the same unit had its answer before the write left.
+    assert_eq!(rest, [2, 1]);
 }

@@ -305,7 +305,7 @@ pub(crate) fn small() -> Config {
         field: Arc::new(Field {
             links: vec![Link {
                 id: "dam".into(),
-                address: "127.0.0.1:15020".parse().unwrap(),
+                transport: qindan::points::Transport::Tcp("127.0.0.1:15020".parse().unwrap()),
                 timeout_s: 1.0,
                 connect_timeout_s: 2.0,
                 window: 1,
@@ -318,6 +318,9 @@ pub(crate) fn small() -> Config {
                 unit: 1,
                 max_block: 100,
                 max_gap: 8,
+                boundary: None,
+                forbidden: Vec::new(),
+                identity: None,
                 watchdog_s: None,
             }],
             points,

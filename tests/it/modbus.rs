@@ -1,5 +1,6 @@
 //! Links that fail, over real sockets: readings, commands, watchdogs.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use qindan::control::operator::{Authority, Mode};
 use qindan::control::quality::{Reason, Sample};
 use qindan::points::{
     ByteOrder, ClassId, DataType, Device as Unit, DeviceId, Element, Field, GatePoints, Link, LinkId, Point,
-    PointId, Role, ScanClass, Table, Wiring,
+    PointId, Role, ScanClass, Table, Transport, Wiring,
 };
 use qindan::shell::clock::Clock;
 use qindan::shell::field::health::{LinkHealth, LinkState, UnitState};
@@ -22,12 +23,12 @@ use crate::device::{Act, Bank, Device, Query, frame, reply};
 use crate::fixture;
 
 /// Registers of the gate box: position, status, target, command, watchdog, sequence, its echo.
-const POSITION: u16 = 0;
-const TARGET: u16 = 20;
-const COMMAND: u16 = 21;
+pub(crate) const POSITION: u16 = 0;
+pub(crate) const TARGET: u16 = 20;
+pub(crate) const COMMAND: u16 = 21;
 const WATCHDOG: u16 = 22;
-const SEQUENCE: u16 = 23;
-const ECHO: u16 = 24;
+pub(crate) const SEQUENCE: u16 = 23;
+pub(crate) const ECHO: u16 = 24;
 /// Half of a stroke of 600 mm.
 const HALF: u16 = 300;
 /// Low 16 bits of the command number used throughout, 70 000.
@@ -56,7 +57,11 @@ fn point(device: usize, address: u16, role: Role) -> Point {
 }
 
 /// `units` gate boxes behind one peer, read every 0.1 s; the first is gate 0.
-fn boxes(peer: &Device, units: u8) -> Field {
+pub(crate) fn boxes(peer: &Device, units: u8) -> Field {
+    boxes_at(peer.address, units)
+}
+
+pub(crate) fn boxes_at(address: SocketAddr, units: u8) -> Field {
     let name = || Name { zh: "闸".into(), en: "gate".into() };
     let unit = |at: u8| Unit {
         id: format!("d{at}"),
@@ -65,6 +70,9 @@ fn boxes(peer: &Device, units: u8) -> Field {
         unit: at + 1,
         max_block: 125,
         max_gap: 3,
+        boundary: None,
+        forbidden: Vec::new(),
+        identity: None,
         watchdog_s: Some(5.0),
     };
     let roles = [
@@ -95,7 +103,7 @@ fn boxes(peer: &Device, units: u8) -> Field {
     Field {
         links: vec![Link {
             id: "l".into(),
-            address: peer.address,
+            transport: Transport::Tcp(address),
             timeout_s: 0.2,
             connect_timeout_s: 5.0,
             window: 1,
@@ -108,14 +116,14 @@ fn boxes(peer: &Device, units: u8) -> Field {
     }
 }
 
-fn basin() -> Basin {
+pub(crate) fn basin() -> Basin {
     let mut basin = fixture::small_basin();
     basin.gates[0].stroke = Stroke { unit: StrokeUnit::Millimetre, shut_at: 0.0, open_at: 600.0 };
     basin
 }
 
 /// A command for gate 0 that has passed the review.
-fn order_numbered(id: u64, action: Action, valid_for: Duration) -> WriteOrder {
+pub(crate) fn order_numbered(id: u64, action: Action, valid_for: Duration) -> WriteOrder {
     let basin = basin();
     let facts = GateFacts { opening: None, ..fixture::SHUT_AT_REST };
     let memory = GateMemory::default();
@@ -143,16 +151,16 @@ fn order_numbered(id: u64, action: Action, valid_for: Duration) -> WriteOrder {
     WriteOrder::from_cleared(&cleared, &basin).unwrap()
 }
 
-fn order(action: Action) -> WriteOrder {
+pub(crate) fn order(action: Action) -> WriteOrder {
     order_numbered(70_000, action, Duration::from_secs(1_000_000))
 }
 
-fn half() -> Action {
+pub(crate) fn half() -> Action {
     Action::Goto(Opening::from_fraction(0.5).unwrap())
 }
 
 /// Waits for what is to happen, told of every step of the field.
-async fn until<T>(handle: &FieldHandle, mut seen: impl FnMut(&FieldHandle) -> Option<T>) -> T {
+pub(crate) async fn until<T>(handle: &FieldHandle, mut seen: impl FnMut(&FieldHandle) -> Option<T>) -> T {
     let mut progress = handle.progress();
     let wait = async {
         loop {
@@ -169,23 +177,23 @@ async fn until<T>(handle: &FieldHandle, mut seen: impl FnMut(&FieldHandle) -> Op
     found
 }
 
-async fn first_report(handle: &FieldHandle) -> WriteResult {
+pub(crate) async fn first_report(handle: &FieldHandle) -> WriteResult {
     let report = until(handle, |handle| handle.take_reports().first().copied()).await;
     assert_eq!((report.command, report.gate), (CommandId(70_000), GateId(0)));
     report.result
 }
 
-fn link(handle: &FieldHandle) -> LinkHealth {
+pub(crate) fn link(handle: &FieldHandle) -> LinkHealth {
     handle.health().remove(0)
 }
 
-fn value(handle: &FieldHandle, at: usize) -> Option<f64> {
+pub(crate) fn value(handle: &FieldHandle, at: usize) -> Option<f64> {
     let Sample { good, fault } = handle.freeze()[at];
     good.filter(|_| fault.is_none()).map(|(value, _)| value)
 }
 
 /// A peer with registers; `before` may answer in its place.
-async fn peer(
+pub(crate) async fn peer(
     mut before: impl FnMut(&Query, &mut Bank) -> Option<Vec<Act>> + Send + 'static,
 ) -> (Device, Arc<Mutex<Bank>>) {
     let bank = Arc::new(Mutex::new(Bank::default()));
@@ -203,7 +211,7 @@ async fn peer(
 }
 
 /// As a gate box does: the echo follows the sequence.
-fn carry_out(query: &Query, bank: &mut Bank) -> Vec<u8> {
+pub(crate) fn carry_out(query: &Query, bank: &mut Bank) -> Vec<u8> {
     let answer = bank.serve(query);
     if query.writes() && query.address() != WATCHDOG {
         let sequence = bank.get(query.unit, SEQUENCE);
@@ -212,11 +220,11 @@ fn carry_out(query: &Query, bank: &mut Bank) -> Vec<u8> {
     answer
 }
 
-fn start(field: Field, access: Access) -> FieldHandle {
+pub(crate) fn start(field: Field, access: Access) -> FieldHandle {
     field::start(Arc::new(field), Clock::real(), access)
 }
 
-async fn commanding(
+pub(crate) async fn commanding(
     before: impl FnMut(&Query, &mut Bank) -> Option<Vec<Act>> + Send + 'static,
 ) -> (Device, Arc<Mutex<Bank>>, FieldHandle) {
     let (device, bank) = peer(before).await;
@@ -307,7 +315,11 @@ async fn a_write_carried_out_much_later_is_found_by_later_reads() {
     let (device, bank, handle) = commanding(|query, _| query.writes().then(Vec::new)).await;
     handle.send(order(half()));
     assert_eq!(first_report(&handle).await, WriteResult::Unknown);
-    bank.lock().unwrap().set(1, TARGET, HALF);
+    {
+        let mut bank = bank.lock().unwrap();
+        bank.set(1, TARGET, HALF);
+        bank.set(1, ECHO, NUMBER);
+    }
     assert_eq!(first_report(&handle).await, WriteResult::Accepted);
     assert_eq!(device.writes().len(), 1);
 }

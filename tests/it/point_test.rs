@@ -22,10 +22,10 @@ fn alder(address: std::net::SocketAddr) -> Config {
 }
 
 /// The valve of the Alder: position 235 (23.5 %) at 100, target 400 (40 %) at 110, on remote; the level of the lake is
-/// 12 345 mm over its zero, low word first, at 4; the mains are on.
+/// 12 345 mm over its zero, low word first, at 4; the mains are on (coil 3 is bit 3 of register 0 here).
 async fn dam() -> (Device, Config) {
     let mut bank = Bank::default();
-    for (unit, address, value) in [(1, 100, 235), (1, 110, 400), (2, 4, 12_345), (2, 5, 0), (2, 3, 1)] {
+    for (unit, address, value) in [(1, 100, 235), (1, 110, 400), (2, 4, 12_345), (2, 5, 0), (2, 0, 1 << 3)] {
         bank.set(unit, address, value);
     }
     let bank = Arc::new(Mutex::new(bank));

@@ -395,7 +395,7 @@ async fn what_would_reach_beyond_a_bench_is_refused_with_a_remedy() {
     assert!(text.starts_with("--pace: only on a bench"), "{text}");
     let mut remote = config();
     let mut field = (*remote.field).clone();
-    field.links[0].address = "192.0.2.7:502".parse().unwrap();
+    field.links[0].transport = qindan::points::Transport::Tcp("192.0.2.7:502".parse().unwrap());
     remote.field = Arc::new(field);
     let (_sender, paces) = tokio::sync::mpsc::channel(1);
     let (text, _) = refused(Options { time: Time::Paced(paces), ..folder.options(remote, 1.0) }).await;

@@ -56,7 +56,7 @@ pub(crate) fn config(device: &Device, mode: Mode) -> Config {
 pub(crate) fn config_at(address: SocketAddr, mode: Mode) -> Config {
     let mut config = fixture::small();
     let mut field = (*config.field).clone();
-    field.links[0].address = address;
+    field.links[0].transport = qindan::points::Transport::Tcp(address);
     field.links[0].timeout_s = 0.5;
     let plain = |id: &str, element, role, address| Point {
         id: id.into(),

@@ -12,6 +12,8 @@ use qindan::config::Config;
 use qindan::control::Now;
 use qindan::control::operator::{OperatorAct, Order};
 use qindan::control::status::Status;
+use qindan::points::LinkId;
+use qindan::shell::field::engine::Counters;
 use qindan::shell::trend::Trends;
 use qindan::shell::web::{
     ActAnswer, ActRequest, ActionRow, Health, LinkRow, ROUTES, RealTime, WebState, preview, router,
@@ -48,9 +50,15 @@ pub(crate) fn state(
         }),
         trends: Trends::default(),
         health: Arc::new(|| Health {
-            links: vec![LinkRow { id: "dam".into(), up: true, requests: 12, timeouts: 1, writes: 0 }],
+            links: vec![LinkRow {
+                id: "dam".into(),
+                up: true,
+                counters: Counters { requests: 12, timeouts: 1, ..Counters::default() },
+                ..LinkRow::default()
+            }],
             counters: Vec::new(),
         }),
+        traces: Arc::new(|link| (link == LinkId(0)).then(|| "1.000 > 00 01\n".to_owned())),
         preview: Arc::new(preview::preview),
         time,
     };
@@ -157,6 +165,7 @@ async fn every_route_answers_with_the_headers_of_the_house() {
         let path = match *route {
             "/assets/{name}" => "/assets/app.css",
             "/api/v1/trends" => "/api/v1/trends?series=section:ford",
+            "/api/v1/links/{id}/trace" => "/api/v1/links/dam/trace",
             other => other,
         };
         let response = bench.get(path).await;
@@ -410,6 +419,16 @@ async fn the_action_log_is_served_newest_first() {
         (rows.len(), &rows[0]["seq"], &rows[0]["outcome"]["state"]),
         (2, &json!(1), &json!("verified"))
     );
+}
+
+#[tokio::test]
+async fn the_last_frames_of_a_link_are_a_file() {
+    let bench = small_bench();
+    let response = bench.get("/api/v1/links/dam/trace").await;
+    assert_eq!(response.headers()["content-disposition"], "attachment; filename=\"dam.trace.txt\"");
+    let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    assert_eq!(&body[..], b"1.000 > 00 01\n");
+    assert_eq!(bench.get("/api/v1/links/weir/trace").await.status(), StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

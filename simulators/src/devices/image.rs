@@ -42,12 +42,9 @@ impl Shown {
     fn news(&mut self, value: f64) -> Option<Vec<u16>> {
         let codec = self.codec.as_deref()?;
         let raw = (value - codec.offset) / codec.scale;
-        let raw = match codec.data_type {
-            DataType::U16 | DataType::I16 | DataType::U32 | DataType::I32 | DataType::Bit => raw.round(),
-            #[expect(clippy::cast_possible_truncation, reason = "compared in the precision of the registers")]
-            DataType::F32 => f64::from(raw as f32),
-            DataType::F64 => raw,
-        };
+        let raw = if codec.data_type.is_whole() { raw.round() } else { raw };
+        #[expect(clippy::cast_possible_truncation, reason = "compared in the precision of the registers")]
+        let raw = if codec.data_type == DataType::F32 { f64::from(raw as f32) } else { raw };
         let bits = Some(raw.to_bits());
         if self.last == bits {
             return None;

@@ -146,7 +146,7 @@ async fn units_and_links_can_be_unplugged_while_it_runs() {
 async fn only_loopback_is_served() {
     let mut config = testing::small();
     let field = Arc::get_mut(&mut config.field).unwrap();
-    field.links[0].address = "0.0.0.0:0".parse().unwrap();
+    field.links[0].transport = qindan::points::Transport::Tcp("0.0.0.0:0".parse().unwrap());
     let forcing = Forcing::dry(&config.basin, 5);
     let world = Arc::new(Mutex::new(World::new(&config, 7, testing::start(), &forcing)));
     let refused = Serving::start(&config.field, &world, Bind::AsConfigured).await.unwrap_err();

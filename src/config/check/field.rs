@@ -1,12 +1,10 @@
 //! Links, devices, scan classes.
 
-use std::net::SocketAddr;
-
 use super::super::raw::Given;
 use super::super::raw::field::{RawClass, RawDevice, RawLink};
 use super::super::sheet::{Entry, Spot, nearest, quoted};
-use super::{NOT_NEGATIVE, POSITIVE, Rule};
-use crate::points::{ClassId, Device, DeviceId, Link, LinkId, ScanClass};
+use super::{NOT_NEGATIVE, POSITIVE, Rule, bounds, transport};
+use crate::points::{ClassId, Device, DeviceId, Link, LinkId, ScanClass, Transport};
 
 /// A time-out: half a minute is no time-out any more.
 const TIMEOUT: Rule = Rule { holds: |x| x > 0.0 && x <= 30.0, must: "must be above 0 and at most 30" };
@@ -46,26 +44,29 @@ impl FieldNames {
     }
 }
 
-/// Addresses taken so far, each with the link that has it.
-type Addresses = Vec<(SocketAddr, String)>;
+/// Peers taken so far, each with the link that has it.
+type Peers = Vec<(String, String)>;
 
 /// Units taken so far, each with the device that has it.
 type Units = Vec<((LinkId, u8), String)>;
 
 pub(in crate::config) fn links(entries: Vec<Entry<'_, RawLink>>, bench: Option<bool>) -> Option<Vec<Link>> {
-    let mut seen = Addresses::new();
+    let mut seen = Peers::new();
     let list = entries.into_iter().map(|e| link(e.id, e.raw?, &e.spot, bench, &mut seen)).collect::<Vec<_>>();
     list.into_iter().collect()
 }
 
-fn link(id: String, raw: RawLink, at: &Spot<'_>, bench: Option<bool>, seen: &mut Addresses) -> Option<Link> {
-    let address = address(at, raw.address, bench);
-    if let Some(address) = address {
-        if let Some((_, other)) = seen.iter().find(|(known, _)| *known == address) {
-            let what = format!("is the address of link {other} too");
-            at.key("address").complain(what, "one link per peer: move the devices to one of them");
+fn link(id: String, mut raw: RawLink, at: &Spot<'_>, bench: Option<bool>, seen: &mut Peers) -> Option<Link> {
+    let transport = transport::transport(at, &mut raw, bench);
+    transport::leftovers(at, &raw);
+    if let Some(transport) = &transport {
+        let (peer, key) =
+            (transport.to_string(), if transport.address().is_some() { "address" } else { "path" });
+        if let Some((_, other)) = seen.iter().find(|(known, _)| *known == peer) {
+            let what = format!("is the {key} of link {other} too");
+            at.key(key).complain(what, "one link per peer: move the devices to one of them");
         }
-        seen.push((address, id.clone()));
+        seen.push((peer, id.clone()));
     }
     let timeout_s = at.number("timeout_s", raw.timeout_s, TIMEOUT, "give the response time-out in seconds");
     let remedy = "give the connect time-out in seconds";
@@ -75,33 +76,19 @@ fn link(id: String, raw: RawLink, at: &Spot<'_>, bench: Option<bool>, seen: &mut
     if window.is_some_and(|window| !(1..=16).contains(&window)) {
         at.key("window").complain("must be 1 to 16", remedy);
     }
+    if window != Some(1) && transport.as_ref().is_some_and(Transport::is_serial) {
+        at.key("window").complain("a serial line has one request open", "write 1");
+    }
     let remedy = "give the pause between requests in seconds, 0 for none";
     let gap_s = at.number("gap_s", raw.gap_s, NOT_NEGATIVE, remedy);
     Some(Link {
         id,
-        address: address?,
+        transport: transport?,
         timeout_s: timeout_s?,
         connect_timeout_s: connect_timeout_s?,
         window: window?,
         gap_s: gap_s?,
     })
-}
-
-fn address(at: &Spot<'_>, given: Given<String>, bench: Option<bool>) -> Option<SocketAddr> {
-    let remedy = "give address and port, as \"10.20.0.15:502\"";
-    let text = at.need("address", given, remedy)?;
-    let Ok(address) = text.parse::<SocketAddr>() else {
-        at.key("address").complain("is no address with a port; host names are not used in the field", remedy);
-        return None;
-    };
-    if address.port() == 0 {
-        at.key("address").complain("has port 0, which nobody listens on", remedy);
-    }
-    if bench == Some(true) && !address.ip().is_loopback() {
-        let what = "is not on this machine, but service.toml says bench = true";
-        at.key("address").complain(what, "use 127.0.0.1 on the bench, or set bench = false for a river");
-    }
-    Some(address)
 }
 
 pub(in crate::config) fn devices(
@@ -114,7 +101,14 @@ pub(in crate::config) fn devices(
     list.into_iter().collect()
 }
 
-fn device(names: &FieldNames, id: String, raw: RawDevice, at: &Spot<'_>, seen: &mut Units) -> Option<Device> {
+fn device(
+    names: &FieldNames,
+    id: String,
+    mut raw: RawDevice,
+    at: &Spot<'_>,
+    seen: &mut Units,
+) -> Option<Device> {
+    let bounds = bounds::bounds(at, &mut raw);
     let name = at.name(raw.name_zh, raw.name_en);
     let link = at
         .need("link", raw.link, "name the link it is behind")
@@ -148,6 +142,9 @@ fn device(names: &FieldNames, id: String, raw: RawDevice, at: &Spot<'_>, seen: &
         unit: unit?,
         max_block: max_block?,
         max_gap: max_gap?,
+        boundary: bounds.boundary,
+        forbidden: bounds.forbidden,
+        identity: bounds.identity,
         watchdog_s,
     })
 }

@@ -1,6 +1,7 @@
 //! Raw to checked: every value, every name, every limit. Problems are collected, never thrown: one bad key does
 //! not hide the next.
 
+pub(super) mod bounds;
 pub(super) mod calendar;
 pub(super) mod control;
 pub(super) mod field;
@@ -12,6 +13,7 @@ pub(super) mod registers;
 pub(super) mod roles;
 pub(super) mod service;
 pub(super) mod structure;
+pub(super) mod transport;
 pub(super) mod uses;
 pub(super) mod water;
 pub(super) mod wiring;

@@ -85,7 +85,7 @@ pub(in crate::config) fn point(
     };
     missing("table", raw.table.is_some(), "say coil, discrete, input or holding");
     missing("address", raw.address.is_some(), "give the zero-based address");
-    missing("type", raw.r#type.is_some(), "say u16, i16, u32, i32, f32, f64 or bit");
+    missing("type", raw.r#type.is_some(), "say u16, i16, u32, i32, u64, i64, f32, f64, bcd16, bcd32 or bit");
     let (table, offset_in, data_type) = (raw.table?, raw.address?, raw.r#type?);
     encoding(raw, table, data_type, at);
     let address = seat.base.checked_add(offset_in);
@@ -164,19 +164,18 @@ fn encoding(raw: &RawPoint, table: Table, data_type: DataType, at: &Spot<'_>) {
         (false, DataType::Bit, Some(bit)) if bit > 15 => {
             at.key("bit").complain("must be 0 to 15", "give the bit of the register");
         }
-        (true, _, Some(_))
-        | (
-            false,
-            DataType::U16 | DataType::I16 | DataType::U32 | DataType::I32 | DataType::F32 | DataType::F64,
-            Some(_),
-        ) => {
+        (_, _, None) | (false, DataType::Bit, Some(_)) => {}
+        (_, _, Some(_)) => {
             at.key("bit").complain("belongs to a bit of a register only", "remove it");
         }
-        (_, _, None) | (false, DataType::Bit, Some(_)) => {}
     }
     if !bits && data_type.registers() > 1 && raw.order.is_none() {
         let remedy = "say ABCD, CDAB, BADC or DCBA, as the manual or a test with a known value tells";
         at.key("order").complain("is missing on a value of several registers", remedy);
+    }
+    for pattern in raw.sentinels.iter().flatten().filter(|raw| !registers::occurs(data_type, **raw)) {
+        let what = format!("names {pattern}, but these registers never read as that number");
+        at.key("sentinels").complain(what, "give the number as the type reads it, before scale and offset");
     }
 }
 

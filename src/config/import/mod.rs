@@ -227,7 +227,12 @@ impl List<'_> {
         };
         let data_type = self.word::<DataType>(cells, "type", "say how its registers make a number");
         if data_type == Ok(None) {
-            self.complain(line, ("type", ""), "is missing", "say u16, i16, u32, i32, f32, f64 or bit");
+            self.complain(
+                line,
+                ("type", ""),
+                "is missing",
+                "say u16, i16, u32, i32, u64, i64, f32, f64, bcd16, bcd32 or bit",
+            );
         }
         let role = self.role(cells, name);
         let more = self.keys(cells);

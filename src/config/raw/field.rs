@@ -5,12 +5,33 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::Given;
-use crate::points::{ByteOrder, DataType, Role, Table};
+use crate::points::{ByteOrder, DataType, Parity, Role, Table};
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::config) enum RawTransport {
+    Tcp,
+    Tls,
+    Rtu,
+    RtuOverTcp,
+}
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(in crate::config) struct RawLink {
+    pub(in crate::config) transport: Given<RawTransport>,
     pub(in crate::config) address: Given<String>,
+    pub(in crate::config) path: Given<String>,
+    pub(in crate::config) baud: Given<u32>,
+    pub(in crate::config) parity: Given<Parity>,
+    pub(in crate::config) stop_bits: Given<u8>,
+    pub(in crate::config) local_echo: Given<bool>,
+    pub(in crate::config) plain_wire: Given<bool>,
+    pub(in crate::config) quarantine_s: Given<f64>,
+    pub(in crate::config) tls_name: Given<String>,
+    pub(in crate::config) tls_ca: Given<String>,
+    pub(in crate::config) tls_cert: Given<String>,
+    pub(in crate::config) tls_key: Given<String>,
     pub(in crate::config) timeout_s: Given<f64>,
     pub(in crate::config) connect_timeout_s: Given<f64>,
     pub(in crate::config) window: Given<u8>,
@@ -28,7 +49,22 @@ pub(in crate::config) struct RawDevice {
     pub(in crate::config) unit: Given<u8>,
     pub(in crate::config) max_block: Given<u16>,
     pub(in crate::config) max_gap: Given<u16>,
+    pub(in crate::config) boundary: Given<u16>,
+    pub(in crate::config) forbidden: Given<BTreeMap<Table, Vec<[u16; 2]>>>,
+    pub(in crate::config) identity: Given<RawIdentity>,
     pub(in crate::config) watchdog_s: Given<f64>,
+}
+
+/// Fixed words of registers, or texts of the device identification.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RawIdentity {
+    pub(in crate::config) table: Option<Table>,
+    pub(in crate::config) address: Option<u16>,
+    pub(in crate::config) words: Option<Vec<u16>>,
+    pub(in crate::config) vendor: Option<String>,
+    pub(in crate::config) product: Option<String>,
+    pub(in crate::config) revision: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

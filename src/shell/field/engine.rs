@@ -1,98 +1,55 @@
-//! One Modbus TCP connection: requests out, only the right reply back.
+//! One Modbus connection: requests out, only the right reply back.
 //!
-//! Replies are matched by transaction id and unit. A reply to anything else is skipped and counted, and one
-//! that comes after its time-out is recognised with its real delay, so a slow device can never shift the
-//! answers. Only whole frames leave the buffer: a time-out leaves the connection usable. A broken header, a
-//! contradictory frame or three silent requests in a row end it; the owner connects again.
+//! On TCP replies are matched by transaction id and unit, and up to a window of requests may be open. A reply to
+//! anything else is skipped and counted, and one that comes after its time-out is recognised with its real delay, so a
+//! slow device can never shift the answers. Only whole frames leave the buffer: a time-out leaves the connection usable.
+//! A broken header, a contradictory frame, half a frame at the time-out or three silent requests in a row end it; the
+//! owner connects again. On a
+//! serial line there is one request at a time, and the silences of [`super::rtu`] in place of transaction ids.
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
+use futures_util::FutureExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout_at};
-use tokio_modbus::client::Client;
-use tokio_modbus::slave::{Slave, SlaveContext};
-use tokio_modbus::{ExceptionCode, Request, Response};
+use tokio_modbus::{Request, Response};
 
-use super::error::FieldError;
+pub use super::endpoint::{Access, Counters, Endpoint};
+use super::error::{FieldError, Peer};
 use super::pdu::{self, Fault, Reply};
+use super::stream::Stream;
+use super::trace::{Trace, Way};
+use super::{mbap, rtu};
+use crate::points::Transport;
 use crate::shell::clock::{Clock, Mark};
 
-/// Header up to and including the unit identifier.
-const HEADER: usize = 7;
 /// Silent requests in a row that end a connection.
 const SILENT_MOST: u8 = 3;
 /// Requests given up on whose late reply is still recognised.
 const GIVEN_UP_MOST: usize = 64;
+/// Room for input before it grows: a reply of 125 registers.
+const INPUT: usize = 260;
 
-/// Where and how to connect.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Endpoint {
-    /// Peer.
-    pub address: SocketAddr,
-    /// Longest wait for a connection, real time.
-    pub connect_timeout: Duration,
-    /// Longest wait for a reply, real time.
-    pub timeout: Duration,
-    /// Pause between the end of one request and the next, real time.
-    pub gap: Duration,
-    /// Whether functions that write may leave.
-    pub access: Access,
-}
+/// What an answer belongs to; chosen by who sends.
+pub type Tag = u32;
 
-/// What may leave through a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// Reads only: a function that writes is refused before a byte of it exists.
-    Observe,
-    /// Reads and writes.
-    Command,
-}
+/// The tag of [`Engine::request`].
+const OWN: Tag = Tag::MAX;
 
-/// Counters of one connection since the start, over all reconnections.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Counters {
-    /// Requests that left.
-    pub requests: u64,
-    /// Replies that fitted.
-    pub replies: u64,
-    /// Requests that left and could write.
-    pub writes: u64,
-    /// Exceptions received.
-    pub exceptions: u64,
-    /// Exceptions with more bytes than the code.
-    pub long_exceptions: u64,
-    /// Requests without a reply in time.
-    pub timeouts: u64,
-    /// Replies that came after their time-out.
-    pub late: u64,
-    /// Largest delay of such a reply since its request, ms.
-    pub late_max_ms: u64,
-    /// Replies to no request of ours.
-    pub stray: u64,
-    /// Replies from another unit.
-    pub other_unit: u64,
-    /// Whole replies that did not fit their request.
-    pub mismatches: u64,
-    /// Connections ended for a broken frame.
-    pub framing: u64,
-    /// Connections opened.
-    pub connects: u64,
-    /// Bytes received.
-    pub bytes_in: u64,
-    /// Bytes sent.
-    pub bytes_out: u64,
-}
+/// The end of a request.
+pub type Answer = Result<Response, FieldError>;
 
-impl Counters {
-    /// Whole answers of any kind: the peer lives.
-    pub fn heard(&self) -> u64 {
-        self.replies + self.exceptions + self.mismatches + self.late
-    }
+struct Open {
+    tag: Tag,
+    id: u16,
+    unit: u8,
+    request: Request<'static>,
+    sent: Mark,
+    deadline: Instant,
 }
 
 struct GivenUp {
@@ -101,20 +58,29 @@ struct GivenUp {
     sent: Mark,
 }
 
-/// The engine behind one connection. Not shared: its owner makes one request at a time.
+/// The engine behind one connection. Not shared: its owner sends and takes the answers.
 pub struct Engine {
     endpoint: Endpoint,
+    peer: Peer,
     clock: Clock,
-    stream: Option<TcpStream>,
+    stream: Option<Stream>,
     input: BytesMut,
     output: BytesMut,
     /// Counts on through reconnections, from a random start: a late reply of an old connection never fits.
     next_id: u16,
+    /// For [`Client`].
     unit: u8,
+    open: Vec<Open>,
+    done: VecDeque<(Tag, Answer)>,
     given_up: VecDeque<GivenUp>,
+    /// The silences of a serial line; `None` on TCP.
+    line: Option<rtu::Timing>,
+    /// Bytes of the last request that an echoing line still owes.
+    echo: Bytes,
     silent: u8,
     not_before: Option<Instant>,
     counters: Counters,
+    trace: Option<Arc<Trace>>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -126,19 +92,48 @@ impl std::fmt::Debug for Engine {
 impl Engine {
     /// An engine, not yet connected.
     pub fn new(endpoint: Endpoint, clock: Clock) -> Self {
+        let now = clock.real_deadline(Duration::ZERO);
+        let line = match &endpoint.transport {
+            Transport::Tcp(_) | Transport::Tls { .. } => None,
+            Transport::RtuOverTcp { line, .. } | Transport::Rtu { line, .. } => {
+                Some(rtu::Timing::new(*line, now))
+            }
+        };
         Self {
+            peer: Peer::from(endpoint.transport.to_string()),
             endpoint,
             clock,
             stream: None,
-            input: BytesMut::with_capacity(1024),
-            output: BytesMut::with_capacity(300),
+            input: BytesMut::new(),
+            output: BytesMut::new(),
             next_id: fastrand::u16(..),
             unit: 1,
-            given_up: VecDeque::with_capacity(GIVEN_UP_MOST),
+            open: Vec::new(),
+            done: VecDeque::new(),
+            given_up: VecDeque::new(),
+            line,
+            echo: Bytes::new(),
             silent: 0,
             not_before: None,
             counters: Counters::default(),
+            trace: None,
         }
+    }
+
+    /// Keeps what goes over the wire in `trace`.
+    pub(super) fn traced(mut self, trace: Arc<Trace>) -> Self {
+        self.trace = Some(trace);
+        self
+    }
+
+    /// The unit that calls through tokio-modbus go to.
+    pub(super) fn addressed(&self) -> u8 {
+        self.unit
+    }
+
+    /// Sets it.
+    pub(super) fn address_to(&mut self, unit: u8) {
+        self.unit = unit;
     }
 
     /// Counters so far.
@@ -151,15 +146,32 @@ impl Engine {
         self.stream.is_some()
     }
 
+    /// Whether another request may be sent now.
+    pub fn has_room(&self) -> bool {
+        let window = if self.line.is_some() { 1 } else { usize::from(self.endpoint.window) };
+        self.open.len() < window.max(1)
+    }
+
+    /// Requests without an answer yet.
+    pub fn open(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Whether a request to `unit` has no answer yet.
+    pub fn is_open(&self, unit: u8) -> bool {
+        self.open.iter().any(|open| open.unit == unit)
+    }
+
     /// Opens the connection, replacing one that is there.
     ///
     /// # Errors
     ///
     /// [`FieldError::Unsent`] when the peer cannot be reached in time.
     pub async fn connect(&mut self) -> Result<(), FieldError> {
-        self.close();
+        self.close("connecting anew");
         let deadline = self.clock.real_deadline(self.endpoint.connect_timeout);
-        let opened = timeout_at(deadline, open(&self.endpoint)).await;
+        let opened =
+            timeout_at(deadline, Stream::open(&self.endpoint.transport, self.endpoint.timeout)).await;
         let why = match opened {
             Ok(Ok(stream)) => {
                 self.stream = Some(stream);
@@ -169,103 +181,181 @@ impl Engine {
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no connection within {:?}", self.endpoint.connect_timeout),
         };
-        Err(FieldError::Unsent { device: self.endpoint.address, why })
+        Err(FieldError::Unsent { device: self.peer.clone(), why })
     }
 
-    /// Ends the connection, if there is one.
-    pub fn close(&mut self) {
+    /// Ends the connection, if there is one; open requests may have been carried out.
+    pub fn close(&mut self, why: &str) {
         self.stream = None;
         self.input.clear();
         self.silent = 0;
+        for open in self.open.drain(..) {
+            let error = FieldError::Broken { device: self.peer.clone(), why: why.to_owned() };
+            self.done.push_back((open.tag, Err(error)));
+        }
     }
 
-    /// Sends one request to `unit` and waits for its reply.
+    /// Ends the connection in order.
+    pub(super) async fn end(&mut self) -> io::Result<()> {
+        if let Some(mut stream) = self.stream.take() {
+            stream.shutdown().await?;
+        }
+        self.close("ended");
+        Ok(())
+    }
+
+    /// Sends one request to `unit` when nothing else is open there, and waits for its reply. Answers to other requests
+    /// that come meanwhile wait for [`Engine::next`].
     ///
     /// # Errors
     ///
     /// See [`FieldError`]. After `Broken` and `Unsent` there is no connection any more.
-    pub async fn request(&mut self, unit: u8, request: &Request<'_>) -> Result<Response, FieldError> {
-        let device = self.endpoint.address;
+    pub async fn request(&mut self, unit: u8, request: &Request<'_>) -> Answer {
+        while !self.has_room() || self.is_open(unit) {
+            self.advance().await;
+        }
+        self.send(OWN, unit, request).await?;
+        loop {
+            if let Some(at) = self.done.iter().position(|(tag, _)| *tag == OWN)
+                && let Some((_, answer)) = self.done.remove(at)
+            {
+                return answer;
+            }
+            self.advance().await;
+        }
+    }
+
+    /// An answer that is there already.
+    pub fn take_done(&mut self) -> Option<(Tag, Answer)> {
+        self.done.pop_front()
+    }
+
+    /// The next answer, with the tag its request was sent with; `None` when no request is open. Cancel-safe.
+    pub async fn next(&mut self) -> Option<(Tag, Answer)> {
+        loop {
+            if let Some(done) = self.done.pop_front() {
+                return Some(done);
+            }
+            if self.open.is_empty() {
+                return None;
+            }
+            self.advance().await;
+        }
+    }
+
+    /// Sends one request to `unit`; its answer comes from [`Engine::next`]. There must be room for it. Not cancel-safe.
+    ///
+    /// # Errors
+    ///
+    /// When it has not left ([`FieldError::Unsent`], [`FieldError::ReadOnly`]), or only in part
+    /// ([`FieldError::Broken`]); of [`FieldError::Silent`] and others on a line that had to be cleared first.
+    pub async fn send(&mut self, tag: Tag, unit: u8, request: &Request<'_>) -> Result<(), FieldError> {
         let writes = pdu::writes(request);
         if writes && self.endpoint.access == Access::Observe {
             let function = request.function_code().value();
-            return Err(FieldError::ReadOnly { device, function });
+            return Err(FieldError::ReadOnly { device: self.peer.clone(), function });
         }
-        if let Some(until) = self.not_before.take() {
-            tokio::time::sleep_until(until).await;
+        if let Some(canary) = self.line.as_ref().and_then(|line| line.canary(unit, request)) {
+            self.fly(unit, canary).await?;
         }
-        let answer = self.exchange(unit, request, writes).await;
-        if !self.endpoint.gap.is_zero() {
-            self.not_before = Some(self.clock.real_deadline(self.endpoint.gap));
-        }
-        answer
+        self.put(tag, unit, request, writes).await
     }
 
-    async fn exchange(
+    /// Puts the request on the wire.
+    async fn put(
         &mut self,
+        tag: Tag,
         unit: u8,
         request: &Request<'_>,
         writes: bool,
-    ) -> Result<Response, FieldError> {
+    ) -> Result<(), FieldError> {
+        if let Some(until) = self.not_before.take() {
+            tokio::time::sleep_until(until).await;
+        }
+        self.await_silence(unit).await?;
         let id = self.next_id;
         self.next_id = self.next_id.wrapping_add(1);
-        let deadline = self.clock.real_deadline(self.endpoint.timeout);
-        self.frame(id, unit, request)?;
-        self.look_before_sending()?;
-        self.send(deadline).await?;
-        let sent = self.clock.mark();
+        self.output.clear();
+        let encoded = match self.line {
+            None => mbap::encode(id, unit, request, &mut self.output),
+            Some(_) => rtu::encode(unit, request, &mut self.output),
+        };
+        encoded.map_err(|why| FieldError::Unsent { device: self.peer.clone(), why: why.into() })?;
+        let length = self.output.len();
+        if self.line.as_ref().is_some_and(rtu::Timing::has_echo) {
+            self.echo = Bytes::copy_from_slice(&self.output);
+        }
+        self.note(Way::Out, |engine| &engine.output);
+        self.write(self.clock.real_deadline(self.endpoint.timeout)).await?;
+        let now = self.clock.real_deadline(Duration::ZERO);
+        let deadline = match &mut self.line {
+            None => now + self.endpoint.timeout,
+            Some(line) => line.sent(now, length, request, self.endpoint.timeout),
+        };
         self.counters.requests += 1;
         self.counters.writes += u64::from(writes);
+        let request = request.clone().into_owned();
+        self.open.push(Open { tag, id, unit, request, sent: self.clock.mark(), deadline });
+        self.pause();
+        Ok(())
+    }
+
+    /// A read of another length than the lost one, for its answer to come after everything older.
+    async fn fly(&mut self, unit: u8, canary: Request<'static>) -> Result<(), FieldError> {
+        self.counters.canaries += 1;
+        self.put(OWN, unit, &canary, false).await?;
         loop {
-            let frame = match timeout_at(deadline, self.next_frame()).await {
-                Ok(Ok(frame)) => frame,
-                Ok(Err(why)) => return Err(self.broken(why)),
-                Err(_) => return Err(self.fell_silent(GivenUp { id, unit, sent })),
-            };
-            if frame.id == id && frame.unit == unit {
-                self.silent = 0;
-                return self.judge(unit, request, frame.pdu);
+            if let Some(at) = self.done.iter().position(|(tag, _)| *tag == OWN)
+                && let Some((_, answer)) = self.done.remove(at)
+            {
+                return match answer {
+                    // The unit has answered, if only to refuse: that is all a canary is for.
+                    Ok(_) | Err(FieldError::Refused { .. } | FieldError::Mismatch { .. }) => Ok(()),
+                    Err(error) => Err(error),
+                };
             }
-            self.skip(&frame, Some(id));
+            self.advance().await;
         }
     }
 
-    /// Puts header and PDU into the output buffer.
-    fn frame(&mut self, id: u16, unit: u8, request: &Request<'_>) -> Result<(), FieldError> {
-        self.output.clear();
-        self.output.put_u16(id);
-        self.output.put_u32(0); // protocol 0, and the length to come
-        self.output.put_u8(unit);
-        let encoded = pdu::encode(request, &mut self.output);
-        let length = u16::try_from(self.output.len() - 6).unwrap_or_default().to_be_bytes();
-        if let Some(place) = self.output.get_mut(4..6) {
-            place.copy_from_slice(&length);
+    /// Takes in what still comes, and waits until a serial line has been silent for as long as it must.
+    async fn await_silence(&mut self, unit: u8) -> Result<(), FieldError> {
+        loop {
+            self.look_before_sending()?;
+            let Some(line) = &self.line else { return Ok(()) };
+            let until = line.may_send(unit);
+            if until <= self.clock.real_deadline(Duration::ZERO) {
+                // What has not become a frame by now is noise.
+                self.counters.garbled += u64::from(!self.input.is_empty());
+                self.input.clear();
+                return Ok(());
+            }
+            if let Ok(Err(why)) = timeout_at(until, self.fill()).await {
+                return Err(self.unsent(why));
+            }
         }
-        encoded.map_err(|why| FieldError::Unsent { device: self.endpoint.address, why: why.into() })
     }
 
     /// Takes in what has come since the last request; notices a peer that has closed in between.
     fn look_before_sending(&mut self) -> Result<(), FieldError> {
         loop {
-            while let Some(frame) = take_frame(&mut self.input).map_err(|why| {
-                self.counters.framing += 1;
-                self.unsent(why)
-            })? {
-                self.skip(&frame, None);
-            }
-            let Some(stream) = &self.stream else {
-                return Err(self.unsent("not connected".into()));
-            };
-            match stream.try_read_buf(&mut self.input) {
-                Ok(0) => return Err(self.unsent("the peer has closed the connection".into())),
-                Ok(some) => self.counters.bytes_in += some as u64,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(self.unsent(error.to_string())),
+            match self.fill().now_or_never() {
+                None => break,
+                Some(Ok(())) => {}
+                Some(Err(why)) => return Err(self.unsent(why)),
             }
         }
+        if self.line.is_none() {
+            return self.sort_out().map_err(|why| self.unsent(why));
+        }
+        // Between the requests of a serial line only a late reply is expected.
+        if self.line.as_mut().is_some_and(|line| line.take_late(&mut self.input)) {
+            self.counters.late += 1;
+        }
+        Ok(())
     }
 
-    async fn send(&mut self, deadline: Instant) -> Result<(), FieldError> {
+    async fn write(&mut self, deadline: Instant) -> Result<(), FieldError> {
         let mut sent = 0_usize;
         while self.output.has_remaining() {
             let Some(stream) = &mut self.stream else {
@@ -284,34 +374,95 @@ impl Engine {
             // A part of a frame would be completed by the next one: the connection cannot be kept.
             return Err(if sent == 0 { self.unsent(why) } else { self.broken(why) });
         }
+        if let Some(Stream::Tls(stream)) = &mut self.stream
+            && let Err(error) = stream.flush().await
+        {
+            return Err(self.broken(error.to_string()));
+        }
         Ok(())
     }
 
-    /// The next whole frame. Cancel-safe: what has come stays in the buffer.
-    async fn next_frame(&mut self) -> Result<Frame, String> {
+    /// One step: whole frames are sorted out, else more bytes awaited until the first deadline. Cancel-safe.
+    async fn advance(&mut self) {
+        let before = self.done.len();
+        if let Err(why) = self.sort_out() {
+            self.close(&why);
+        }
+        if self.done.len() > before {
+            return;
+        }
+        let Some(deadline) = self.open.iter().map(|open| open.deadline).min() else { return };
+        match timeout_at(deadline, self.fill()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(why)) => self.close(&why),
+            Err(_) => self.give_up(),
+        }
+    }
+
+    /// More bytes into the buffer. Cancel-safe: what has come stays there.
+    async fn fill(&mut self) -> Result<(), String> {
+        let Some(stream) = &mut self.stream else { return Err("not connected".into()) };
+        self.input.reserve(INPUT);
+        let had = self.input.len();
+        match stream.read_buf(&mut self.input).await {
+            Ok(0) => return Err("closed by the peer".into()),
+            Ok(some) => self.counters.bytes_in += some as u64,
+            Err(error) => return Err(error.to_string()),
+        }
+        self.note(Way::In, |engine| engine.input.get(had..).unwrap_or_default());
+        if let Some(line) = &mut self.line {
+            line.heard(self.clock.real_deadline(Duration::ZERO));
+        }
+        Ok(())
+    }
+
+    /// Gives every whole frame to the request it answers.
+    ///
+    /// # Errors
+    ///
+    /// The stream cannot be trusted any more.
+    fn sort_out(&mut self) -> Result<(), String> {
+        if self.line.is_some() {
+            return self.sort_out_line();
+        }
         loop {
-            match take_frame(&mut self.input) {
-                Ok(Some(frame)) => return Ok(frame),
-                Ok(None) => {}
-                Err(why) => {
-                    self.counters.framing += 1;
-                    return Err(why);
+            let frame = mbap::take(&mut self.input).inspect_err(|_| self.counters.framing += 1)?;
+            let Some(frame) = frame else { return Ok(()) };
+            match self.open.iter().position(|open| open.id == frame.id) {
+                Some(at) if self.open.get(at).is_some_and(|open| open.unit == frame.unit) => {
+                    self.settle(at, frame.pdu)?;
                 }
-            }
-            let Some(stream) = &mut self.stream else { return Err("not connected".into()) };
-            match stream.read_buf(&mut self.input).await {
-                Ok(0) => return Err("closed by the peer".into()),
-                Ok(some) => self.counters.bytes_in += some as u64,
-                Err(error) => return Err(error.to_string()),
+                Some(_) => self.counters.other_unit += 1,
+                None => self.skip(&frame),
             }
         }
     }
 
-    /// Counts a frame that is no reply to the open request.
-    fn skip(&mut self, frame: &Frame, open: Option<u16>) {
-        if Some(frame.id) == open {
-            self.counters.other_unit += 1;
-        } else if let Some(at) = self.given_up.iter().position(|g| g.id == frame.id && g.unit == frame.unit) {
+    fn sort_out_line(&mut self) -> Result<(), String> {
+        let Some(open) = self.open.first() else { return Ok(()) };
+        if !self.echo.is_empty() {
+            if self.input.len() < self.echo.len() {
+                return Ok(());
+            }
+            if self.input.starts_with(&self.echo) {
+                self.input.advance(self.echo.len());
+            } else {
+                self.counters.garbled += 1;
+            }
+            self.echo.clear();
+        }
+        let unit = open.unit;
+        let Some((pdu, before)) = rtu::take(&mut self.input, unit, &open.request) else { return Ok(()) };
+        self.counters.garbled += u64::from(before > 0);
+        if let Some(line) = &mut self.line {
+            line.answered(unit);
+        }
+        self.settle(0, pdu)
+    }
+
+    /// Counts a frame that is no reply to an open request.
+    fn skip(&mut self, frame: &mbap::Frame) {
+        if let Some(at) = self.given_up.iter().position(|g| g.id == frame.id && g.unit == frame.unit) {
             let delay = self.given_up.remove(at).map(|given_up| given_up.sent.elapsed()).unwrap_or_default();
             self.counters.late += 1;
             let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
@@ -322,9 +473,16 @@ impl Engine {
         }
     }
 
-    fn judge(&mut self, unit: u8, request: &Request<'_>, pdu: Bytes) -> Result<Response, FieldError> {
-        let device = self.endpoint.address;
-        match pdu::check(request, pdu) {
+    /// Ends the open request `at` with the reply in `pdu`.
+    fn settle(&mut self, at: usize, pdu: Bytes) -> Result<(), String> {
+        if at >= self.open.len() {
+            return Ok(());
+        }
+        let open = self.open.swap_remove(at);
+        let (device, unit) = (self.peer.clone(), open.unit);
+        self.silent = 0;
+        self.pause();
+        let answer = match pdu::check(&open.request, pdu) {
             Ok(Reply::Data(response)) => {
                 self.counters.replies += 1;
                 Ok(response)
@@ -340,109 +498,76 @@ impl Engine {
             }
             Err(Fault::Framing(why)) => {
                 self.counters.framing += 1;
-                Err(self.broken(why.into()))
+                self.done.push_back((open.tag, Err(FieldError::Broken { device, why: why.into() })));
+                return Err(why.into());
             }
+        };
+        self.done.push_back((open.tag, answer));
+        Ok(())
+    }
+
+    /// Gives up on the requests whose time is over.
+    fn give_up(&mut self) {
+        let now = self.clock.real_deadline(Duration::ZERO);
+        let mut half = false;
+        while let Some(at) = self.open.iter().position(|open| open.deadline <= now) {
+            let open = self.open.swap_remove(at);
+            self.counters.timeouts += 1;
+            self.silent = self.silent.saturating_add(1);
+            self.pause();
+            if let Some(line) = &mut self.line {
+                line.fell_silent(now, open.unit, &open.request, self.endpoint.timeout);
+                self.counters.garbled += u64::from(!self.input.is_empty());
+                self.input.clear();
+                self.echo.clear();
+            } else {
+                half |= self.is_half_in(open.id);
+                if self.given_up.len() >= GIVEN_UP_MOST {
+                    self.given_up.pop_front();
+                }
+                self.given_up.push_back(GivenUp { id: open.id, unit: open.unit, sent: open.sent });
+            }
+            let error = FieldError::Silent { device: self.peer.clone(), waited: self.endpoint.timeout };
+            self.done.push_back((open.tag, Err(error)));
+        }
+        // A serial port is not opened anew for a dead unit.
+        let is_port = matches!(self.endpoint.transport, Transport::Rtu { .. });
+        if self.silent >= SILENT_MOST && !is_port {
+            self.close("three requests in a row without an answer");
+        } else if half {
+            // The rest may never come, and the next reply would be taken for it.
+            self.close("half a reply at the time-out");
         }
     }
 
-    fn fell_silent(&mut self, request: GivenUp) -> FieldError {
-        self.counters.timeouts += 1;
-        if self.given_up.len() >= GIVEN_UP_MOST {
-            self.given_up.pop_front();
+    /// Whether the rest in the buffer is the begin of the reply to `id`; of a single byte nobody knows.
+    fn is_half_in(&self, id: u16) -> bool {
+        match self.input.first_chunk::<2>() {
+            Some(first) => u16::from_be_bytes(*first) == id,
+            None => !self.input.is_empty(),
         }
-        self.given_up.push_back(request);
-        self.silent += 1;
-        if self.silent >= SILENT_MOST {
-            self.close();
+    }
+
+    /// The pause between one request and the next begins.
+    fn pause(&mut self) {
+        if !self.endpoint.gap.is_zero() {
+            self.not_before = Some(self.clock.real_deadline(self.endpoint.gap));
         }
-        FieldError::Silent { device: self.endpoint.address, waited: self.endpoint.timeout }
+    }
+
+    fn note(&self, way: Way, bytes: impl Fn(&Self) -> &[u8]) {
+        if let Some(trace) = &self.trace {
+            trace.note(self.clock.now().mono, way, bytes(self));
+        }
     }
 
     fn broken(&mut self, why: String) -> FieldError {
-        self.close();
-        FieldError::Broken { device: self.endpoint.address, why }
+        self.close(&why);
+        FieldError::Broken { device: self.peer.clone(), why }
     }
 
     fn unsent(&mut self, why: String) -> FieldError {
-        self.close();
-        FieldError::Unsent { device: self.endpoint.address, why }
+        self.close(&why);
+        FieldError::Unsent { device: self.peer.clone(), why }
     }
-}
-
-/// A prepared stream: no delay, keepalive 10 s / 3 probes, and the kernel gives up after three time-outs.
-async fn open(endpoint: &Endpoint) -> io::Result<TcpStream> {
-    let socket = if endpoint.address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    let stream = socket.connect(endpoint.address).await?;
-    stream.set_nodelay(true)?;
-    let options = socket2::SockRef::from(&stream);
-    let keepalive = socket2::TcpKeepalive::new()
-        .with_time(Duration::from_secs(10))
-        .with_interval(Duration::from_secs(10))
-        .with_retries(3);
-    options.set_tcp_keepalive(&keepalive)?;
-    options.set_tcp_user_timeout(Some(endpoint.timeout * 3))?;
-    Ok(stream)
-}
-
-struct Frame {
-    id: u16,
-    unit: u8,
-    pdu: Bytes,
-}
-
-/// Takes the first whole frame out of `input`, or leaves it as it is. Judges the header as soon as it is in.
-fn take_frame(input: &mut BytesMut) -> Result<Option<Frame>, String> {
-    let Some(header) = input.first_chunk::<6>() else { return Ok(None) };
-    let [id, protocol, length] =
-        [[header[0], header[1]], [header[2], header[3]], [header[4], header[5]]].map(u16::from_be_bytes);
-    if protocol != 0 {
-        return Err(format!("protocol identifier {protocol} in place of 0"));
-    }
-    if !(3..=254).contains(&length) {
-        return Err(format!("length {length} outside 3 to 254"));
-    }
-    if input.len() < 6 + usize::from(length) {
-        return Ok(None);
-    }
-    let mut frame = input.split_to(6 + usize::from(length)).freeze();
-    let Some(&unit) = frame.get(6) else { return Ok(None) };
-    frame.advance(HEADER);
-    Ok(Some(Frame { id, unit, pdu: frame }))
-}
-
-impl SlaveContext for Engine {
-    fn set_slave(&mut self, slave: Slave) {
-        self.unit = slave.into();
-    }
-}
-
-#[async_trait::async_trait]
-impl Client for Engine {
-    async fn call(&mut self, request: Request<'_>) -> tokio_modbus::Result<Response> {
-        let unit = self.unit;
-        match self.request(unit, &request).await {
-            Ok(response) => Ok(Ok(response)),
-            Err(FieldError::Refused { code, .. }) => Ok(Err(ExceptionCode::new(code))),
-            Err(error) => Err(tokio_modbus::Error::Transport(transport(&error))),
-        }
-    }
-
-    async fn disconnect(&mut self) -> io::Result<()> {
-        if let Some(mut stream) = self.stream.take() {
-            stream.shutdown().await?;
-        }
-        self.close();
-        Ok(())
-    }
-}
-
-fn transport(error: &FieldError) -> io::Error {
-    let kind = match error {
-        FieldError::Silent { .. } => io::ErrorKind::TimedOut,
-        FieldError::Refused { .. } | FieldError::Mismatch { .. } => io::ErrorKind::InvalidData,
-        FieldError::Broken { .. } => io::ErrorKind::ConnectionAborted,
-        FieldError::Unsent { .. } => io::ErrorKind::NotConnected,
-        FieldError::ReadOnly { .. } => io::ErrorKind::PermissionDenied,
-    };
-    io::Error::new(kind, error.to_string())
 }

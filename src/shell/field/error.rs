@@ -1,7 +1,10 @@
 //! What can go wrong with one request.
 
-use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
+
+/// How a peer is named: its address, or the path of its port.
+pub type Peer = Arc<str>;
 
 /// What went wrong with one request.
 #[derive(Debug, thiserror::Error)]
@@ -10,7 +13,7 @@ pub enum FieldError {
     #[error("{device}: no answer within {waited:?}; check the device and its line, or raise timeout_s")]
     Silent {
         /// Peer.
-        device: SocketAddr,
+        device: Peer,
         /// How long was waited.
         waited: Duration,
     },
@@ -18,7 +21,7 @@ pub enum FieldError {
     #[error("{device}: unit {unit} refused with exception {code}")]
     Refused {
         /// Peer.
-        device: SocketAddr,
+        device: Peer,
         /// Unit.
         unit: u8,
         /// Exception code.
@@ -28,7 +31,7 @@ pub enum FieldError {
     #[error("{device}: unit {unit} answered with {what}")]
     Mismatch {
         /// Peer.
-        device: SocketAddr,
+        device: Peer,
         /// Unit.
         unit: u8,
         /// How it differs.
@@ -38,7 +41,7 @@ pub enum FieldError {
     #[error("{device}: connection ended: {why}")]
     Broken {
         /// Peer.
-        device: SocketAddr,
+        device: Peer,
         /// Why.
         why: String,
     },
@@ -46,7 +49,7 @@ pub enum FieldError {
     #[error("{device}: not sent: {why}")]
     Unsent {
         /// Peer.
-        device: SocketAddr,
+        device: Peer,
         /// Why.
         why: String,
     },
@@ -54,7 +57,7 @@ pub enum FieldError {
     #[error("{device}: function {function} writes, and this connection only reads")]
     ReadOnly {
         /// Peer.
-        device: SocketAddr,
+        device: Peer,
         /// Function code.
         function: u8,
     },

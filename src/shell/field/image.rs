@@ -36,7 +36,12 @@ impl Image {
         for point in points {
             if let Some(sample) = samples.get_mut(point.0) {
                 sample.fault = match sample.fault {
-                    Some(kept @ (Reason::Sentinel | Reason::ConfigError | Reason::OutOfRange)) => Some(kept),
+                    Some(
+                        kept @ (Reason::Sentinel
+                        | Reason::ConfigError
+                        | Reason::OutOfRange
+                        | Reason::WrongDevice),
+                    ) => Some(kept),
                     Some(_) | None => Some(Reason::CommError),
                 };
             }

@@ -1,10 +1,10 @@
-//! The task of one link: it alone owns the connection. One request at a time, picked afresh each time.
+//! The task of one link: it alone owns the connection. Requests are picked afresh each time.
 //!
 //! ```text
-//! order waiting? ─> unresolved write? ─> watchdog due? ─> most overdue read? ─> sleep until the next
+//! answer there? ─> order waiting? ─> unresolved write? ─> watchdog due? ─> most overdue read? ─> wait for the next
 //! ```
 //!
-//! Due times are service time, time-outs and pauses after failures real time. A scan that comes late is
+//! Up to a window of reads may be open; what writes goes alone to its unit. Due times are service time, time-outs and pauses after failures real time. A scan that comes late is
 //! skipped and counted, never queued.
 
 use std::collections::VecDeque;
@@ -15,15 +15,15 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::Shared;
-use super::engine::{Access, Endpoint, Engine};
+use super::engine::{Access, Answer, Endpoint, Engine, Tag};
+use super::health::DOWN_AFTER;
 use super::health::LinkState;
+use super::identity::Proof;
 use super::order::{FieldAction, WriteOrder};
-use super::plan::{self, Block};
-use super::scan::Scan;
+use super::scan::{self, Scan};
 use super::watchdog::{self, Dog};
 use super::write::{Hand, Unresolved};
 use crate::control::command::{NotSent, WriteResult};
-use crate::control::quality::Reason;
 use crate::points::{DeviceId, Link, LinkId};
 
 /// Orders in a row before a due read gets its turn.
@@ -40,6 +40,8 @@ pub(super) struct Unit {
     pub(super) device: DeviceId,
     pub(super) failures: u32,
     pub(super) not_before: Option<Instant>,
+    /// Whether it is the device of the configuration.
+    pub(super) proof: Proof,
 }
 
 /// An unanswered write being looked at again.
@@ -51,6 +53,7 @@ struct Look {
 
 enum Step {
     Connect,
+    Identify(usize),
     Order(WriteOrder),
     Look(Look),
     Dog(usize),
@@ -65,6 +68,8 @@ pub(super) struct Actor {
     pub(super) engine: Engine,
     pub(super) timeout: Duration,
     pub(super) scans: Vec<Scan>,
+    /// When blocks that were split are tried whole again.
+    pub(super) whole_again: Option<Duration>,
     pub(super) units: Vec<Unit>,
     pub(super) dogs: Vec<Dog>,
     orders: mpsc::Receiver<WriteOrder>,
@@ -88,26 +93,27 @@ impl Actor {
         orders: mpsc::Receiver<WriteOrder>,
         stop: watch::Receiver<bool>,
     ) -> Self {
-        let seconds = |s: f64| Duration::try_from_secs_f64(s).unwrap_or(Duration::from_secs(1));
-        let endpoint = Endpoint {
-            address: link.address,
-            connect_timeout: seconds(link.connect_timeout_s),
-            timeout: seconds(link.timeout_s),
-            gap: seconds(link.gap_s),
-            access: shared.access,
-        };
+        let endpoint = Endpoint::of(link, shared.access);
+        let timeout = endpoint.timeout;
         let field = Arc::clone(&shared.field);
-        let plan = plan::plan(&field, id);
-        let unreadable = plan.unreadable.iter().map(|point| (*point, Err(Reason::ConfigError)));
-        shared.image.update(Duration::ZERO, unreadable);
-        let scan = |block: Block| Scan { period: block.period(&field), due: Duration::ZERO, block };
+        let engine = Engine::new(endpoint, shared.clock.clone());
+        let engine = match shared.traces.get(id.0) {
+            Some(trace) => engine.traced(Arc::clone(trace)),
+            None => engine,
+        };
         let devices = field.devices.iter().enumerate().filter(|(_, device)| device.link == id);
         Self {
-            engine: Engine::new(endpoint, shared.clock.clone()),
-            timeout: endpoint.timeout,
-            scans: plan.blocks.into_iter().map(scan).collect(),
+            engine,
+            timeout,
+            scans: scan::scans(&shared, id, Duration::ZERO),
+            whole_again: None,
             units: devices
-                .map(|(at, _)| Unit { device: DeviceId(at), failures: 0, not_before: None })
+                .map(|(at, _)| Unit {
+                    device: DeviceId(at),
+                    failures: 0,
+                    not_before: None,
+                    proof: Proof::Open,
+                })
                 .collect(),
             dogs: watchdog::dogs(&shared, id),
             link: id,
@@ -130,13 +136,19 @@ impl Actor {
             while let Ok(order) = self.orders.try_recv() {
                 self.queue(order);
             }
+            if let Some((tag, answer)) = self.engine.take_done() {
+                self.answered(tag, &answer);
+                self.after_request();
+                continue;
+            }
             let step = self.next_step();
             match step {
                 Step::Connect => self.connect().await,
+                Step::Identify(at) => self.identify(at).await,
                 Step::Order(order) => self.carry_out(&order).await,
                 Step::Look(look) => self.look_again(look).await,
                 Step::Dog(at) => self.feed_dog(at).await,
-                Step::Scan(at) => self.scan(at).await,
+                Step::Scan(at) => self.ask(at).await,
                 Step::Wait { service, real } => {
                     self.wait(service, real).await;
                     continue;
@@ -151,7 +163,14 @@ impl Actor {
         for order in std::mem::take(&mut self.waiting) {
             self.shared.report(order.command, order.gate, WriteResult::NotSent(NotSent::LinkDown));
         }
-        self.engine.close();
+        self.engine.close("the service stops");
+    }
+
+    /// The end of a read.
+    fn answered(&mut self, tag: Tag, answer: &Answer) {
+        if let Ok(at) = usize::try_from(tag) {
+            self.read(at, answer);
+        }
     }
 
     /// Takes an order up; an older one for the same gate that still waits is superseded.
@@ -179,6 +198,9 @@ impl Actor {
             }
             return Step::Wait { service: None, real: Some(at) };
         }
+        if let Some(at) = self.due_identity(real) {
+            return Step::Identify(at);
+        }
         let overdue = self.most_overdue(now, real);
         if overdue.is_none() || self.orders_in_a_row < ORDERS_IN_A_ROW {
             if let Some(order) = self.waiting.pop_front() {
@@ -205,28 +227,55 @@ impl Actor {
     }
 
     pub(super) fn may_ask(&self, device: DeviceId, real: Instant) -> bool {
-        self.held_until(device).is_none_or(|until| until <= real)
+        let unit = self.units.iter().find(|unit| unit.device == device);
+        unit.is_some_and(|unit| {
+            unit.proof == Proof::Right && unit.not_before.is_none_or(|until| until <= real)
+        })
     }
 
-    fn held_until(&self, device: DeviceId) -> Option<Instant> {
-        self.units.iter().find(|unit| unit.device == device)?.not_before
+    /// Whether a scan may be sent when it is due: a unit that fails is asked one thing at a time, one that is down only
+    /// its smallest block.
+    fn is_ready(&self, at: usize, scan: &Scan, real: Instant) -> bool {
+        let Some(unit) = self.units.iter().find(|unit| unit.device == scan.block.device) else {
+            return false;
+        };
+        if scan.asked.is_some()
+            || unit.proof != Proof::Right
+            || unit.not_before.is_some_and(|until| until > real)
+        {
+            return false;
+        }
+        if unit.failures == 0 {
+            return true;
+        }
+        let is_probe = || {
+            let of_unit =
+                self.scans.iter().enumerate().filter(|(_, other)| other.block.device == unit.device);
+            of_unit.min_by_key(|(_, other)| other.block.count).is_some_and(|(least, _)| least == at)
+        };
+        !self.engine.is_open(scan.block.unit) && (unit.failures < DOWN_AFTER || is_probe())
     }
 
     fn most_overdue(&self, now: Duration, real: Instant) -> Option<usize> {
+        if !self.engine.has_room() {
+            return None;
+        }
         let due = self.scans.iter().enumerate().filter(|(_, scan)| scan.due <= now);
-        due.filter(|(_, scan)| self.may_ask(scan.block.device, real))
+        due.filter(|(at, scan)| self.is_ready(*at, scan, real))
             .min_by_key(|(_, scan)| scan.due)
             .map(|(at, _)| at)
     }
 
     fn nothing_due(&self, now: Duration, real: Instant) -> Step {
-        let scans = self.scans.iter().filter(|scan| self.may_ask(scan.block.device, real)).map(|s| s.due);
+        // With a full window the next thing to happen is an answer.
+        let room = self.engine.has_room();
+        let scans = self.scans.iter().enumerate().filter(|(at, scan)| room && self.is_ready(*at, scan, real));
         // A dog that is not fed is looked at again with the next cycle.
         let dogs = self.dogs.iter().filter(|_| self.shared.access == Access::Command);
         let dogs = dogs.map(|dog| dog.due.max(now + Duration::from_secs(1)));
         let held = self.units.iter().filter_map(|unit| unit.not_before).filter(|until| *until > real);
         Step::Wait {
-            service: scans.chain(dogs).min(),
+            service: scans.map(|(_, scan)| scan.due).chain(dogs).min(),
             real: held.chain(self.looks.front().map(|look| look.at)).min(),
         }
     }
@@ -235,6 +284,11 @@ impl Actor {
         let clock = &self.shared.clock;
         let far = clock.real_deadline(Duration::MAX);
         let order = tokio::select! {
+            Some((tag, answer)) = self.engine.next() => {
+                self.answered(tag, &answer);
+                self.after_request();
+                return;
+            }
             order = self.orders.recv() => order,
             // Ended or changed, both are seen by the loop.
             _ = self.stop.changed() => return,
@@ -258,6 +312,7 @@ impl Actor {
         let now = self.shared.clock.now().mono;
         match connected {
             Ok(()) => {
+                self.forget_identities();
                 let lost = self.lost;
                 self.shared.with_health(self.link, |health| {
                     if lost > 0 {
@@ -277,11 +332,11 @@ impl Actor {
         }
     }
 
-    /// A pause that doubles with each failure, with full jitter: in service time, but never below `least`.
+    /// A pause that doubles with each failure, half of it by chance: in service time, but never below `least`.
     pub(super) fn pause(&mut self, failures: u32, first_s: f64, most: Duration, least: Duration) -> Instant {
         let exponent = failures.saturating_sub(1).min(10);
         let service = Duration::from_secs_f64(first_s * f64::from(1_u32 << exponent)).min(most);
-        let real = self.shared.clock.real_time_of(service).mul_f64(self.rng.f64());
+        let real = self.shared.clock.real_time_of(service).mul_f64(0.5 + 0.5 * self.rng.f64());
         self.shared.clock.real_deadline(real.max(least))
     }
 
@@ -321,6 +376,14 @@ impl Actor {
         self.orders_in_a_row += 1;
         let shared = Arc::clone(&self.shared);
         let field = &shared.field;
+        if let Some(refused) = self.proof_of(order).and_then(|proof| match proof {
+            Proof::Right => None,
+            Proof::Wrong => Some(NotSent::WrongDevice),
+            Proof::Open => Some(NotSent::LinkDown),
+        }) {
+            shared.report(order.command, order.gate, WriteResult::NotSent(refused));
+            return;
+        }
         let command = field.wiring.gates.get(order.gate.0).and_then(|points| points.watchdog);
         let place = command.and_then(|id| field.points.get(id.0)).map(|point| (point.device, point.address));
         let dog = self.dogs.iter_mut().find(|dog| Some((dog.device, dog.address)) == place);
@@ -331,6 +394,14 @@ impl Actor {
             let at = shared.clock.real_deadline(self.timeout);
             self.looks.push_back(Look { pending, left: LOOKS, at });
         }
+    }
+
+    /// What is known of the device an order goes to.
+    fn proof_of(&self, order: &WriteOrder) -> Option<Proof> {
+        let field = &self.shared.field;
+        let points = field.wiring.gates.get(order.gate.0)?;
+        let point = field.points.get(points.target.or(points.command)?.0)?;
+        self.units.iter().find(|unit| unit.device == point.device).map(|unit| unit.proof)
     }
 
     fn hand<'a>(&'a mut self, shared: &'a Shared, watchdog: Option<u16>) -> Hand<'a> {

@@ -1,19 +1,26 @@
-//! The field over Modbus TCP: one task per link reads what is due, carries out orders, feeds watchdogs.
+//! The field over Modbus: one task per link reads what is due, carries out orders, feeds watchdogs.
 //!
 //! Only these tasks write, and only what [`WriteOrder::from_cleared`] made of a cleared command. They fill an
 //! image that the cycle freezes; nothing waits for anything here.
 
+mod client;
+mod endpoint;
 pub mod engine;
 pub mod error;
 pub mod health;
+mod identity;
 mod image;
 mod link;
+mod mbap;
 mod order;
 mod pdu;
 pub mod plan;
+mod rtu;
 mod scan;
+pub mod stream;
 #[cfg(test)]
 mod testing;
+mod trace;
 mod watchdog;
 pub mod words;
 mod write;
@@ -35,6 +42,7 @@ use crate::points::{self, LinkId};
 use crate::shell::clock::Clock;
 use health::LinkHealth;
 use image::Image;
+use trace::Trace;
 
 /// Orders that may wait on one link.
 const QUEUE: usize = 64;
@@ -52,6 +60,8 @@ struct Shared {
     image: Image,
     reports: Mutex<Vec<WriteReport>>,
     health: Vec<Mutex<LinkHealth>>,
+    /// The last frames, by link.
+    traces: Vec<Arc<Trace>>,
     /// Counts what happened, for who waits for something to happen.
     progress: watch::Sender<u64>,
     /// Service time of the last complete cycle, ns, plus one; 0 before the first.
@@ -107,6 +117,7 @@ pub fn start(field: Arc<points::Field>, clock: Clock, access: Access) -> FieldHa
     let shared = Arc::new(Shared {
         image: Image::new(field.points.len()),
         health: health.collect(),
+        traces: field.links.iter().map(|_| Arc::default()).collect(),
         reports: Mutex::default(),
         progress: watch::Sender::new(0),
         fed: AtomicU64::new(0),
@@ -213,6 +224,12 @@ impl Monitor {
     /// State and counters of all links, in file order.
     pub fn health(&self) -> Vec<LinkHealth> {
         self.0.health()
+    }
+
+    /// The last frames of a link as text, oldest first: service time in seconds, direction, hex. `None` for a link
+    /// there is not.
+    pub fn trace(&self, link: LinkId) -> Option<String> {
+        self.0.traces.get(link.0).map(|trace| trace.text())
     }
 }
 

@@ -43,7 +43,12 @@ pub(super) fn writes(request: &Request<'_>) -> bool {
             | Request::ReadHoldingRegisters(..)
             | Request::ReportServerId
             | Request::ReadDeviceIdentification(..)
-    )
+    ) && !is_identification(request)
+}
+
+/// Device identification, written out: function 43 with type 14 only reads.
+fn is_identification(request: &Request<'_>) -> bool {
+    matches!(request, Request::Custom(0x2B, bytes) if bytes.first() == Some(&0x0E))
 }
 
 /// Appends the PDU of a request.
@@ -151,22 +156,7 @@ pub(super) fn check(request: &Request<'_>, pdu: Bytes) -> Result<Reply, Fault> {
     if first != function {
         return Err(Fault::Framing("reply of another function"));
     }
-    let asked = match request {
-        Request::ReadCoils(_, count) | Request::ReadDiscreteInputs(_, count) => {
-            Some(usize::from(count.div_ceil(8)))
-        }
-        Request::ReadInputRegisters(_, count)
-        | Request::ReadHoldingRegisters(_, count)
-        | Request::ReadWriteMultipleRegisters(_, count, ..) => Some(2 * usize::from(*count)),
-        Request::WriteSingleCoil(..)
-        | Request::WriteMultipleCoils(..)
-        | Request::WriteSingleRegister(..)
-        | Request::WriteMultipleRegisters(..)
-        | Request::MaskWriteRegister(..)
-        | Request::ReadDeviceIdentification(..)
-        | Request::ReportServerId
-        | Request::Custom(..) => None,
-    };
+    let asked = bytes_asked(request);
     if let Some(asked) = asked {
         let came = usize::from(second);
         if came + 2 != pdu.len() {
@@ -186,6 +176,31 @@ pub(super) fn check(request: &Request<'_>, pdu: Bytes) -> Result<Reply, Fault> {
     } else {
         Err(Fault::Mismatch(format!("echo {reply:?} of another write")))
     }
+}
+
+/// Bytes of data a reply to a read brings; `None` for what brings no counted data.
+pub(super) fn bytes_asked(request: &Request<'_>) -> Option<usize> {
+    match request {
+        Request::ReadCoils(_, count) | Request::ReadDiscreteInputs(_, count) => {
+            Some(usize::from(count.div_ceil(8)))
+        }
+        Request::ReadInputRegisters(_, count)
+        | Request::ReadHoldingRegisters(_, count)
+        | Request::ReadWriteMultipleRegisters(_, count, ..) => Some(2 * usize::from(*count)),
+        Request::WriteSingleCoil(..)
+        | Request::WriteMultipleCoils(..)
+        | Request::WriteSingleRegister(..)
+        | Request::WriteMultipleRegisters(..)
+        | Request::MaskWriteRegister(..)
+        | Request::ReadDeviceIdentification(..)
+        | Request::ReportServerId
+        | Request::Custom(..) => None,
+    }
+}
+
+/// Length of the PDU of a reply that is no exception; `None` where the request does not tell.
+pub(super) fn reply_length(request: &Request<'_>) -> Option<usize> {
+    bytes_asked(request).map(|bytes| bytes + 2).or_else(|| echo_length(request))
 }
 
 fn echo_length(request: &Request<'_>) -> Option<usize> {

@@ -38,7 +38,7 @@ pub struct Plan {
 }
 
 /// Plans the scanned points of `link`: joined within a device, table and class while the gap and the block
-/// stay within what the device allows, never cutting a value.
+/// stay within what the device allows, never cutting a value, never touching what must not be read.
 pub fn plan(field: &Field, link: LinkId) -> Plan {
     let mut wanted = Vec::new();
     for (at, point) in field.points.iter().enumerate() {
@@ -56,12 +56,14 @@ pub fn plan(field: &Field, link: LinkId) -> Plan {
         } else {
             (spec.max_block.clamp(1, MAX_READ), spec.max_gap)
         };
-        if width > most || u32::from(address) + u32::from(width) > 65_536 {
+        let (first, last) = (u32::from(address), u32::from(address) + u32::from(width) - 1);
+        if width > most || last > 65_535 || !spec.may_read(table, first, last) {
             plan.unreadable.push(point);
             continue;
         }
         let joined = plan.blocks.last_mut().is_some_and(|block| {
             (block.device, block.table, block.class) == (device, table, class)
+                && spec.may_read(table, u32::from(block.start), last)
                 && block.join(address, width, most, gap)
         });
         if joined {
@@ -169,7 +171,7 @@ mod tests {
         Field {
             links: vec![Link {
                 id: "l".into(),
-                address: std::net::SocketAddr::from(([127, 0, 0, 1], 502)),
+                transport: crate::points::Transport::Tcp(std::net::SocketAddr::from(([127, 0, 0, 1], 502))),
                 timeout_s: 0.5,
                 connect_timeout_s: 1.0,
                 window: 1,
@@ -182,6 +184,9 @@ mod tests {
                 unit: 3,
                 max_block,
                 max_gap,
+                boundary: None,
+                forbidden: Vec::new(),
+                identity: None,
                 watchdog_s: None,
             }],
             points,

@@ -2,35 +2,77 @@
 
 use std::time::Duration;
 
+use super::Shared;
+use super::engine::{Answer, Tag};
 use super::error::FieldError;
 use super::health::{DOWN_AFTER, UnitState};
 use super::link::Actor;
-use super::plan::Block;
+use super::plan::{self, Block};
 use crate::control::quality::Reason;
-use crate::points::DeviceId;
+use crate::points::{DeviceId, LinkId};
 
 /// A value the device refuses to give is asked for again after this many periods.
 const REFUSED_PERIODS: u32 = 10;
 /// Longest pause before a unit that is down is asked again, service time.
 const UNIT_PAUSE_MOST: Duration = Duration::from_secs(60);
 
+/// Blocks that were split are tried whole again after this time: a device may have been repaired or replaced.
+const WHOLE_AGAIN: Duration = Duration::from_secs(86_400);
+
 /// One block of the plan with its next due time.
 pub(super) struct Scan {
     pub(super) block: Block,
     pub(super) period: Duration,
+    /// Due times are multiples of the period after it, so that devices of one period are not asked all at once.
+    phase: Duration,
     pub(super) due: Duration,
+    /// When it was sent; its answer is awaited.
+    pub(super) asked: Option<Duration>,
+}
+
+/// The scans of a link, all due at `due`; points no request can bring are marked.
+pub(super) fn scans(shared: &Shared, link: LinkId, due: Duration) -> Vec<Scan> {
+    let field = &shared.field;
+    let plan = plan::plan(field, link);
+    let unreadable = plan.unreadable.iter().map(|point| (*point, Err(Reason::ConfigError)));
+    shared.image.update(Duration::ZERO, unreadable);
+    let scan = |block: Block| {
+        let period = block.period(field);
+        let id = field.devices.get(block.device.0).map_or("", |device| device.id.as_str());
+        Scan { phase: phase(id, period), period, due, asked: None, block }
+    };
+    plan.blocks.into_iter().map(scan).collect()
+}
+
+/// Where in its period a device is asked: by its name, so that it is the same after every start.
+fn phase(id: &str, period: Duration) -> Duration {
+    let hash = id.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
+    });
+    // The last letters have moved the low bits only.
+    let mixed = (hash ^ (hash >> 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let share = f64::from(u32::try_from(mixed >> 32).unwrap_or(0)) / 4_294_967_296.0;
+    period.mul_f64(share)
 }
 
 impl Actor {
-    /// Reads one block.
-    pub(super) async fn scan(&mut self, at: usize) {
+    /// Asks for one block.
+    pub(super) async fn ask(&mut self, at: usize) {
         self.orders_in_a_row = 0;
-        let Some(scan) = self.scans.get(at) else { return };
+        let Some(scan) = self.scans.get_mut(at) else { return };
+        scan.asked = Some(self.shared.clock.now().mono);
         let (unit, request) = (scan.block.unit, scan.block.request());
-        let started = self.shared.clock.now().mono;
-        let answer = self.engine.request(unit, &request).await;
+        let tag = Tag::try_from(at).unwrap_or(Tag::MAX - 1);
+        if let Err(error) = self.engine.send(tag, unit, &request).await {
+            self.read(at, &Err(error));
+        }
+    }
+
+    /// Takes in the answer to a block.
+    pub(super) fn read(&mut self, at: usize, answer: &Answer) {
         let now = self.shared.clock.now().mono;
         let Some(scan) = self.scans.get_mut(at) else { return };
+        let Some(started) = scan.asked.take() else { return };
         if let Err(FieldError::Unsent { .. }) = answer {
             // The peer had closed in between, which is no fault of its devices: still due after connecting.
             return;
@@ -40,7 +82,7 @@ impl Actor {
         let device = scan.block.device;
         let field = &self.shared.field;
         let points = || scan.block.points.iter().copied();
-        match &answer {
+        match answer {
             Ok(reply) => {
                 let value = |id: crate::points::PointId| match field.points.get(id.0) {
                     Some(point) => scan.block.value(point, reply),
@@ -60,6 +102,11 @@ impl Actor {
             health.lag_max = health.lag_max.max(lag);
         });
         self.note(device, answer.as_ref().err());
+        if self.whole_again.is_some_and(|at| at <= now) && self.scans.iter().all(|scan| scan.asked.is_none())
+        {
+            self.whole_again = None;
+            self.scans = scans(&self.shared, self.link, now);
+        }
     }
 
     /// A block the device refuses: ask for its halves; a single value it refuses is a wrong point list.
@@ -72,10 +119,11 @@ impl Actor {
                 count = scan.block.count,
                 "the device refuses this block, it is read in two parts from now on"
             );
-            let period = scan.period;
+            let (period, phase) = (scan.period, scan.phase);
             scan.block = left;
             scan.due = now;
-            self.scans.push(Scan { block: right, period, due: now });
+            self.scans.push(Scan { block: right, period, phase, due: now, asked: None });
+            self.whole_again.get_or_insert(now + WHOLE_AGAIN);
         } else {
             scan.due = now + scan.period * REFUSED_PERIODS;
             let points = scan.block.points.iter().map(|id| (*id, Err(Reason::ConfigError)));
@@ -130,14 +178,14 @@ impl Actor {
 impl Scan {
     /// Sets the next due time after a read that ended at `now`; gives how many were left out.
     fn advance(&mut self, now: Duration) -> u64 {
-        self.due += self.period;
-        if self.due > now {
-            return 0;
-        }
-        let behind = now.saturating_sub(self.due).as_nanos() / self.period.as_nanos().max(1) + 1;
-        let skipped = u32::try_from(behind).unwrap_or(u32::MAX);
-        self.due += self.period * skipped;
-        u64::from(skipped)
+        let period = self.period.as_nanos().max(1);
+        // Times of the grid up to a moment, that moment included.
+        let passed =
+            |until: Duration| until.checked_sub(self.phase).map_or(0, |since| since.as_nanos() / period + 1);
+        let skipped = passed(now).saturating_sub(passed(self.due));
+        let ahead = u64::try_from(period * passed(now)).map_or(Duration::MAX, Duration::from_nanos);
+        self.due = self.phase.saturating_add(ahead);
+        u64::try_from(skipped).unwrap_or(u64::MAX)
     }
 }
 
@@ -158,10 +206,27 @@ mod tests {
             points: Vec::new(),
         };
         let s = Duration::from_secs;
-        let mut scan = Scan { block, period: s(5), due: s(10) };
+        let mut scan = Scan { block, period: s(5), phase: s(0), due: s(10), asked: None };
         assert_eq!((scan.advance(s(12)), scan.due), (0, s(15)));
         // 20, 25 and 30 have passed when the read due at 15 ends at 32: the next is 35, without drift.
         assert_eq!((scan.advance(s(32)), scan.due), (3, s(35)));
         assert_eq!((scan.advance(s(40)), scan.due), (1, s(45)));
+        // The first read is at once, the next on the grid of the device: 2, 7, 12 ...
+        (scan.phase, scan.due) = (s(2), s(0));
+        assert_eq!((scan.advance(s(1)), scan.due), (0, s(2)));
+        assert_eq!((scan.advance(s(3)), scan.due), (0, s(7)));
+    }
+
+    #[test]
+    fn devices_of_one_period_are_spread_over_it() {
+        let period = Duration::from_secs(8);
+        let mut quarters = [0; 4];
+        for number in 0..400 {
+            let at = phase(&format!("box.{number}"), period);
+            assert!(at < period);
+            quarters[usize::try_from(at.as_secs() / 2).unwrap()] += 1;
+        }
+        // A hundred each, give or take four standard deviations of sqrt(400 · 0.25 · 0.75).
+        assert!(quarters.iter().all(|count| (65..=135).contains(count)), "{quarters:?}");
     }
 }

@@ -127,13 +127,35 @@ pub fn judge(point: &Point, words: &[u16], ours: &[u16], before: Option<&[u16]>)
     }
 }
 
-/// Whether a float came back as the device stores it: within a thousandth.
+/// Whether a float came back as the device stores it: within a thousandth. A whole number comes back or does not.
 fn same_value(point: &Point, a: &[u16], b: &[u16]) -> bool {
-    if point.data_type.registers() < 2 {
+    if point.data_type.is_whole() {
         return false;
     }
     match (registers::decode(point, a), registers::decode(point, b)) {
         (Ok(a), Ok(b)) => (a - b).abs() <= 1e-3 * b.abs().max(1e-3),
         (Ok(_) | Err(_), _) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::point;
+    use super::*;
+    use crate::points::DataType;
+
+    /// 100 000 and 100 001 differ by less than a thousandth; a float may be stored so, a whole number may not.
+    #[test]
+    fn only_floats_come_back_about_right() {
+        let as_type = |data_type| Point { data_type, ..point("g/target", 0) };
+        let before = Some([0, 0].as_slice());
+        // 47C35000 and 47C35080 as IEEE 754 singles.
+        let stored = judge(&as_type(DataType::F32), &[0x47C3, 0x5080], &[0x47C3, 0x5000], before);
+        assert_eq!(stored, WriteResult::Accepted);
+        let whole = [(DataType::U32, [0x1, 0x86A1], [0x1, 0x86A0]), (DataType::Bcd32, [0x10, 1], [0x10, 0])];
+        for (kind, stands, ours) in whole {
+            assert_eq!(judge(&as_type(kind), &stands, &ours, before), WriteResult::Foreign, "{kind:?}");
+            assert_eq!(judge(&as_type(kind), &ours, &ours, before), WriteResult::Accepted, "{kind:?}");
+        }
     }
 }

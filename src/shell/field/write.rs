@@ -33,6 +33,8 @@ pub(super) struct Unresolved {
     target: PointId,
     ours: Vec<u16>,
     before: Option<Vec<u16>>,
+    /// Every request of it has left, the one that sets the gate in motion too.
+    whole: bool,
 }
 
 /// What came of an order.
@@ -111,7 +113,8 @@ impl Hand<'_> {
             Sent::Answered => None,
             Sent::Doubtful { all } => Some(all),
         };
-        let pending = Unresolved { gate: order.gate, command: order.command, target, ours, before };
+        let whole = unanswered.is_none_or(|all| all);
+        let pending = Unresolved { gate: order.gate, command: order.command, target, ours, before, whole };
         self.settle(points, &point, pending, unanswered).await
     }
 
@@ -129,10 +132,7 @@ impl Hand<'_> {
                 tokio::time::sleep_until(self.clock.real_deadline(READ_BACK_PAUSE)).await;
             }
             let Ok(words) = self.read(point).await else { break };
-            last = pending.judge(point, &words);
-            if last == WriteResult::Accepted && !self.sequence_agrees(points, pending.command).await {
-                last = WriteResult::NotDone;
-            }
+            last = self.judge(points, point, &pending, &words).await;
             if matches!(last, WriteResult::Accepted | WriteResult::Foreign) {
                 break;
             }
@@ -147,13 +147,31 @@ impl Hand<'_> {
         }
     }
 
-    /// Whether the device has taken up the command of this number; true where it has no such register.
-    async fn sequence_agrees(&mut self, points: &GatePoints, command: CommandId) -> bool {
+    /// What the target register and the sequence register say about our write. The target alone does not tell: it
+    /// may have held this value before.
+    async fn judge(
+        &mut self,
+        points: &GatePoints,
+        point: &Point,
+        pending: &Unresolved,
+        words: &[u16],
+    ) -> WriteResult {
+        let told = words::judge(point, words, &pending.ours, pending.before.as_deref());
+        if told == WriteResult::Accepted { self.sequence(points, pending.command).await } else { told }
+    }
+
+    /// Whether the device has taken up the command of this number; accepted where it has no such register.
+    async fn sequence(&mut self, points: &GatePoints, command: CommandId) -> WriteResult {
         let written = words::holding(self.field, points.sequence).is_some();
         let echo = points.sequence_echo.and_then(|id| self.field.points.get(id.0)).cloned();
-        let (true, Some(echo)) = (written, echo) else { return true };
-        // A register that cannot be read says nothing against the command.
-        self.read(&echo).await.map_or(true, |words| words.first() == Some(&command.register()))
+        let (true, Some(echo)) = (written, echo) else { return WriteResult::Accepted };
+        match self.read(&echo).await {
+            Ok(words) if words.first() == Some(&command.register()) => WriteResult::Accepted,
+            Ok(_) => WriteResult::NotDone,
+            // A register that cannot be read says nothing against the command.
+            Err(FieldError::Refused { code: 1..=3, .. }) => WriteResult::Accepted,
+            Err(_) => WriteResult::Unknown,
+        }
     }
 
     async fn stop(&mut self, order: &WriteOrder) -> WriteResult {
@@ -177,12 +195,16 @@ impl Hand<'_> {
 
     /// Looks again at a write without an answer.
     pub(super) async fn look_again(&mut self, pending: &Unresolved) -> WriteResult {
-        let Some(point) = self.field.points.get(pending.target.0) else { return WriteResult::Unknown };
-        let point = point.clone();
-        match self.read(&point).await {
-            Ok(words) => pending.judge(&point, &words),
-            Err(_) => WriteResult::Unknown,
-        }
+        let field = self.field;
+        let (Some(points), Some(point)) =
+            (field.wiring.gates.get(pending.gate.0), field.points.get(pending.target.0))
+        else {
+            return WriteResult::Unknown;
+        };
+        let Ok(words) = self.read(point).await else { return WriteResult::Unknown };
+        let told = self.judge(points, point, pending, &words).await;
+        // The target stands, the order to go there never left.
+        if told == WriteResult::Accepted && !pending.whole { WriteResult::NotDone } else { told }
     }
 
     fn unit(&self, point: &Point) -> Option<u8> {
@@ -241,13 +263,6 @@ impl Hand<'_> {
             return Ok(Vec::new());
         };
         Ok(words)
-    }
-}
-
-impl Unresolved {
-    /// What the words in the target register say about our write.
-    fn judge(&self, point: &Point, words: &[u16]) -> WriteResult {
-        words::judge(point, words, &self.ours, self.before.as_deref())
     }
 }
 

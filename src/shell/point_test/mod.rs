@@ -171,7 +171,7 @@ fn head(config: &Config, device: DeviceId, by: &str, answers: String) -> Head {
         name_en: unit.map(|unit| unit.name.en.clone()).unwrap_or_default(),
         basin: config.basin.id.clone(),
         link: link.map(|link| link.id.clone()).unwrap_or_default(),
-        peer: link.map(|link| link.address.to_string()).unwrap_or_default(),
+        peer: link.map(|link| link.transport.to_string()).unwrap_or_default(),
         unit: unit.map_or(0, |unit| unit.unit),
         bench: config.service.bench,
         configuration: config.digest.clone(),

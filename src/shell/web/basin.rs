@@ -46,7 +46,7 @@ pub(super) fn document(config: &Config) -> Value {
         "wetlands": list(basin.wetlands.iter().map(wetland).collect()),
         "transfers": list(basin.transfers.iter().map(transfer).collect()),
         "links": list(config.field.links.iter().enumerate().map(|(at, link)| json!({
-            "id": link.id, "address": link.address.to_string(),
+            "id": link.id, "address": link.transport.to_string(),
             "devices": config.field.devices.iter().filter(|device| device.link.0 == at)
                 .map(|device| &device.name).collect::<Vec<_>>(),
         })).collect()),

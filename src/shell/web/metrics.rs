@@ -14,6 +14,7 @@ use super::App;
 use crate::control::operator::{Authority, Mode};
 use crate::control::quality::Quality;
 use crate::control::status::Status;
+use crate::shell::field::engine::Counters;
 
 /// A state older than this means the cycle does not run, real time.
 pub(super) const BLIND_AFTER: Duration = Duration::from_secs(5);
@@ -69,13 +70,72 @@ pub struct LinkRow {
     pub id: String,
     /// Connected now.
     pub up: bool,
-    /// Requests sent.
-    pub requests: u64,
-    /// Requests without an answer in time.
-    pub timeouts: u64,
-    /// Writes sent.
-    pub writes: u64,
+    /// What was counted of it.
+    pub counters: Counters,
+    /// Scans left out because it could not keep up.
+    pub skipped: u64,
+    /// Largest delay of a read behind its due time, s of service time.
+    pub lag_max_s: f64,
+    /// Units behind it that do not answer.
+    pub units_down: usize,
 }
+
+/// A number of a link: family, kind, explanation, value.
+type LinkFamily = (&'static str, &'static str, &'static str, fn(&LinkRow) -> f64);
+
+const LINK_FAMILIES: &[LinkFamily] = &[
+    ("qindan_link_up", "gauge", "A link to the field is connected", |link| flag(link.up)),
+    ("qindan_link_requests_total", "counter", "Requests sent on a link", |link| {
+        count(link.counters.requests)
+    }),
+    ("qindan_link_replies_total", "counter", "Replies that fitted", |link| count(link.counters.replies)),
+    ("qindan_link_writes_total", "counter", "Writes sent on a link", |link| count(link.counters.writes)),
+    ("qindan_link_exceptions_total", "counter", "Exceptions received", |link| {
+        count(link.counters.exceptions)
+    }),
+    ("qindan_link_timeouts_total", "counter", "Requests without an answer in time", |link| {
+        count(link.counters.timeouts)
+    }),
+    ("qindan_link_late_total", "counter", "Replies that came after their time-out", |link| {
+        count(link.counters.late)
+    }),
+    ("qindan_link_late_max_ms", "gauge", "Largest delay of such a reply since its request", |link| {
+        count(link.counters.late_max_ms)
+    }),
+    ("qindan_link_stray_total", "counter", "Replies to no request of ours", |link| {
+        count(link.counters.stray)
+    }),
+    ("qindan_link_other_unit_total", "counter", "Replies from another unit", |link| {
+        count(link.counters.other_unit)
+    }),
+    ("qindan_link_mismatches_total", "counter", "Whole replies that did not fit their request", |link| {
+        count(link.counters.mismatches)
+    }),
+    ("qindan_link_broken_frames_total", "counter", "Connections ended for a broken frame", |link| {
+        count(link.counters.framing)
+    }),
+    ("qindan_link_garbled_total", "counter", "Pieces of a line that belonged to no frame", |link| {
+        count(link.counters.garbled)
+    }),
+    ("qindan_link_canaries_total", "counter", "Reads sent ahead after a time-out on a line", |link| {
+        count(link.counters.canaries)
+    }),
+    ("qindan_link_connects_total", "counter", "Connections opened", |link| count(link.counters.connects)),
+    ("qindan_link_bytes_in_total", "counter", "Bytes received", |link| count(link.counters.bytes_in)),
+    ("qindan_link_bytes_out_total", "counter", "Bytes sent", |link| count(link.counters.bytes_out)),
+    (
+        "qindan_link_scans_skipped_total",
+        "counter",
+        "Scans left out because the link could not keep up",
+        |link| count(link.skipped),
+    ),
+    ("qindan_link_lag_max_seconds", "gauge", "Largest delay of a read behind its due time", |link| {
+        link.lag_max_s
+    }),
+    ("qindan_link_units_down", "gauge", "Units behind a link that do not answer", |link| {
+        count(u64::try_from(link.units_down).unwrap_or(u64::MAX))
+    }),
+];
 
 /// Reports [`Health`] now; called for `/metrics` only.
 pub type HealthSource = Arc<dyn Fn() -> Health + Send + Sync>;
@@ -179,16 +239,11 @@ fn render(app: &App, status: &Status) -> String {
         page.row("qindan_alarms", &[("priority", name)], count(u64::try_from(number).unwrap_or(u64::MAX)));
     }
     let health = (app.web.health)();
-    page.family("qindan_link_up", "gauge", "A link to the field is connected");
-    page.family("qindan_link_requests_total", "counter", "Requests sent on a link");
-    page.family("qindan_link_timeouts_total", "counter", "Requests without an answer in time");
-    page.family("qindan_link_writes_total", "counter", "Writes sent on a link");
-    for link in &health.links {
-        let label = [("link", link.id.as_str())];
-        page.row("qindan_link_up", &label, flag(link.up));
-        page.row("qindan_link_requests_total", &label, count(link.requests));
-        page.row("qindan_link_timeouts_total", &label, count(link.timeouts));
-        page.row("qindan_link_writes_total", &label, count(link.writes));
+    for (name, kind, help, value) in LINK_FAMILIES {
+        page.family(name, kind, help);
+        for link in &health.links {
+            page.row(name, &[("link", link.id.as_str())], value(link));
+        }
     }
     for metric in &health.counters {
         let kind = match metric.kind {

@@ -37,7 +37,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 pub use acts::{ActAnswer, ActRequest};
 pub use metrics::{Health, HealthSource, LinkRow, Metric, MetricKind};
-pub use query::{ActionRow, ActionsSource};
+pub use query::{ActionRow, ActionsSource, TraceSource};
 
 use crate::config::Config;
 use crate::control::Now;
@@ -56,6 +56,7 @@ pub const ROUTES: &[&str] = &[
     "/api/v1/stream",
     "/api/v1/trends",
     "/api/v1/actions",
+    "/api/v1/links/{id}/trace",
     "/api/v1/acts/hold-all",
     "/api/v1/acts/stop",
     "/api/v1/acts/acknowledge",
@@ -98,6 +99,8 @@ pub struct WebState {
     pub trends: Trends,
     /// Links and counters.
     pub health: HealthSource,
+    /// The last frames of a link.
+    pub traces: TraceSource,
     /// Works out previews; [`preview::preview`] unless something knows better.
     pub preview: preview::Previewer,
     /// Real time.
@@ -170,6 +173,7 @@ pub fn router(web: WebState) -> Router {
         .route("/api/v1/stream", get(stream::events))
         .route("/api/v1/trends", get(query::trends))
         .route("/api/v1/actions", get(query::actions))
+        .route("/api/v1/links/{id}/trace", get(query::trace))
         .route("/api/v1/acts/hold-all", post(acts::hold_all))
         .route("/api/v1/acts/stop", post(acts::stop))
         .route("/api/v1/acts/acknowledge", post(acts::acknowledge))

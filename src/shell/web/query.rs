@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
@@ -14,6 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::{App, failure};
 use crate::config::Config;
+use crate::points::LinkId;
 use crate::shell::trend::{Bucket, Series, Window};
 
 /// Most series in one request.
@@ -51,6 +53,22 @@ pub struct ActionRow {
     pub took_ms: Option<u64>,
     /// For acts of people: what was asked and answered; null otherwise.
     pub detail: Value,
+}
+
+/// The last frames of a link as text; `None` for a link there is not.
+pub type TraceSource = Arc<dyn Fn(LinkId) -> Option<String> + Send + Sync>;
+
+/// `GET /api/v1/links/{id}/trace`: a file for whoever looks for a fault of the field.
+pub(super) async fn trace(State(app): State<Arc<App>>, Path(id): Path<String>) -> Response {
+    let link = app.web.config.field.links.iter().position(|link| link.id == id).map(LinkId);
+    match link.and_then(|link| (app.web.traces)(link)) {
+        Some(text) => {
+            let name = format!("attachment; filename=\"{id}.trace.txt\"");
+            ([(CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()), (CONTENT_DISPOSITION, name)], text)
+                .into_response()
+        }
+        None => failure(StatusCode::NOT_FOUND, "no link of this name; /api/v1/basin lists them"),
+    }
 }
 
 /// Returns the newest rows of the action log, newest first: commands with their outcome, refusals and acts of

@@ -84,7 +84,7 @@ export default {
   quality: { good: "good", simulated: "simulated", substituted: "estimated", stale: "stale", suspect: "suspect", bad: "no value" },
   tag: { substituted: "est", manual: "man", simulated: "sim" }, last_at: "{v} at {when}", never: "never read",
   why_bad: {
-    never_read: "never read", comm_error: "no answer", exception: "device answered exception {code}", sentinel: "device reports no value", out_of_range: "out of range", config_error: "address unknown to the device",
+    never_read: "never read", comm_error: "no answer", exception: "device answered exception {code}", sentinel: "device reports no value", out_of_range: "out of range", config_error: "address unknown to the device", wrong_device: "another device answers",
     stale: "older than 3 scans", rate: "changes too fast", frozen: "frozen", manual: "entered by a person", estimated: "from the water balance",
   },
   reasons_text: {

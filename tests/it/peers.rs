@@ -1,0 +1,297 @@
+//! Independent peers: servers made with libmodbus and pymodbus answer our master, mbpoll asks our simulator.
+//!
+//! A peer that is missing fails its test and says what to install; `ops/test` installs all of them.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use qindan::config;
+use qindan::control::command::{Action, WriteResult};
+use qindan::points::{Point, Role, Table};
+use qindan::shell::clock::Clock;
+use qindan::shell::field::engine::{Endpoint, Engine};
+use qindan::shell::field::error::FieldError;
+use qindan::shell::field::{self, Access};
+use qindan::units::Opening;
+use simulators::plant::Forcing;
+use simulators::serve::{Bind, Serving};
+use simulators::world::World;
+use tokio_modbus::{Request, Response};
+
+use crate::engine::endpoint_at;
+use crate::modbus::{TARGET, boxes_at, order_numbered, until};
+
+const UNIT: u8 = 1;
+/// Items in each table of the servers.
+const SIZE: u16 = 3000;
+/// Time a peer may take for a reply: it starts up on a machine that is busy with other tests.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A server of somebody else's, ended with the test.
+struct Peer {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Peer {
+    /// Starts a server that says "ready PORT" when it listens.
+    fn start(mut command: Command, remedy: &str) -> Self {
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = child.unwrap_or_else(|error| panic!("{command:?}: {error}; {remedy}"));
+        let mut said = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let port = said.find_map(|line| line.strip_prefix("ready ")?.trim().parse().ok());
+        let Some(port) = port else {
+            let _ = child.kill();
+            let output = child.wait_with_output().unwrap();
+            panic!("{command:?} did not start: {}; {remedy}", String::from_utf8_lossy(&output.stderr));
+        };
+        Self { child, address: SocketAddr::from(([127, 0, 0, 1], port)) }
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers")
+}
+
+/// A server in C on libmodbus, compiled here.
+fn libmodbus() -> Peer {
+    const REMEDY: &str = "install a C compiler and the Debian package libmodbus-dev, or run ops/test once";
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("libmodbus_server");
+    let mut cc = Command::new("cc");
+    cc.args(["-std=c11", "-D_DEFAULT_SOURCE", "-Wall", "-Wextra", "-Werror", "-O1", "-o"]);
+    cc.arg(&program).arg(sources().join("libmodbus_server.c")).arg("-lmodbus");
+    let made = cc.output().unwrap_or_else(|error| panic!("{cc:?}: {error}; {REMEDY}"));
+    assert!(made.status.success(), "{}\n{REMEDY}", String::from_utf8_lossy(&made.stderr));
+    let mut command = Command::new(program);
+    command.arg("tcp");
+    Peer::start(command, REMEDY)
+}
+
+/// A server in Python on pymodbus, from the environment that `ops/test` makes below `target`.
+fn pymodbus() -> Peer {
+    const REMEDY: &str = "run ops/test once, or: python3 -m venv target/peers && target/peers/bin/pip install \
+                          'pymodbus[serial]==3.16.1'";
+    let python = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../peers/bin/python");
+    let mut command = Command::new(python);
+    command.arg(sources().join("pymodbus_server.py")).arg("tcp");
+    Peer::start(command, REMEDY)
+}
+
+async fn connected(address: SocketAddr) -> Engine {
+    let endpoint = Endpoint { timeout: PATIENCE, ..endpoint_at(address) };
+    let mut engine = Engine::new(endpoint, Clock::real());
+    engine.connect().await.unwrap();
+    engine
+}
+
+async fn holding(engine: &mut Engine, unit: u8, address: u16, count: u16) -> Vec<u16> {
+    match engine.request(unit, &Request::ReadHoldingRegisters(address, count)).await {
+        Ok(Response::ReadHoldingRegisters(words)) => words,
+        other => panic!("{address}, {count}: {other:?}"),
+    }
+}
+
+async fn coils(engine: &mut Engine, address: u16, count: u16) -> Vec<bool> {
+    match engine.request(UNIT, &Request::ReadCoils(address, count)).await {
+        Ok(Response::ReadCoils(mut bits)) => {
+            bits.truncate(count.into());
+            bits
+        }
+        other => panic!("{address}, {count}: {other:?}"),
+    }
+}
+
+/// All tables, the smallest and the largest reads.
+async fn reads_all_tables(engine: &mut Engine) {
+    for (address, count) in [(0, 1), (7, 3), (100, 125), (SIZE - 1, 1), (SIZE - 125, 125)] {
+        let words = (address..address + count).collect::<Vec<_>>();
+        assert_eq!(holding(engine, UNIT, address, count).await, words);
+        let answer = engine.request(UNIT, &Request::ReadInputRegisters(address, count)).await;
+        let words = words.iter().map(|word| 10_000 + word).collect::<Vec<_>>();
+        assert!(matches!(&answer, Ok(Response::ReadInputRegisters(came)) if *came == words), "{answer:?}");
+    }
+    for (address, count) in [(0, 1), (7, 3), (1, 16), (13, 19), (0, 2000), (SIZE - 2000, 2000)] {
+        let every = |n: u16| (address..address + count).map(|at| at % n == 0).collect::<Vec<_>>();
+        assert_eq!(coils(engine, address, count).await, every(3));
+        let answer = engine.request(UNIT, &Request::ReadDiscreteInputs(address, count)).await;
+        let Ok(Response::ReadDiscreteInputs(bits)) = answer else { panic!("{answer:?}") };
+        assert_eq!(bits[..count.into()], every(5));
+    }
+}
+
+/// Every function that writes, each read back.
+async fn writes_and_reads_back(engine: &mut Engine) {
+    let many = (0..123).map(|at| 40_000 + at).collect::<Vec<u16>>();
+    let flags = (0..1968).map(|at| at % 7 < 3).collect::<Vec<_>>();
+    let writes = [
+        Request::WriteSingleRegister(200, 0xBEEF),
+        Request::WriteMultipleRegisters(300, many.as_slice().into()),
+        Request::WriteSingleCoil(7, true),
+        Request::WriteSingleCoil(9, false),
+        Request::WriteMultipleCoils(1000, flags.as_slice().into()),
+        // The example of the specification: 0x12 becomes 0x17.
+        Request::WriteSingleRegister(4, 0x12),
+        Request::MaskWriteRegister(4, 0xF2, 0x25),
+    ];
+    for write in writes {
+        let answer = engine.request(UNIT, &write).await;
+        assert!(answer.is_ok(), "{write:?}: {answer:?}");
+    }
+    assert_eq!(holding(engine, UNIT, 199, 3).await, [199, 0xBEEF, 201]);
+    assert_eq!(holding(engine, UNIT, 300, 123).await, many);
+    assert_eq!(holding(engine, UNIT, 423, 1).await, [423]);
+    assert_eq!(coils(engine, 6, 4).await, [true, true, false, false]);
+    assert_eq!(coils(engine, 1000, 1968).await, flags);
+    assert_eq!(holding(engine, UNIT, 4, 1).await, [0x17]);
+    // It writes before it reads.
+    let both = [1_u16, 2];
+    let request = Request::ReadWriteMultipleRegisters(500, 3, 501, both.as_slice().into());
+    let answer = engine.request(UNIT, &request).await;
+    assert!(
+        matches!(&answer, Ok(Response::ReadWriteMultipleRegisters(words)) if words == &[500, 1, 2]),
+        "{answer:?}"
+    );
+}
+
+/// Exceptions arrive as what they are, and the connection goes on.
+async fn is_refused_beyond_the_tables(engine: &mut Engine) {
+    let beyond = [
+        Request::ReadHoldingRegisters(SIZE, 1),
+        Request::ReadInputRegisters(SIZE - 1, 2),
+        Request::ReadCoils(60_000, 8),
+        Request::WriteSingleRegister(SIZE, 1),
+    ];
+    for request in beyond {
+        let answer = engine.request(UNIT, &request).await;
+        assert!(matches!(answer, Err(FieldError::Refused { code: 2, .. })), "{request:?}: {answer:?}");
+    }
+    assert_eq!(holding(engine, UNIT, 42, 1).await, [42]);
+}
+
+/// The task of a link: scans, one command, one write, read back.
+async fn carries_out_a_command(address: SocketAddr) {
+    let mut field = boxes_at(address, 1);
+    field.links[0].timeout_s = PATIENCE.as_secs_f64();
+    // These servers hold registers and nothing that takes up a sequence.
+    field.wiring.gates[0].sequence_echo = None;
+    let handle = field::start(Arc::new(field), Clock::real(), Access::Command);
+    until(&handle, |handle| handle.freeze()[0].good).await;
+    let action = Action::Goto(Opening::from_fraction(0.5).unwrap());
+    handle.send(order_numbered(9, action, Duration::from_secs(100_000)));
+    let report = until(&handle, |handle| handle.take_reports().first().copied()).await;
+    assert_eq!(report.result, WriteResult::Accepted);
+    // The counters are shown a moment after the report.
+    until(&handle, |handle| (handle.health()[0].counters.writes == 1).then_some(())).await;
+    handle.shutdown().await;
+    // Half of 600 mm, the command word, any watchdog value, the number of the command.
+    let words = holding(&mut connected(address).await, UNIT, TARGET, 4).await;
+    assert_eq!((words[0], words[1], words[3]), (300, 4, 9));
+}
+
+/// Everything that both servers do, on one connection without a fault. Gives what a function nobody has comes to.
+async fn talks_with(peer: &Peer) -> Result<Response, FieldError> {
+    let mut engine = connected(peer.address).await;
+    reads_all_tables(&mut engine).await;
+    is_refused_beyond_the_tables(&mut engine).await;
+    writes_and_reads_back(&mut engine).await;
+    let counters = engine.counters();
+    assert_eq!((counters.timeouts, counters.framing, counters.mismatches, counters.stray), (0, 0, 0, 0));
+    assert_eq!((counters.exceptions, counters.connects), (4, 1));
+    let answer = engine.request(UNIT, &Request::Custom(0x41, [0_u8].as_slice().into())).await;
+    drop(engine);
+    carries_out_a_command(peer.address).await;
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_master_talks_with_a_server_on_libmodbus() {
+    let unknown = talks_with(&libmodbus()).await;
+    assert!(matches!(unknown, Err(FieldError::Refused { code: 1, .. })), "{unknown:?}");
+}
+
+/// Its exception to an unknown function is one of function 0, which ends the connection as any contradiction does.
+#[tokio::test(flavor = "multi_thread")]
+async fn our_master_talks_with_a_server_on_pymodbus() {
+    let unknown = talks_with(&pymodbus()).await;
+    assert!(matches!(unknown, Err(FieldError::Broken { .. })), "{unknown:?}");
+}
+
+/// Runs mbpoll once against a unit; registers by their address, what it prints, and whether it was content.
+fn mbpoll(address: SocketAddr, unit: u8, more: &[&str], values: &[&str]) -> (Vec<(u16, u16)>, String, bool) {
+    let mut command = Command::new("mbpoll");
+    command.args(["-m", "tcp", "-0", "-1", "-a", &unit.to_string(), "-p", &address.port().to_string()]);
+    command.args(more).arg(address.ip().to_string()).args(values).stdin(Stdio::null());
+    let output = command.output().unwrap_or_else(|error| {
+        panic!("{command:?}: {error}; install the Debian package mbpoll, or run ops/test once")
+    });
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    // "[20]: 	65535 (-1)"
+    let rows = text.lines().filter_map(|line| {
+        let (address, value) = line.strip_prefix('[')?.split_once("]:")?;
+        Some((address.parse().ok()?, value.split_whitespace().next()?.parse().ok()?))
+    });
+    (rows.collect(), text.clone(), output.status.success())
+}
+
+/// What `qindan-sim serve` serves: the shipped configuration, here on free ports.
+#[tokio::test(flavor = "multi_thread")]
+async fn mbpoll_reads_and_writes_our_simulator() {
+    let config = config::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("config")).unwrap();
+    let start: Timestamp = "2026-05-01T00:00:00Z".parse().unwrap();
+    let world = Arc::new(Mutex::new(World::new(&config, 1, start, &Forcing::dry(&config.basin, 5))));
+    let serving = Serving::start(&config.field, &world, Bind::FreePorts).await.unwrap();
+    let field = serving.field();
+    let gate = config.basin.gate("zf.eco.v1").unwrap();
+    let target = &field.points[field.wiring.gates[gate.0].target.unwrap().0];
+    let place = |point: &Point| {
+        let device = &field.devices[point.device.0];
+        (field.links[device.link.0].transport.address().unwrap(), device.unit)
+    };
+
+    // Flow, status and set-point of a gate box: both masters see the same.
+    let (address, unit) = place(target);
+    let mut engine = connected(address).await;
+    for (first, count) in [(4, 2), (11, 1), (20, 5)] {
+        let ours = holding(&mut engine, unit, first, count).await;
+        let (at, many) = (first.to_string(), count.to_string());
+        let (theirs, text, content) = mbpoll(address, unit, &["-t", "4", "-r", &at, "-c", &many], &[]);
+        assert!(content, "{text}");
+        assert_eq!(theirs, (first..).zip(ours).collect::<Vec<_>>(), "{text}");
+    }
+
+    // One register, then two, written by mbpoll and read by us.
+    let at = target.address.to_string();
+    let (_, text, content) = mbpoll(address, unit, &["-t", "4", "-r", &at], &["321"]);
+    assert!(content, "{text}");
+    assert_eq!(holding(&mut engine, unit, target.address, 1).await, [321]);
+    let (_, text, content) = mbpoll(address, unit, &["-t", "4", "-r", &at], &["123", "4"]);
+    assert!(content, "{text}");
+    assert_eq!(holding(&mut engine, unit, target.address, 1).await, [123]);
+
+    // Refusals have their names.
+    let (_, text, content) = mbpoll(address, unit, &["-t", "4", "-r", "60000"], &[]);
+    assert!(!content && text.contains("Illegal data address"), "{text}");
+    let (_, text, content) = mbpoll(address, 247, &["-t", "4", "-r", "0"], &[]);
+    assert!(!content && text.contains("Target device failed to respond"), "{text}");
+
+    // A meter, wherever its value stands.
+    let meter = field.points.iter().find(|point| point.role == Role::Value && point.table == Table::Input);
+    if let Some(meter) = meter {
+        let (address, unit) = place(meter);
+        let at = meter.address.to_string();
+        let (theirs, text, content) = mbpoll(address, unit, &["-t", "3", "-r", &at, "-c", "2"], &[]);
+        assert!(content && theirs.len() == 2, "{text}");
+    }
+}
