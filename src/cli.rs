@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
+use qindan::config::import::First;
 use qindan::points::Table;
 
 /// Supervisory service that keeps the Qin and Dan rivers flowing.
@@ -22,6 +23,8 @@ pub(crate) struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   qindan check config                              every problem of the configuration, or a summary
+  qindan check config --addresses                  every point with its Modbus address
+  qindan import-registers box.csv --layout my_box  a device template of a register list
   qindan init --data /var/lib/qindan               once, before the first start
   qindan run --data /var/lib/qindan                the service; page at the address in service.toml
   qindan run --data /var/lib/qindan --observe      reads, shows and records, cannot write to the field
@@ -50,11 +53,7 @@ pub(crate) enum Command {
         config: Configuration,
     },
     /// Check a configuration folder and print every problem with file, line, key and remedy.
-    Check {
-        /// The folder.
-        #[arg(value_name = "CONFIG", default_value = "config")]
-        config: PathBuf,
-    },
+    Check(Check),
     /// Run the service until SIGTERM or SIGINT.
     Run(Run),
     /// Read the action log of a data folder, also while the service runs or after it died.
@@ -63,9 +62,99 @@ pub(crate) enum Command {
     /// Read the samples of a data folder.
     #[command(subcommand)]
     History(History),
+    /// Make a device template of a register list in CSV.
+    ImportRegisters(ImportRegisters),
     /// Read registers of one device and show them in every byte order; never writes.
     Probe(Probe),
 }
+
+#[derive(Debug, Args)]
+#[command(after_help = CHECK_NOTES)]
+pub(crate) struct Check {
+    /// The folder.
+    #[arg(value_name = "CONFIG", default_value = "config")]
+    pub(crate) config: PathBuf,
+    /// Print the address table instead of the summary: of all devices, or of one device, gate, meter or point.
+    #[arg(long, value_name = "DEVICE|ELEMENT", num_args = 0..=1, default_missing_value = "")]
+    pub(crate) addresses: Option<String>,
+    /// The address table as CSV with one line of headers.
+    #[arg(long, requires = "addresses")]
+    pub(crate) csv: bool,
+}
+
+const CHECK_NOTES: &str = "\
+The address table is what layouts, bases and overrides come to. Each point has its zero-based address, as it goes over
+the wire, and the notation counted from 1 with the digit of its table: 0x coils, 1x discrete inputs, 3x input registers,
+4x holding registers, so that 4x00021 is the holding register with address 20. Compare it line by line with the register
+list of the site. A value is raw x scale + offset; order says how the bytes of a value of several registers stand, with
+ABCD high word and high byte first.
+
+Examples:
+  qindan check config
+  qindan check config --addresses box.zf.eco.v1
+  qindan check config --addresses zf.eco.v1 --csv > addresses.csv";
+
+#[derive(Debug, Args)]
+#[command(after_help = IMPORT_NOTES)]
+pub(crate) struct ImportRegisters {
+    /// The list: UTF-8, columns separated by commas or semicolons, headers in its first line.
+    #[arg(value_name = "FILE.csv")]
+    pub(crate) file: PathBuf,
+    /// Name of the layout, as wires will call it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) layout: String,
+    /// What device has these registers.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) about: Option<String>,
+    /// The number by which the list calls the first register of a table.
+    #[arg(long, value_name = "N", value_enum)]
+    pub(crate) first_address: Option<FirstAddress>,
+    /// Template to make, as config/devices/NAME.toml; without it, to standard output.
+    #[arg(long, value_name = "FILE.toml")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum FirstAddress {
+    /// The list counts as the wire does.
+    #[value(name = "0")]
+    Zero,
+    /// The list counts from one.
+    #[value(name = "1")]
+    One,
+}
+
+impl From<FirstAddress> for First {
+    fn from(first: FirstAddress) -> Self {
+        match first {
+            FirstAddress::Zero => Self::Zero,
+            FirstAddress::One => Self::One,
+        }
+    }
+}
+
+const IMPORT_NOTES: &str = "\
+Columns, in any order:
+  name          the point: a role, as position, or what the list calls it, with a role
+  address       4x00021 or 400021 (digit of the table, number from 1), or a number with a table and --first-address
+  type          u16, i16, u32, i32, u64, i64, f32, f64, bcd16, bcd32, bit
+  table         coil, discrete, input, holding; not needed with the notation
+  bit           0 to 15, for type bit in a register
+  order         ABCD, CDAB, BADC, DCBA; needed for values of several registers
+  scale, offset value = raw x scale + offset
+  unit          as m3/s, m, mm, %, deg
+  role          as value, position, target; other for what is shown only; not needed when the name is a role
+  min, max      least and largest credible value
+  sentinels     raw values that mean \"no value\", separated by spaces
+  written_only  true for a register that is never read
+  remark        goes into the template as a comment
+
+Nothing is guessed: an address that can be read in two ways, a byte order that is not given, a column nobody knows are
+problems. All problems of the list are reported at once with line, column, value and remedy, and nothing is written.
+
+Examples:
+  qindan import-registers meter.csv --layout site_meter --out config/devices/site_meter.toml
+  qindan import-registers box.csv --layout site_box --first-address 1 --about \"Gate box of the site\"";
 
 #[derive(Debug, Args)]
 pub(crate) struct Configuration {
@@ -182,13 +271,22 @@ pub(crate) struct Span {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  qindan probe zf.outlet.rtu
-  qindan probe zf.outlet.rtu --table input --start 0 --count 20 --as u32")]
+#[command(after_help = PROBE_NOTES)]
 pub(crate) struct Probe {
-    /// Device as named in devices.toml.
+    /// Device as named in devices.toml; with --point-test also all.
     pub(crate) device: String,
+    /// Go through every point with a person at the local panel, and write a signed-off record.
+    #[arg(long, requires = "by", conflicts_with = "start")]
+    pub(crate) point_test: bool,
+    /// Who compares the values with the panel, and signs.
+    #[arg(long, value_name = "NAME", requires = "point_test")]
+    pub(crate) by: Option<String>,
+    /// Folder for the records.
+    #[arg(long, value_name = "DIR", default_value = ".", requires = "point_test")]
+    pub(crate) out: PathBuf,
+    /// Take the answers from a file, one line NAME ANSWER for each question in order; the record says so.
+    #[arg(long, value_name = "FILE", requires = "point_test")]
+    pub(crate) answers: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) config: Configuration,
     /// Table to read; without --start the configured points of the device.
@@ -204,6 +302,22 @@ pub(crate) struct Probe {
     #[arg(long = "as", value_enum, default_value_t)]
     pub(crate) pair: Pair,
 }
+
+const PROBE_NOTES: &str = "\
+The point test is part of commissioning. For each point it shows address, registers, value, unit and quality, and
+asks what the local panel shows. A value agrees when it is within one unit of the last digit typed and one step of its
+register. Nothing is written to the device; registers that are written only and the movement of gates are not part of it.
+For each device a record is made, never over another one: point-test_DEVICE_TIME.toml, whose last two lines hold the
+SHA-256 of all lines before them, and the same as .txt to print and sign. To verify a record:
+  head -n -2 RECORD.toml | sha256sum
+The exit code is 0 when every point of every device passed and every record was signed.
+
+A serial gateway may serve one connection only: stop the service meanwhile, or test while it does not run yet.
+
+Examples:
+  qindan probe zf.outlet.rtu
+  qindan probe zf.outlet.rtu --table input --start 0 --count 20 --as u32
+  qindan probe box.zf.eco.v1 --point-test --by \"Li Ming\" --out commissioning";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum TableName {

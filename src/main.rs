@@ -10,15 +10,18 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use jiff::Timestamp;
+use qindan::config::addresses::Addresses;
+use qindan::config::import::{self, Wanted};
 use qindan::config::{self, Config};
-use qindan::points::{DataType, DeviceId};
+use qindan::points::{DataType, DeviceId, Field};
 use qindan::shell::clock::Clock;
 use qindan::shell::field::Access;
+use qindan::shell::point_test::{self, Answers};
 use qindan::shell::service::{Options, Running, StartError, Stop, Time};
 use qindan::shell::{data_dir, history, log, pace, probe, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
-use cli::{Cli, Command, History, Log, LogForm, Pair, Probe, Run};
+use cli::{Check, Cli, Command, History, ImportRegisters, Log, LogForm, Pair, Probe, Run};
 
 /// Wrong usage, as `sysexits.h` has it: 2 to 6 are verdicts on the log.
 const USAGE: u8 = 64;
@@ -53,7 +56,7 @@ fn act(command: Command) -> Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
     match command {
         Command::Init { data, config } => init(&data, &config.config, &mut out)?,
-        Command::Check { config } => check(&config, &mut out)?,
+        Command::Check(asked) => check(&asked, &mut out)?,
         Command::Run(run) => return serve(run).map(|()| code),
         Command::Log(Log::Tail { data, count }) => log::tail(&data.data, count, &mut out)?,
         Command::Log(Log::Export { data, span }) => log::export(&data.data, span.from, span.to, &mut out)?,
@@ -65,7 +68,11 @@ fn act(command: Command) -> Result<ExitCode> {
             let (from, to) = (span.from.unwrap_or(Timestamp::MIN), span.to.unwrap_or(Timestamp::MAX));
             history::export(&data.data.join("journal"), &points, from, to, &mut out)?;
         }
-        Command::Probe(probe) => explore(&probe, &mut out)?,
+        Command::ImportRegisters(asked) => import_registers(&asked, &mut out)?,
+        Command::Probe(asked) => match asked.by.as_deref().filter(|_| asked.point_test) {
+            Some(by) => code = point_test(&asked, by, &mut out)?,
+            None => explore(&asked, &mut out)?,
+        },
     }
     out.flush()?;
     Ok(code)
@@ -82,7 +89,13 @@ fn init(data: &Path, config: &Path, out: &mut dyn Write) -> Result<()> {
     Ok(())
 }
 
-fn check(folder: &Path, out: &mut dyn Write) -> Result<()> {
+fn check(asked: &Check, out: &mut dyn Write) -> Result<()> {
+    let folder = asked.config.as_path();
+    if let Some(of) = &asked.addresses {
+        let table = Addresses::new(&load(folder)?, Some(of.as_str()).filter(|of| !of.is_empty()))?;
+        let text = if asked.csv { table.csv() } else { table.text() };
+        return Ok(out.write_all(text.as_bytes())?);
+    }
     let Config { basin, field, schedules, service, digest } = load(folder)?;
     writeln!(out, "{}: basin {} ({}), all right", folder.display(), basin.id, basin.name.en)?;
     let driven = basin.gates.iter().filter(|gate| gate.is_driven()).count();
@@ -115,13 +128,85 @@ fn check(folder: &Path, out: &mut dyn Write) -> Result<()> {
     Ok(())
 }
 
+fn import_registers(asked: &ImportRegisters, out: &mut dyn Write) -> Result<()> {
+    let shown = asked.file.display();
+    let bytes = std::fs::read(&asked.file).with_context(|| format!("{shown}: cannot be read"))?;
+    let name = asked.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let wanted = Wanted {
+        file: &name,
+        layout: &asked.layout,
+        about: asked.about.as_deref(),
+        first: asked.first_address.map(Into::into),
+    };
+    let template = match import::template(&bytes, wanted) {
+        Ok(template) => template,
+        Err(problems) => {
+            let list = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+            let s = if problems.len() == 1 { "" } else { "s" };
+            bail!("{shown} makes no template\n{list}\n{} problem{s}; nothing was written", problems.len());
+        }
+    };
+    match &asked.out {
+        Some(path) => {
+            let made =
+                std::fs::File::create_new(path).and_then(|mut file| file.write_all(template.as_bytes()));
+            made.with_context(|| {
+                format!("{}: cannot be made; name a file that is not there yet", path.display())
+            })?;
+            writeln!(
+                out,
+                "{}: layout {}; name it in a wire and run qindan check",
+                path.display(),
+                asked.layout
+            )?;
+        }
+        None => out.write_all(template.as_bytes())?,
+    }
+    Ok(())
+}
+
+fn find_device(field: &Field, name: &str) -> Result<DeviceId> {
+    let Some(at) = field.devices.iter().position(|device| device.id == name) else {
+        let known: Vec<_> = field.devices.iter().map(|device| device.id.as_str()).collect();
+        bail!("{name}: no such device; known are {}", known.join(", "));
+    };
+    Ok(DeviceId(at))
+}
+
+/// The point test of one device or of all; a device that stops the person stops the rest too.
+fn point_test(asked: &Probe, by: &str, out: &mut dyn Write) -> Result<ExitCode> {
+    let config = load(&asked.config.config)?;
+    let devices = match asked.device.as_str() {
+        "all" => (0..config.field.devices.len()).map(DeviceId).collect(),
+        name => vec![find_device(&config.field, name)?],
+    };
+    let mut answers = match &asked.answers {
+        Some(file) => {
+            let text = std::fs::read_to_string(file)
+                .with_context(|| format!("{}: cannot be read", file.display()))?;
+            let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            Answers::given(&name, &text)
+        }
+        None => Answers::Typed(Box::new(io::BufReader::new(io::stdin()))),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut clean = true;
+    for device in devices {
+        let record = runtime.block_on(point_test::test(&config, device, by, &mut answers, out))?;
+        let saved = record.save(&asked.out, Clock::machine_utc())?;
+        writeln!(out, "{}\n{}", saved.record.display(), saved.text.display())?;
+        clean &= record.is_clean();
+        if record.was_stopped {
+            break;
+        }
+    }
+    Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
 fn explore(asked: &Probe, out: &mut dyn Write) -> Result<()> {
     let config = load(&asked.config.config)?;
     let field = &config.field;
-    let Some(device) = field.devices.iter().position(|device| device.id == asked.device).map(DeviceId) else {
-        let known: Vec<_> = field.devices.iter().map(|device| device.id.as_str()).collect();
-        bail!("{}: no such device; known are {}", asked.device, known.join(", "));
-    };
+    let device = find_device(field, &asked.device)?;
     let spans = match asked.start {
         Some(start) => vec![probe::Span { table: asked.table.into(), start, count: asked.count }],
         None => probe::spans(field, device),

@@ -4,6 +4,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
+use qindan::config::TEMPLATES;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -83,7 +84,7 @@ impl Change {
     }
 }
 
-/// Copies the TOML files of `folder` into `into` (made if need be) with `changes`.
+/// Copies the TOML files of `folder`, device templates included, into `into` (made if need be) with `changes`.
 ///
 /// # Errors
 /// When a file cannot be read or written, or a key stands in none.
@@ -92,19 +93,26 @@ pub fn copy(folder: &Path, into: &Path, changes: &[Change]) -> Result<(), VaryEr
         let file = file.display().to_string();
         move |error: std::io::Error| VaryError::File { file, why: error.to_string() }
     };
-    fs::create_dir_all(into).map_err(failed(into))?;
     let mut files = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed(folder))? {
-        let path = entry.map_err(failed(folder))?.path();
-        if path.extension().is_some_and(|ending| ending == "toml") {
-            let text = fs::read_to_string(&path).map_err(failed(&path))?;
-            files.push((path, text));
+    // Device templates stand in a folder of their own; not every basin has one.
+    for part in [Path::new(""), Path::new(TEMPLATES)] {
+        let inside = folder.join(part);
+        if part != Path::new("") && !inside.is_dir() {
+            continue;
+        }
+        for entry in fs::read_dir(&inside).map_err(failed(&inside))? {
+            let entry = entry.map_err(failed(&inside))?;
+            let path = entry.path();
+            if path.is_file() && path.extension().is_some_and(|ending| ending == "toml") {
+                let text = fs::read_to_string(&path).map_err(failed(&path))?;
+                files.push((path, part.join(entry.file_name()), text));
+            }
         }
     }
     files.sort();
     for change in changes {
         let mut found = false;
-        for (path, text) in &mut files {
+        for (path, _, text) in &mut files {
             if let Some(span) = find(path, text, &change.keys)? {
                 text.replace_range(span, &change.value);
                 found = true;
@@ -115,8 +123,10 @@ pub fn copy(folder: &Path, into: &Path, changes: &[Change]) -> Result<(), VaryEr
             return Err(VaryError::Unknown { key: change.keys.join("."), folder });
         }
     }
-    for (path, text) in files {
-        let target = into.join(path.file_name().unwrap_or_default());
+    for (_, name, text) in files {
+        let target = into.join(name);
+        let inside = target.parent().unwrap_or(into);
+        fs::create_dir_all(inside).map_err(failed(inside))?;
         fs::write(&target, text).map_err(failed(&target))?;
     }
     Ok(())
@@ -170,5 +180,16 @@ mod tests {
         assert!(copy(from.path(), into.path(), &change).unwrap_err().to_string().contains("a.c"));
         copy(from.path(), into.path(), &[Change::parse("a.b=2").unwrap()]).unwrap();
         assert_eq!(fs::read_to_string(into.path().join("a.toml")).unwrap(), "[a]\nb = 2\n");
+    }
+
+    #[test]
+    fn device_templates_are_copied_and_changed_too() {
+        let from = tempfile::tempdir().unwrap();
+        fs::create_dir(from.path().join("devices")).unwrap();
+        fs::write(from.path().join("devices/box.toml"), "[layout.box]\nscale = 1.0\n").unwrap();
+        let into = tempfile::tempdir().unwrap();
+        copy(from.path(), into.path(), &[Change::parse("layout.box.scale=0.1").unwrap()]).unwrap();
+        let text = fs::read_to_string(into.path().join("devices/box.toml")).unwrap();
+        assert_eq!(text, "[layout.box]\nscale = 0.1\n");
     }
 }

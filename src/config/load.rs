@@ -4,23 +4,20 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
 use super::check::calendar::{self, Against};
 use super::check::field::{self as field_check, FieldNames};
+use super::check::layouts::{Layouts, Maps, Overrides};
 use super::check::names::Names;
-use super::check::wiring::{self, Elements, Layouts, Whole};
+use super::check::wiring::{self, Elements, Whole};
 use super::check::{control, graph, network, roles, service, structure, transport, uses, water};
+use super::files::{self, FILES, Source, Sources};
 use super::problem::{Problem, Problems};
 use super::raw::network::RawReach;
 use super::raw::site::{RawNamed, RawSeason, RawSite};
-use super::sheet::{Entry, Sheet, Spot, line_of};
+use super::sheet::{Entry, Sheet, Spot};
 use super::{Config, Schedules, Service};
 use crate::basin::{Basin, Name, Season};
 use crate::points::Field;
-
-/// The files of a configuration folder.
-const FILES: [&str; 4] = ["basin.toml", "devices.toml", "schedules.toml", "service.toml"];
 
 /// Top-level keys of each.
 const BASIN_KEYS: [&str; 17] = [
@@ -45,6 +42,8 @@ const BASIN_KEYS: [&str; 17] = [
 const DEVICES_KEYS: [&str; 6] = ["link", "device", "class", "layout", "wire", "point"];
 const SCHEDULES_KEYS: [&str; 2] = ["turn", "gate"];
 const SERVICE_KEYS: [&str; 1] = ["service"];
+/// Top-level keys of a device template.
+const TEMPLATE_KEYS: [&str; 1] = ["layout"];
 
 /// Loads and checks a configuration folder.
 ///
@@ -64,29 +63,11 @@ pub fn load(folder: &Path) -> Result<Config, Problems> {
         return Err(Problems::new(vec![problem], Vec::new()));
     }
     let problems = RefCell::new(Vec::new());
-    let name = |file: &str| folder.join(file).display().to_string();
-    let names = FILES.map(name);
-    let mut digest = Sha256::new();
-    let texts: Vec<Option<String>> = FILES
-        .iter()
-        .zip(&names)
-        .map(|(file, name)| {
-            let bytes = read(&folder.join(file), name, &problems)?;
-            for part in [file.as_bytes(), &bytes] {
-                digest.update(part.len().to_be_bytes());
-                digest.update(part);
-            }
-            Some(text(bytes, name, &problems))
-        })
-        .collect();
-    let files = texts.iter().zip(&names);
-    let sheets: Vec<Sheet<'_>> =
-        files.map(|(text, name)| Sheet::parse(name, text.as_deref(), &problems)).collect();
-    let [basin, devices, schedules, service] = sheets.as_slice() else {
-        return Err(Problems::new(problems.take(), Vec::new()));
-    };
+    let Sources { files, templates, digest } = files::read(folder, &problems);
+    let sheets: [Sheet<'_>; 4] = files.each_ref().map(|file| sheet(file, &problems));
+    let templates: Vec<Sheet<'_>> = templates.iter().map(|file| sheet(file, &problems)).collect();
     let mut unchecked = Vec::new();
-    let parts = check(&[basin, devices, schedules, service], &mut unchecked);
+    let parts = check(&sheets, &templates, &mut unchecked);
     let found = problems.take();
     match parts {
         Some((basin, field, schedules, service)) if found.is_empty() => Ok(Config {
@@ -94,62 +75,31 @@ pub fn load(folder: &Path) -> Result<Config, Problems> {
             field: Arc::new(field),
             schedules: Arc::new(schedules),
             service,
-            digest: hex(&digest.finalize()),
+            digest,
         }),
         Some(_) | None => Err(Problems::new(found, unchecked)),
     }
 }
 
-fn read(path: &Path, name: &str, problems: &RefCell<Vec<Problem>>) -> Option<Vec<u8>> {
-    let noted = |error: std::io::Error| {
-        problems.borrow_mut().push(Problem {
-            file: name.into(),
-            line: None,
-            key: String::new(),
-            value: None,
-            what: format!("cannot be read ({})", plain_error(&error)),
-            remedy: format!("a configuration folder has {}; name it with --config", FILES.join(", ")),
-        });
-    };
-    std::fs::read(path).map_err(noted).ok()
-}
-
-fn plain_error(error: &std::io::Error) -> String {
-    if error.kind() == std::io::ErrorKind::NotFound {
-        "there is no such file".into()
-    } else {
-        error.to_string()
-    }
-}
-
-/// Damaged bytes are noted; the readable rest is looked at.
-fn text(bytes: Vec<u8>, name: &str, problems: &RefCell<Vec<Problem>>) -> String {
-    match String::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => {
-            let good = error.utf8_error().valid_up_to();
-            let lossy = String::from_utf8_lossy(error.as_bytes()).into_owned();
-            problems.borrow_mut().push(Problem {
-                file: name.into(),
-                line: Some(line_of(&lossy, good)),
-                key: String::new(),
-                value: None,
-                what: "is not UTF-8 text".into(),
-                remedy: "save the file as UTF-8".into(),
-            });
-            lossy
-        }
-    }
+fn sheet<'a>(source: &'a Source, problems: &'a RefCell<Vec<Problem>>) -> Sheet<'a> {
+    Sheet::parse(&source.name, source.text.as_deref(), problems)
 }
 
 type Parts = (Basin, Field, Schedules, Service);
 
-fn check<'a>(sheets: &[&'a Sheet<'a>; 4], unchecked: &mut Vec<&'static str>) -> Option<Parts> {
-    let [basin, devices, schedules, service] = *sheets;
+fn check<'a>(
+    sheets: &'a [Sheet<'a>; 4],
+    templates: &'a [Sheet<'a>],
+    unchecked: &mut Vec<&'static str>,
+) -> Option<Parts> {
+    let [basin, devices, schedules, service] = sheets;
     basin.only(&BASIN_KEYS);
     devices.only(&DEVICES_KEYS);
     schedules.only(&SCHEDULES_KEYS);
     service.only(&SERVICE_KEYS);
+    for template in templates {
+        template.only(&TEMPLATE_KEYS);
+    }
     let settings = service
         .single("service", "add [service] with listen, bench, history_days and start_mode")
         .and_then(|(raw, spot)| service::service(raw, &spot));
@@ -161,7 +111,7 @@ fn check<'a>(sheets: &[&'a Sheet<'a>; 4], unchecked: &mut Vec<&'static str>) -> 
         calendar::schedules(&against, schedules.entries("turn"), schedules.entries("gate"))
     });
     let bench = settings.as_ref().map(|settings: &Service| settings.bench);
-    let field = field(devices, basin, &names, &elements, bench, unchecked);
+    let field = field((devices, templates), basin, &names, &elements, bench, unchecked);
     let checked = elements.complete();
     match &checked {
         Some(whole) => {
@@ -328,7 +278,7 @@ impl Parsed {
 }
 
 fn field<'a>(
-    sheet: &'a Sheet<'a>,
+    (sheet, templates): (&'a Sheet<'a>, &'a [Sheet<'a>]),
     basin: &'a Sheet<'a>,
     names: &Names,
     parsed: &Parsed,
@@ -339,18 +289,19 @@ fn field<'a>(
         links: sheet.names("link"),
         devices: sheet.names("device"),
         classes: sheet.names("class"),
-        layouts: sheet.names("layout"),
     };
     let links = field_check::links(sheet.entries("link"), bench);
-    let devices = field_check::devices(&field_names, sheet.entries("device"));
+    let layouts = Layouts::new(sheet, templates);
+    let mut devices = sheet.entries("device");
+    let overrides = Overrides::take(&mut devices);
+    let devices = field_check::devices(&field_names, devices);
     let classes = field_check::classes(sheet.entries("class"));
-    let layouts = Layouts::new(sheet.entries("layout"));
     let elements = Elements { names, gates: &parsed.gates, meters: &parsed.meters };
     let points = wiring::points(
         elements,
         &field_names,
         devices.as_deref(),
-        &layouts,
+        Maps { layouts: &layouts, overrides: &overrides },
         sheet.entries("wire"),
         sheet.entries("point"),
     );
@@ -375,12 +326,4 @@ fn field<'a>(
     whole.complete();
     let points = points.into_iter().map(|(point, _)| point).collect();
     Some(Field { links, devices, points, classes, wiring })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

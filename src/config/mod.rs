@@ -1,7 +1,10 @@
 //! Configuration is parsed, then trusted: a folder of TOML files becomes checked values, or a list of every
 //! problem with file, line, key, value and remedy.
 
+pub mod addresses;
 mod check;
+mod files;
+pub mod import;
 mod load;
 mod problem;
 mod raw;
@@ -10,6 +13,7 @@ pub mod sheet;
 
 use std::sync::Arc;
 
+pub use files::TEMPLATES;
 pub use load::load;
 pub use problem::{Problem, Problems};
 pub use report::report;
@@ -29,7 +33,7 @@ pub struct Config {
     pub schedules: Arc<Schedules>,
     /// Settings of the service.
     pub service: Service,
-    /// SHA-256 over the files, hex; recorded at start.
+    /// SHA-256 over the files, device templates included, hex; recorded at start.
     pub digest: String,
 }
 

@@ -86,6 +86,11 @@ impl<'a> Sheet<'a> {
         Self { name, text, root: root.into_inner(), problems, whole: whole && errors.is_empty() }
     }
 
+    /// As it is named in problems.
+    pub fn name(&self) -> &'a str {
+        self.name
+    }
+
     /// The top of the file.
     pub fn top(&'a self) -> Spot<'a> {
         Spot { sheet: self, steps: Vec::new() }

@@ -13,6 +13,7 @@ pub mod log_text;
 mod memory;
 pub mod notify;
 pub mod pace;
+pub mod point_test;
 pub mod probe;
 pub mod record;
 pub mod refill;

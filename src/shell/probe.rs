@@ -46,6 +46,21 @@ pub fn spans(field: &Field, device: DeviceId) -> Vec<Span> {
     of_device.map(|block| Span { table: block.table, start: block.start, count: block.count }).collect()
 }
 
+/// A connection to the link of a device through which nothing that writes can leave.
+///
+/// # Errors
+/// When the peer cannot be reached.
+pub(super) async fn connect(field: &Field, device: DeviceId) -> Result<Engine, FieldError> {
+    let link = field.devices.get(device.0).and_then(|device| field.links.get(device.link.0));
+    let Some(link) = link else {
+        let why = "no such device".to_owned();
+        return Err(FieldError::Unsent { device: "no link".into(), why });
+    };
+    let mut engine = Engine::new(Endpoint::of(link, Access::Observe), Clock::real());
+    engine.connect().await?;
+    Ok(engine)
+}
+
 /// Reads `spans` of `device` one after the other and gives the table as text. A span the device refuses is said in
 /// its place.
 ///
@@ -59,9 +74,7 @@ pub async fn read(
 ) -> Result<String, FieldError> {
     let mut text = String::new();
     let Some(unit) = field.devices.get(device.0) else { return Ok(text) };
-    let Some(link) = field.links.get(unit.link.0) else { return Ok(text) };
-    let mut engine = Engine::new(Endpoint::of(link, Access::Observe), Clock::real());
-    engine.connect().await?;
+    let mut engine = connect(field, device).await?;
     for span in spans {
         let end = u32::from(span.start) + u32::from(span.count) - 1;
         // Writing to a string cannot fail.

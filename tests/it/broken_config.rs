@@ -1,6 +1,7 @@
 //! Folders that are wrong: each fault is named with file, line, key, value and remedy, all of them at once, and no
 //! damage of any kind makes the loader fall over.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,8 @@ use qindan::config::{self, Problem};
 use serde::Deserialize;
 use tempfile::TempDir;
 
-const FILES: [&str; 4] = ["basin.toml", "devices.toml", "schedules.toml", "service.toml"];
+/// Files by their path inside the folder.
+type Texts = BTreeMap<String, Vec<u8>>;
 
 /// Set to `write` to make the messages anew.
 const REGENERATE: &str = "QINDAN_GOLDEN";
@@ -33,7 +35,8 @@ struct Case {
 struct Edit {
     file: String,
     under: Option<String>,
-    find: String,
+    /// Nothing makes the file anew.
+    find: Option<String>,
     put: String,
 }
 
@@ -41,22 +44,43 @@ fn root(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// A folder with `texts` in place of the four files.
-fn folder(texts: &[Vec<u8>; 4]) -> TempDir {
+/// A folder with `texts` in place of its files.
+fn folder(texts: &Texts) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    for (file, text) in FILES.iter().zip(texts) {
+    fs::create_dir(folder.path().join("devices")).unwrap();
+    for (file, text) in texts {
         fs::write(folder.path().join(file), text).unwrap();
     }
     folder
 }
 
-fn shipped() -> [String; 4] {
-    FILES.map(|file| fs::read_to_string(root("config").join(file)).unwrap())
+fn shipped() -> Texts {
+    let mut texts = Texts::new();
+    for inside in ["", "devices/"] {
+        for entry in fs::read_dir(root("config").join(inside)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|ending| ending == "toml") {
+                let name = path.file_name().unwrap().to_str().unwrap();
+                texts.insert(format!("{inside}{name}"), fs::read(&path).unwrap());
+            }
+        }
+    }
+    texts
 }
 
 impl Edit {
     /// Replaces `find` once: inside the block that `under` begins, or where it stands alone.
-    fn apply(&self, text: &mut String) {
+    fn apply(&self, texts: &mut Texts) {
+        let Some(find) = &self.find else {
+            assert!(
+                texts.insert(self.file.clone(), self.put.clone().into_bytes()).is_none(),
+                "{}",
+                self.file
+            );
+            return;
+        };
+        let bytes = texts.get_mut(&self.file).unwrap_or_else(|| panic!("no {}", self.file));
+        let mut text = String::from_utf8(std::mem::take(bytes)).unwrap();
         let (from, to) = match &self.under {
             Some(header) => {
                 let from = text.find(&format!("\n{header}")).unwrap_or_else(|| panic!("no {header}")) + 1;
@@ -66,28 +90,34 @@ impl Edit {
             None => (0, text.len()),
         };
         let block = &text[from..to];
-        assert_eq!(block.matches(&self.find).count(), 1, "{} under {:?}", self.find, self.under);
-        let changed = block.replace(&self.find, &self.put);
+        assert_eq!(block.matches(find).count(), 1, "{find} under {:?}", self.under);
+        let changed = block.replace(find, &self.put);
         text.replace_range(from..to, &changed);
+        *bytes = text.into_bytes();
     }
 }
 
 /// Problems of a folder with `texts`, and the whole message.
-fn problems(texts: &[String; 4]) -> (Vec<Problem>, String) {
-    let folder = folder(&texts.clone().map(String::into_bytes));
+fn problems(texts: &Texts) -> (Vec<Problem>, String) {
+    let folder = folder(texts);
     match config::load(folder.path()) {
         Ok(_) => (Vec::new(), "no problems".into()),
         Err(problems) => {
             let place = format!("{}/", folder.path().display());
-            (problems.list().to_vec(), problems.to_string().replace(&place, "config/"))
+            let named = |problem: &Problem| Problem {
+                file: problem.file.replace(&place, ""),
+                what: problem.what.replace(&place, ""),
+                ..problem.clone()
+            };
+            (problems.list().iter().map(named).collect(), problems.to_string().replace(&place, "config/"))
         }
     }
 }
 
 /// The text of the line a problem names.
-fn line<'t>(texts: &'t [String; 4], problem: &Problem) -> &'t str {
-    let file = FILES.iter().position(|file| problem.file.ends_with(file)).unwrap();
-    problem.line.map_or("", |line| texts[file].lines().nth(line - 1).unwrap_or_default().trim())
+fn line<'t>(texts: &'t Texts, problem: &Problem) -> &'t str {
+    let text = std::str::from_utf8(&texts[&problem.file]).unwrap();
+    problem.line.map_or("", |line| text.lines().nth(line - 1).unwrap_or_default().trim())
 }
 
 /// What `check` says to a case. In place of its number, which moves with every edit of the shipped files, each problem
@@ -95,8 +125,7 @@ fn line<'t>(texts: &'t [String; 4], problem: &Problem) -> &'t str {
 fn answer(case: &Case) -> String {
     let mut texts = shipped();
     for edit in &case.edit {
-        let at = FILES.iter().position(|file| *file == edit.file).unwrap();
-        edit.apply(&mut texts[at]);
+        edit.apply(&mut texts);
     }
     let (list, message) = problems(&texts);
     assert!(!list.is_empty(), "{}: nothing was found", case.name);
@@ -139,8 +168,7 @@ fn every_fault_is_named_with_its_place_and_remedy() {
 
 #[test]
 fn a_missing_file_is_named_and_what_stands_in_it_is_not_missed() {
-    let texts = shipped();
-    let folder = folder(&texts.map(String::into_bytes));
+    let folder = folder(&shipped());
     fs::remove_file(folder.path().join("service.toml")).unwrap();
     let problems = config::load(folder.path()).unwrap_err();
     let [only] = problems.list() else { panic!("{problems}") };
@@ -158,12 +186,40 @@ fn a_folder_that_is_not_there_is_one_problem() {
 
 #[test]
 fn text_that_is_not_utf_8_is_named_with_its_line() {
-    let mut texts = shipped().map(String::into_bytes);
-    let at = texts[3].windows(4).position(|part| part == b"true").unwrap();
-    texts[3][at] = 0xff;
+    let mut texts = shipped();
+    let text = texts.get_mut("service.toml").unwrap();
+    let at = text.windows(4).position(|part| part == b"true").unwrap();
+    text[at] = 0xff;
     let problems = config::load(folder(&texts).path()).unwrap_err();
     let broken = problems.list().iter().find(|problem| problem.what.contains("UTF-8")).unwrap();
     assert_eq!(broken.line, Some(5), "{problems}");
+}
+
+#[test]
+fn a_template_that_cannot_be_read_is_named_and_its_layouts_are_not_missed() {
+    let folder = folder(&shipped());
+    let template = folder.path().join("devices/gate_box.toml");
+    fs::remove_file(&template).unwrap();
+    fs::create_dir(&template).unwrap();
+    let problems = config::load(folder.path()).unwrap_err();
+    let [only] = problems.list() else { panic!("{problems}") };
+    assert!(only.file.ends_with("devices/gate_box.toml") && only.line.is_none(), "{problems}");
+    assert_eq!(only.what, "cannot be read (it is a folder)");
+    assert_eq!(only.remedy, "make it a readable file of [layout.NAME] tables, or remove it");
+}
+
+#[test]
+fn templates_that_are_no_folder_are_one_problem_more() {
+    let folder = folder(&Texts::new());
+    for (file, text) in shipped().iter().filter(|(file, _)| !file.starts_with("devices/")) {
+        fs::write(folder.path().join(file), text).unwrap();
+    }
+    fs::remove_dir(folder.path().join("devices")).unwrap();
+    fs::write(folder.path().join("devices"), "").unwrap();
+    let problems = config::load(folder.path()).unwrap_err();
+    let first = problems.list().first().unwrap();
+    assert!(first.file.ends_with("/devices"), "{problems}");
+    assert_eq!(first.what, "cannot be read (it is no folder)");
 }
 
 /// One thing that can happen to the bytes of a file.
@@ -211,10 +267,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_damage_makes_the_loader_fall_over(file in 0..4_usize, damages in prop::collection::vec(damage(), 1..4)) {
-        let mut texts = shipped().map(String::into_bytes);
+    fn no_damage_makes_the_loader_fall_over(file: prop::sample::Index, damages in prop::collection::vec(damage(), 1..4)) {
+        let mut texts = shipped();
+        let at = file.index(texts.len());
+        let text = texts.values_mut().nth(at).unwrap();
         for damage in &damages {
-            hurt(&mut texts[file], damage);
+            hurt(text, damage);
         }
         let folder = folder(&texts);
         if let Err(problems) = config::load(folder.path()) {

@@ -191,6 +191,60 @@ fn a_layout_becomes_points_with_base_and_differences() {
     assert_eq!((point("dam.mains").role, point("dam.mains").unit.as_str()), (Role::Other, ""));
 }
 
+/// What device templates say may as well stand in devices.toml: the points and their order are the same.
+#[test]
+fn templates_and_one_file_give_the_same_field() {
+    let copy = tempfile::tempdir().unwrap();
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    for file in ["basin.toml", "devices.toml", "schedules.toml", "service.toml"] {
+        std::fs::copy(from.join(file), copy.path().join(file)).unwrap();
+    }
+    let mut one_file = std::fs::read_to_string(from.join("devices.toml")).unwrap();
+    let mut templates = 0;
+    for entry in std::fs::read_dir(from.join("devices")).unwrap() {
+        one_file.push_str(&std::fs::read_to_string(entry.unwrap().path()).unwrap());
+        templates += 1;
+    }
+    assert!(templates >= 8, "{templates}");
+    std::fs::write(copy.path().join("devices.toml"), one_file).unwrap();
+    let together = config::load(copy.path()).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(together.field, shipped().field);
+    assert_ne!(together.digest, shipped().digest);
+}
+
+/// Another template, or another byte in one, is another configuration.
+#[test]
+fn the_digest_covers_the_templates() {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/config/alder");
+    let copy = tempfile::tempdir().unwrap();
+    simulators::vary::copy(&from, copy.path(), &[]).unwrap();
+    let digest = || config::load(copy.path()).unwrap_or_else(|problems| panic!("{problems}")).digest;
+    assert_eq!(digest(), alder().digest);
+    let gauge = copy.path().join("devices/gauge.toml");
+    let text = std::fs::read_to_string(&gauge).unwrap();
+    std::fs::write(&gauge, text + "\n").unwrap();
+    assert_ne!(digest(), alder().digest);
+}
+
+#[test]
+fn a_wire_says_more_than_its_device_and_that_more_than_the_layout() {
+    let copy = tempfile::tempdir().unwrap();
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/config/alder");
+    simulators::vary::copy(&from, copy.path(), &[]).unwrap();
+    let file = copy.path().join("devices.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let device = r#"override = { value = { unit = "m3/s" } }"#;
+    assert_eq!(text.matches(device).count(), 1);
+    let more = r#"override = { value = { unit = "m3/s", scale = 1.0, order = "ABCD" } }"#;
+    let text = text.replace(device, more) + "\n[wire.\"q.ford\".override.value]\nscale = 0.01\nmax = 50.0\n";
+    std::fs::write(&file, text).unwrap();
+    let config = config::load(copy.path()).unwrap_or_else(|problems| panic!("{problems}"));
+    let point = &config.field.points[config.field.point("q.ford/value").unwrap().0];
+    // The layout: type i32 in the input table; the device: order; the wire: scale and limit. 0x0001_0000 = 65 536.
+    assert_eq!(registers::decode(point, &[1, 0]), Ok(655.36));
+    assert_eq!((point.max, point.unit.as_str()), (Some(50.0), "m³/s"));
+}
+
 #[test]
 fn civil_time_is_that_of_the_site() {
     let schedules = alder().schedules;

@@ -15,6 +15,7 @@
 )]
 
 mod acts;
+mod addresses;
 mod broken_config;
 mod browser;
 mod config;
@@ -28,6 +29,7 @@ mod faults_writes;
 mod faulty;
 mod fixture;
 mod identity;
+mod import;
 mod journal;
 mod line;
 mod live;
@@ -40,6 +42,7 @@ mod outlets;
 mod page;
 mod peers;
 mod pictures;
+mod point_test;
 mod process;
 mod record;
 mod registers;

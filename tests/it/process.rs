@@ -102,13 +102,12 @@ async fn a_service_killed_on_the_way_goes_on_where_it_was() {
 fn lonely_config() -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
-    for entry in std::fs::read_dir(shipped).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|kind| kind == "toml") {
-            let text = std::fs::read_to_string(&path).unwrap();
-            let text = text.replace("127.0.0.1:150", "127.0.0.1:1").replace("127.0.0.1:8080", "127.0.0.1:0");
-            std::fs::write(copy.path().join(path.file_name().unwrap()), text).unwrap();
-        }
+    simulators::vary::copy(&shipped, copy.path(), &[]).unwrap();
+    for file in ["devices.toml", "service.toml"] {
+        let path = copy.path().join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let text = text.replace("127.0.0.1:150", "127.0.0.1:1").replace("127.0.0.1:8080", "127.0.0.1:0");
+        std::fs::write(path, text).unwrap();
     }
     copy
 }

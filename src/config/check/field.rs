@@ -17,7 +17,6 @@ pub(in crate::config) struct FieldNames {
     pub(in crate::config) links: Vec<String>,
     pub(in crate::config) devices: Vec<String>,
     pub(in crate::config) classes: Vec<String>,
-    pub(in crate::config) layouts: Vec<String>,
 }
 
 impl FieldNames {

@@ -6,6 +6,7 @@ pub(super) mod calendar;
 pub(super) mod control;
 pub(super) mod field;
 pub(super) mod graph;
+pub(super) mod layouts;
 pub(super) mod names;
 pub(super) mod network;
 pub(super) mod registers;

@@ -1,4 +1,4 @@
-//! One point: a layout's entry and what an instance says differently become one checked address.
+//! One point: a layout's entry and what is overridden of it become one checked address.
 
 use super::super::raw::field::RawPoint;
 use super::super::sheet::Spot;
@@ -35,9 +35,9 @@ pub(in crate::config) struct Seat<'s> {
     pub(in crate::config) names: &'s FieldNames,
 }
 
-/// What `differs` says, else what the layout says.
-pub(in crate::config) fn merge(layout: &RawPoint, differs: Option<&RawPoint>) -> RawPoint {
-    let Some(other) = differs else { return layout.clone() };
+/// What `over` says, else what the layout says.
+pub(in crate::config) fn merge(layout: &RawPoint, over: Option<&RawPoint>) -> RawPoint {
+    let Some(other) = over else { return layout.clone() };
     RawPoint {
         role: other.role.or(layout.role),
         table: other.table.or(layout.table),
@@ -60,7 +60,7 @@ pub(in crate::config) fn merge(layout: &RawPoint, differs: Option<&RawPoint>) ->
 /// Where a point is described and where it is used.
 #[derive(Clone, Copy)]
 pub(in crate::config) struct Spots<'s, 'a> {
-    /// The point of the layout, of what differs, or the point alone: faults of the description.
+    /// The point of the layout, what overrides it, or the point alone: faults of the description.
     pub(in crate::config) spec: &'s Spot<'a>,
     /// The instance: faults of description and element together.
     pub(in crate::config) user: &'s Spot<'a>,

@@ -1,14 +1,12 @@
 //! From layouts and instances to the list of points, and which point belongs to which element.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use serde::Deserialize;
-use serde::de::value::{Error as PlainError, StrDeserializer};
+use std::collections::BTreeSet;
 
 use super::super::raw::Given;
-use super::super::raw::field::{RawLayout, RawPoint, RawSinglePoint, RawWire};
+use super::super::raw::field::{RawSinglePoint, RawWire};
 use super::super::sheet::{Entry, Sheet, Spot, nearest};
 use super::field::FieldNames;
+use super::layouts::{self, Maps, ROLES, role_named};
 use super::names::Names;
 use super::registers::{self, Owner, Seat, Spots};
 use crate::basin::{Actuation, Gate, GateId, Meter, MeterId};
@@ -30,99 +28,21 @@ pub(in crate::config) struct Elements<'b> {
 /// A point and the place a person would correct.
 pub(in crate::config) type Placed<'a> = (Point, Spot<'a>);
 
-/// The layouts of a file, checked as far as they can be without an instance.
-pub(in crate::config) struct Layouts<'a> {
-    list: BTreeMap<String, Vec<Described<'a>>>,
-    /// Every point of every layout could be taken up.
-    whole: bool,
-}
-
-/// A point of a layout.
-struct Described<'a> {
-    name: String,
-    role: Role,
-    raw: RawPoint,
-    spot: Spot<'a>,
-}
-
-impl<'a> Layouts<'a> {
-    pub(in crate::config) fn new(entries: Vec<Entry<'a, RawLayout>>) -> Self {
-        let mut list = BTreeMap::new();
-        let mut whole = true;
-        for entry in entries {
-            let points = entry.raw.and_then(|raw| described(raw, &entry.spot));
-            whole &= points.is_some();
-            list.insert(entry.id, points.unwrap_or_default());
-        }
-        Self { list, whole }
-    }
-}
-
-fn described<'a>(raw: RawLayout, at: &Spot<'a>) -> Option<Vec<Described<'a>>> {
-    at.need("about", raw.about, "say what device has this layout");
-    let given = at.need("points", raw.points, "give the points: position = { table = …, address = … }, …")?;
-    let here = at.key("points");
-    let one = |(name, point): (String, Given<RawPoint>)| {
-        let spot = here.key(&name);
-        let raw = here.need(&name, point, "correct the point")?;
-        let role = role_of(&name, raw.role, &spot)?;
-        Some(Described { name, role, raw, spot })
-    };
-    let points = given.into_iter().map(one).collect::<Vec<_>>();
-    points.into_iter().collect()
-}
-
-/// The role a key names, unless the point says one itself.
-fn role_of(key: &str, given: Option<Role>, at: &Spot<'_>) -> Option<Role> {
-    let named = Role::deserialize(StrDeserializer::<PlainError>::new(key)).ok();
-    let role = given.or(named);
-    if role.is_none() {
-        let remedy = match nearest(key, ROLES.into_iter()) {
-            Some(near) => format!("did you mean {near}? Say role = \"other\" for what is shown only"),
-            None => "use the name of a role, or say role = \"other\" for what is shown only".into(),
-        };
-        at.complain("names no role", remedy);
-    }
-    role
-}
-
-/// Names of the roles a gate or meter can have, for suggestions.
-const ROLES: [&str; 19] = [
-    "value",
-    "position",
-    "target",
-    "command",
-    "watchdog",
-    "sequence",
-    "sequence_echo",
-    "remote",
-    "estop",
-    "moving_open",
-    "moving_shut",
-    "top_limit",
-    "bottom_limit",
-    "fault",
-    "trip",
-    "flow",
-    "level_up",
-    "level_down",
-    "load",
-];
-
 /// All points of the file in its order; `None` when one of them is wrong.
 pub(in crate::config) fn points<'a>(
     elements: Elements<'_>,
     names: &FieldNames,
     devices: Option<&[Device]>,
-    layouts: &Layouts<'a>,
+    maps: Maps<'_, 'a>,
     wires: Vec<Entry<'a, RawWire>>,
     singles: Vec<Entry<'a, RawSinglePoint>>,
 ) -> Option<Vec<Placed<'a>>> {
     let mut list = Vec::new();
-    let mut complete = layouts.whole;
+    let mut complete = maps.are_whole();
+    maps.overrides.belong(&wires, names, maps.layouts);
     for wire in wires {
         let at = wire.spot;
-        let made = wire.raw.and_then(|raw| instance(elements, names, devices, layouts, &wire.id, raw, &at));
+        let made = wire.raw.and_then(|raw| instance(elements, names, devices, maps, &wire.id, raw, &at));
         complete &= made.is_some();
         list.extend(made.into_iter().flatten());
     }
@@ -155,7 +75,7 @@ fn instance<'a>(
     elements: Elements<'_>,
     names: &FieldNames,
     devices: Option<&[Device]>,
-    layouts: &Layouts<'a>,
+    maps: Maps<'_, 'a>,
     id: &str,
     raw: RawWire,
     at: &Spot<'a>,
@@ -170,35 +90,26 @@ fn instance<'a>(
         at.complain("is neither gate nor meter of the basin", remedy);
     }
     let device = names.device(at, raw.device);
-    let layout = at.need("layout", raw.layout, "name its register layout").and_then(|name| {
-        FieldNames::find(&at.key("layout"), "layout", &names.layouts, &name)?;
-        layouts.list.get(&name)
-    });
+    let layout = at
+        .need("layout", raw.layout, "name its register layout")
+        .and_then(|name| maps.layouts.find(&at.key("layout"), &name));
     let base = at.need("base", raw.base, "give the address its layout begins at, often 0");
     let class = at.need("class", raw.class, "name its scan class");
     let class = class.and_then(|name| names.class(&at.key("class"), &name));
-    let remedy = "give the points that differ: position = { scale = … }";
-    let differs = at.may("differs", raw.differs, remedy).unwrap_or_default();
+    let remedy = "give what is different: position = { scale = … }";
+    let own = at.may("override", raw.r#override, remedy).unwrap_or_default();
     let (owner, device, layout, base) = (owner?, device?, layout?, base?);
     let seat = Seat { class: Some(class?), ..seat(names, devices, device, base) };
-    let mut other = BTreeMap::new();
-    let here = at.key("differs");
-    for (key, point) in differs {
-        if !layout.iter().any(|known| known.name == key) {
-            here.key(&key).complain("is no point of the layout", "name one of its points, or wire it alone");
-        }
-        if let Some(point) = here.may(&key, point, "correct the point") {
-            other.insert(key, point);
-        }
-    }
+    let own = layouts::overrides(own, layout, &at.key("override"));
     let mut list = Vec::new();
     for point in layout {
-        let differs = other.get(&point.name);
-        let own = here.key(&point.name);
-        let spec = if differs.is_some() { &own } else { &point.spot };
-        let merged = registers::merge(&point.raw, differs);
+        let shared = maps.overrides.of(device, &point.name);
+        let own = own.get(&point.name);
+        let over = own.or(shared);
+        let merged = registers::merge(&point.raw, shared.map(|shared| &shared.raw));
+        let merged = registers::merge(&merged, own.map(|own| &own.raw));
         fits(point.role, owner.element, at);
-        let spots = Spots { spec, user: at, name: &point.name };
+        let spots = Spots { spec: over.map_or(&point.spot, |over| &over.spot), user: at, name: &point.name };
         let made = registers::point(format!("{id}/{}", point.name), point.role, &merged, owner, seat, spots);
         list.push(made.map(|made| (made, at.clone())));
     }
@@ -229,7 +140,7 @@ fn lone<'a>(
     };
     let role =
         at.need("role", raw.role, "name its role, \"other\" for what is shown only").and_then(|name| {
-            let known = Role::deserialize(StrDeserializer::<PlainError>::new(&name)).ok();
+            let known = role_named(&name);
             if known.is_none() {
                 at.key("role").complain("is no role", format!("use other, {}", ROLES.join(", ")));
             }

@@ -44,6 +44,8 @@ pub(in crate::config) struct RawDevice {
     pub(in crate::config) name_zh: Given<String>,
     pub(in crate::config) name_en: Given<String>,
     pub(in crate::config) link: Given<String>,
+    /// What is different at this unit, by name of the point, in whatever layout has it.
+    pub(in crate::config) r#override: Given<BTreeMap<String, Given<RawPoint>>>,
     pub(in crate::config) unit: Given<u8>,
     pub(in crate::config) max_block: Given<u16>,
     pub(in crate::config) max_gap: Given<u16>,
@@ -71,7 +73,7 @@ pub(in crate::config) struct RawClass {
     pub(in crate::config) period_s: Given<f64>,
 }
 
-/// A point of a layout, or what an instance says differently about it: absent keys are taken from the layout.
+/// A point of a layout, or what a device or an instance overrides of it: absent keys are taken from the layout.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(in crate::config) struct RawPoint {
@@ -106,7 +108,7 @@ pub(in crate::config) struct RawWire {
     pub(in crate::config) layout: Given<String>,
     pub(in crate::config) base: Given<u16>,
     pub(in crate::config) class: Given<String>,
-    pub(in crate::config) differs: Given<BTreeMap<String, Given<RawPoint>>>,
+    pub(in crate::config) r#override: Given<BTreeMap<String, Given<RawPoint>>>,
 }
 
 /// A point on its own.
