@@ -127,6 +127,14 @@ impl Clock {
         now
     }
 
+    /// Service time alone: for who needs no civil time, at a third of the price of [`Clock::now`].
+    pub fn mono(&self) -> Duration {
+        let anchor = *self.0.anchor.borrow();
+        let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.mono = anchor.mono_at(real_now()).max(seen.mono);
+        seen.mono
+    }
+
     /// Service seconds in a real one.
     pub fn speed(&self) -> f64 {
         self.0.anchor.borrow().speed

@@ -557,7 +557,7 @@ impl Engine {
 
     fn note(&self, way: Way, bytes: impl Fn(&Self) -> &[u8]) {
         if let Some(trace) = &self.trace {
-            trace.note(self.clock.now().mono, way, bytes(self));
+            trace.note(self.clock.mono(), way, bytes(self));
         }
     }
 

@@ -89,7 +89,7 @@ impl Actor {
             ?shown,
             "another device answers in its place: nothing of it is used or sent"
         );
-        let now = self.shared.clock.now().mono;
+        let now = self.shared.clock.mono();
         let scans = self.scans.iter().filter(|scan| scan.block.device == device);
         let points = scans.flat_map(|scan| &scan.block.points).map(|id| (*id, Err(Reason::WrongDevice)));
         self.shared.image.update(now, points);

@@ -72,7 +72,7 @@ pub(super) struct Actor {
     pub(super) whole_again: Option<Duration>,
     pub(super) units: Vec<Unit>,
     pub(super) dogs: Vec<Dog>,
-    orders: mpsc::Receiver<WriteOrder>,
+    orders: mpsc::Receiver<Box<WriteOrder>>,
     waiting: VecDeque<WriteOrder>,
     pub(super) orders_in_a_row: u32,
     looks: VecDeque<Look>,
@@ -90,7 +90,7 @@ impl Actor {
         shared: Arc<Shared>,
         id: LinkId,
         link: &Link,
-        orders: mpsc::Receiver<WriteOrder>,
+        orders: mpsc::Receiver<Box<WriteOrder>>,
         stop: watch::Receiver<bool>,
     ) -> Self {
         let endpoint = Endpoint::of(link, shared.access);
@@ -134,7 +134,7 @@ impl Actor {
     pub(super) async fn run(mut self) {
         while !*self.stop.borrow() {
             while let Ok(order) = self.orders.try_recv() {
-                self.queue(order);
+                self.queue(*order);
             }
             if let Some((tag, answer)) = self.engine.take_done() {
                 self.answered(tag, &answer);
@@ -143,11 +143,12 @@ impl Actor {
             }
             let step = self.next_step();
             match step {
-                Step::Connect => self.connect().await,
-                Step::Identify(at) => self.identify(at).await,
-                Step::Order(order) => self.carry_out(&order).await,
-                Step::Look(look) => self.look_again(look).await,
-                Step::Dog(at) => self.feed_dog(at).await,
+                // Boxed where it is rare: a task keeps room for the largest of what it may wait for.
+                Step::Connect => Box::pin(self.connect()).await,
+                Step::Identify(at) => Box::pin(self.identify(at)).await,
+                Step::Order(order) => Box::pin(self.carry_out(&order)).await,
+                Step::Look(look) => Box::pin(self.look_again(look)).await,
+                Step::Dog(at) => Box::pin(self.feed_dog(at)).await,
                 Step::Scan(at) => self.ask(at).await,
                 Step::Wait { service, real } => {
                     self.wait(service, real).await;
@@ -158,7 +159,7 @@ impl Actor {
         }
         self.orders.close();
         while let Ok(order) = self.orders.try_recv() {
-            self.queue(order);
+            self.queue(*order);
         }
         for order in std::mem::take(&mut self.waiting) {
             self.shared.report(order.command, order.gate, WriteResult::NotSent(NotSent::LinkDown));
@@ -189,7 +190,7 @@ impl Actor {
     }
 
     fn next_step(&mut self) -> Step {
-        let now = self.shared.clock.now().mono;
+        let now = self.shared.clock.mono();
         let real = self.shared.clock.real_deadline(Duration::ZERO);
         if !self.engine.is_connected() {
             let Some(at) = self.connect_at.filter(|at| *at > real) else { return Step::Connect };
@@ -284,7 +285,7 @@ impl Actor {
         let clock = &self.shared.clock;
         let far = clock.real_deadline(Duration::MAX);
         let order = tokio::select! {
-            Some((tag, answer)) = self.engine.next() => {
+            Some((tag, answer)) = self.engine.next(), if self.engine.open() > 0 => {
                 self.answered(tag, &answer);
                 self.after_request();
                 return;
@@ -292,11 +293,11 @@ impl Actor {
             order = self.orders.recv() => order,
             // Ended or changed, both are seen by the loop.
             _ = self.stop.changed() => return,
-            () = clock.sleep_until(service.unwrap_or(Duration::MAX)) => return,
-            () = tokio::time::sleep_until(real.unwrap_or(far)) => return,
+            () = clock.sleep_until(service.unwrap_or(Duration::MAX)), if service.is_some() => return,
+            () = tokio::time::sleep_until(real.unwrap_or(far)), if real.is_some() => return,
         };
         match order {
-            Some(order) => self.queue(order),
+            Some(order) => self.queue(*order),
             // The handle is gone, and with it the sender of the stop signal: wait for that one.
             None => drop(self.stop.changed().await),
         }
@@ -309,7 +310,7 @@ impl Actor {
             _ = stop.changed() => return,
         };
         self.heard_at_connect = self.engine.counters().heard();
-        let now = self.shared.clock.now().mono;
+        let now = self.shared.clock.mono();
         match connected {
             Ok(()) => {
                 self.forget_identities();
@@ -344,7 +345,7 @@ impl Actor {
     fn after_request(&mut self) {
         let (counters, connected) = (self.engine.counters(), self.engine.is_connected());
         let replied = counters.heard() > self.heard_at_connect;
-        let now = self.shared.clock.now().mono;
+        let now = self.shared.clock.mono();
         if connected && replied {
             self.lost = 0;
             self.connect_at = None;

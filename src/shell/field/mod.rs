@@ -34,6 +34,7 @@ use tokio::task::JoinHandle;
 
 pub use engine::Access;
 pub use order::{FieldAction, WriteOrder};
+pub use scan::phase;
 
 use crate::basin::GateId;
 use crate::control::command::{CommandId, NotSent, WriteReport, WriteResult};
@@ -70,7 +71,7 @@ struct Shared {
 
 impl Shared {
     fn report(&self, command: CommandId, gate: GateId, result: WriteResult) {
-        let report = WriteReport { command, gate, result, at: self.clock.now().mono };
+        let report = WriteReport { command, gate, result, at: self.clock.mono() };
         self.reports.lock().unwrap_or_else(PoisonError::into_inner).push(report);
         self.happened();
     }
@@ -102,7 +103,8 @@ impl Shared {
 #[derive(Debug)]
 pub struct FieldHandle {
     shared: Arc<Shared>,
-    orders: Vec<mpsc::Sender<WriteOrder>>,
+    /// Boxed: a channel sets aside room for 32 of what it carries.
+    orders: Vec<mpsc::Sender<Box<WriteOrder>>>,
     tasks: Vec<JoinHandle<()>>,
     stop: watch::Sender<bool>,
 }
@@ -145,7 +147,7 @@ impl FieldHandle {
             self.shared.report(command, gate, WriteResult::NotSent(NotSent::ReadOnly));
             return;
         };
-        let refused = match sender.try_send(order) {
+        let refused = match sender.try_send(Box::new(order)) {
             Ok(()) => return,
             Err(mpsc::error::TrySendError::Full(_)) => NotSent::Busy,
             Err(mpsc::error::TrySendError::Closed(_)) => NotSent::LinkDown,
@@ -176,7 +178,7 @@ impl FieldHandle {
 
     /// A cycle was completed: watchdogs are fed for the next ten seconds of service time.
     pub fn feed(&self) {
-        let ns = u64::try_from(self.shared.clock.now().mono.as_nanos()).unwrap_or(u64::MAX - 1);
+        let ns = u64::try_from(self.shared.clock.mono().as_nanos()).unwrap_or(u64::MAX - 1);
         self.shared.fed.store(ns.saturating_add(1), Ordering::Relaxed);
     }
 

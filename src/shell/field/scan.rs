@@ -44,8 +44,9 @@ pub(super) fn scans(shared: &Shared, link: LinkId, due: Duration) -> Vec<Scan> {
     plan.blocks.into_iter().map(scan).collect()
 }
 
-/// Where in its period a device is asked: by its name, so that it is the same after every start.
-fn phase(id: &str, period: Duration) -> Duration {
+/// Where in its period a device is asked: by its name, so that it is the same after every start. From 0 to below
+/// `period`.
+pub fn phase(id: &str, period: Duration) -> Duration {
     let hash = id.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
     });
@@ -60,7 +61,7 @@ impl Actor {
     pub(super) async fn ask(&mut self, at: usize) {
         self.orders_in_a_row = 0;
         let Some(scan) = self.scans.get_mut(at) else { return };
-        scan.asked = Some(self.shared.clock.now().mono);
+        scan.asked = Some(self.shared.clock.mono());
         let (unit, request) = (scan.block.unit, scan.block.request());
         let tag = Tag::try_from(at).unwrap_or(Tag::MAX - 1);
         if let Err(error) = self.engine.send(tag, unit, &request).await {
@@ -70,7 +71,7 @@ impl Actor {
 
     /// Takes in the answer to a block.
     pub(super) fn read(&mut self, at: usize, answer: &Answer) {
-        let now = self.shared.clock.now().mono;
+        let now = self.shared.clock.mono();
         let Some(scan) = self.scans.get_mut(at) else { return };
         let Some(started) = scan.asked.take() else { return };
         if let Err(FieldError::Unsent { .. }) = answer {
@@ -133,7 +134,7 @@ impl Actor {
 
     /// Notes what a request to a unit says about the unit.
     pub(super) fn note(&mut self, device: DeviceId, error: Option<&FieldError>) {
-        let now = self.shared.clock.now().mono;
+        let now = self.shared.clock.mono();
         let missed = match error {
             None => false,
             // 0x0A and 0x0B come from a gateway whose device does not answer.

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Bytes of frames kept per link.
-const KEPT: usize = 1536;
+const KEPT: usize = 1024;
 
 /// Which way a frame went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,48 +17,49 @@ pub(super) enum Way {
 
 /// A ring of frames. The oldest make room for the newest.
 #[derive(Debug, Default)]
-pub(super) struct Trace(Mutex<Ring>);
+pub(super) struct Trace(Mutex<VecDeque<u8>>);
 
-#[derive(Debug, Default)]
-struct Ring {
-    bytes: VecDeque<u8>,
-    frames: VecDeque<Head>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Head {
-    at: Duration,
-    way: Way,
-    length: u16,
-}
+/// What stands before each frame: length and direction in two bytes, service time in six, ms.
+const HEAD: usize = 8;
+/// Bit of the first byte that says a frame came in.
+const CAME_IN: u8 = 0x80;
 
 impl Trace {
     /// Notes bytes that went `way` at service time `at`; more than a ring holds are cut.
     pub(super) fn note(&self, at: Duration, way: Way, bytes: &[u8]) {
-        let bytes = bytes.get(..bytes.len().min(KEPT)).unwrap_or_default();
+        let bytes = bytes.get(..bytes.len().min(KEPT - HEAD)).unwrap_or_default();
+        let [high, low] = u16::try_from(bytes.len()).unwrap_or(0).to_be_bytes();
+        let way = match way {
+            Way::Out => 0,
+            Way::In => CAME_IN,
+        };
+        let ms = u64::try_from(at.as_millis()).unwrap_or(u64::MAX).to_be_bytes();
         let mut ring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        while ring.bytes.len() + bytes.len() > KEPT {
-            let Some(oldest) = ring.frames.pop_front() else { break };
-            ring.bytes.drain(..usize::from(oldest.length));
+        if ring.capacity() < KEPT {
+            ring.reserve_exact(KEPT);
         }
-        ring.bytes.extend(bytes);
-        let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
-        ring.frames.push_back(Head { at, way, length });
+        while ring.len() + HEAD + bytes.len() > KEPT {
+            let length = ring.iter().take(2).fold(0, |length, byte| (length << 8) | usize::from(*byte));
+            let oldest = (HEAD + (length & 0x7FFF)).min(ring.len());
+            ring.drain(..oldest);
+        }
+        ring.extend([high | way, low]);
+        ring.extend(ms.get(2..).unwrap_or_default());
+        ring.extend(bytes);
     }
 
     /// As text, oldest first: service time in seconds, direction, hex.
     pub(super) fn text(&self) -> String {
         let ring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut bytes = ring.bytes.iter();
-        let mut text = String::with_capacity(4 * ring.bytes.len());
-        for head in &ring.frames {
-            let way = match head.way {
-                Way::Out => ">",
-                Way::In => "<",
-            };
+        let mut bytes = ring.iter().copied();
+        let mut text = String::with_capacity(4 * ring.len());
+        while let (Some(first), Some(low)) = (bytes.next(), bytes.next()) {
+            let length = u16::from_be_bytes([first & !CAME_IN, low]);
+            let ms = bytes.by_ref().take(HEAD - 2).fold(0_u64, |ms, byte| (ms << 8) | u64::from(byte));
+            let way = if first & CAME_IN == 0 { ">" } else { "<" };
             // Writing to a string cannot fail.
-            let _ = write!(text, "{:.3} {way}", head.at.as_secs_f64());
-            for byte in bytes.by_ref().take(usize::from(head.length)) {
+            let _ = write!(text, "{}.{:03} {way}", ms / 1000, ms % 1000);
+            for byte in bytes.by_ref().take(usize::from(length)) {
                 let _ = write!(text, " {byte:02x}");
             }
             text.push('\n');
@@ -79,9 +80,11 @@ mod tests {
         }
         let text = trace.text();
         let lines = text.lines().collect::<Vec<_>>();
-        // 1536 bytes hold 128 frames of 12.
-        assert_eq!(lines.len(), 128);
-        assert_eq!(lines[0], "0.072 > 48 48 48 48 48 48 48 48 48 48 48 48");
-        assert!(lines[127].starts_with("0.199 > c7"));
+        // 1024 bytes hold 51 frames of 12 with what stands before each.
+        assert_eq!(lines.len(), 51);
+        assert_eq!(lines[0], "0.149 > 95 95 95 95 95 95 95 95 95 95 95 95");
+        assert!(lines[50].starts_with("0.199 > c7"));
+        trace.note(Duration::from_secs(86_400), Way::In, &[0x11; 300]);
+        assert!(trace.text().lines().last().unwrap().starts_with("86400.000 < 11 11"));
     }
 }

@@ -39,7 +39,7 @@ impl Actor {
 
     /// Writes one watchdog register, once.
     pub(super) async fn feed_dog(&mut self, at: usize) {
-        let now = self.shared.clock.now().mono;
+        let now = self.shared.clock.mono();
         let Some(dog) = self.dogs.get_mut(at) else { return };
         let counter = dog.next();
         dog.due = now + dog.period;

@@ -86,7 +86,7 @@ impl Hand<'_> {
     }
 
     fn expired(&self, order: &WriteOrder) -> bool {
-        self.clock.now().mono > order.valid_until
+        self.clock.mono() > order.valid_until
     }
 
     async fn go(&mut self, order: &WriteOrder, points: &GatePoints) -> Done {
