@@ -5,7 +5,7 @@
 //! slow device can never shift the answers. Only whole frames leave the buffer: a time-out leaves the connection usable.
 //! A broken header, a contradictory frame, half a frame at the time-out or three silent requests in a row end it; the
 //! owner connects again. On a
-//! serial line there is one request at a time, and the silences of [`super::rtu`] in place of transaction ids.
+//! serial line there is one request at a time, and the silences of `rtu.rs` in place of transaction ids.
 
 use std::collections::VecDeque;
 use std::io;
