@@ -96,3 +96,27 @@ async fn forbidden_addresses_and_boundaries_are_never_read_over() {
     assert_eq!(asked(1), BTreeSet::from([(0, 1), (20, 5)]));
     assert_eq!(asked(2), BTreeSet::from([(0, 21), (24, 1)]));
 }
+
+#[tokio::test]
+async fn an_order_on_a_lost_connection_does_not_go_past_the_question() {
+    // The box shows itself once, then closes on the order's first read; what answers afterwards is another.
+    let mut shown = 0;
+    let (device, _bank) = peer(move |query, _| match (query.address(), query.connection) {
+        (TYPE, _) => {
+            shown += 1;
+            let word = if shown == 1 { 0x44 } else { 0x50 };
+            Some(vec![reply(query, &[3, 2, 0x51, word])])
+        }
+        (_, 0) => Some(vec![crate::device::Act::Close]),
+        (_, _) => None,
+    })
+    .await;
+    let mut field = boxes(&device, 1);
+    field.devices[0].identity =
+        Some(Identity::Words { table: Table::Holding, address: TYPE, words: vec![0x5144] });
+    let handle = start(field, Access::Command);
+    handle.send(order(half()));
+    assert!(matches!(first_report(&handle).await, WriteResult::NotSent(_)));
+    until(&handle, |h| (h.freeze()[0].fault == Some(Reason::WrongDevice)).then_some(())).await;
+    assert_eq!(device.writes(), Vec::new());
+}

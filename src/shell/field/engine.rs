@@ -184,6 +184,11 @@ impl Engine {
         Err(FieldError::Unsent { device: self.peer.clone(), why })
     }
 
+    /// What a request meets that finds no connection.
+    pub(super) fn away(&self) -> FieldError {
+        FieldError::Unsent { device: self.peer.clone(), why: "not connected".into() }
+    }
+
     /// Ends the connection, if there is one; open requests may have been carried out.
     pub fn close(&mut self, why: &str) {
         self.stream = None;

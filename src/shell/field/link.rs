@@ -411,6 +411,9 @@ impl Actor {
             field: &shared.field,
             clock: &shared.clock,
             access: shared.access,
+            may_connect: !self.units.iter().any(|unit| {
+                shared.field.devices.get(unit.device.0).is_some_and(|device| device.identity.is_some())
+            }),
             watchdog,
         }
     }

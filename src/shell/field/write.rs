@@ -56,6 +56,9 @@ pub(super) struct Hand<'a> {
     pub(super) field: &'a Field,
     pub(super) clock: &'a Clock,
     pub(super) access: Access,
+    /// Whether a lost connection may be opened anew in the middle of an order. Not where a device has to show who it is:
+    /// that is asked after each connect, and not from here.
+    pub(super) may_connect: bool,
     /// Next value of the watchdog register, when the device has one.
     pub(super) watchdog: Option<u16>,
 }
@@ -207,6 +210,11 @@ impl Hand<'_> {
         if told == WriteResult::Accepted && !pending.whole { WriteResult::NotDone } else { told }
     }
 
+    /// Opens the connection anew, where that may be done here.
+    async fn connect(&mut self) -> Result<(), FieldError> {
+        if self.may_connect { self.engine.connect().await } else { Err(self.engine.away()) }
+    }
+
     fn unit(&self, point: &Point) -> Option<u8> {
         self.field.devices.get(point.device.0).map(|device| device.unit)
     }
@@ -219,7 +227,7 @@ impl Hand<'_> {
         for (at, run) in runs.iter().enumerate() {
             let mut answer = self.engine.request(run.unit, &run.request()).await;
             if let Err(FieldError::Unsent { .. }) = answer
-                && self.engine.connect().await.is_ok()
+                && self.connect().await.is_ok()
             {
                 if at == 0 && self.expired(order) {
                     return Sent::Ended(WriteResult::NotSent(NotSent::Expired));
@@ -244,7 +252,7 @@ impl Hand<'_> {
     /// The registers of a point as they stand in the device; connects again once if need be.
     async fn read(&mut self, point: &Point) -> Result<Vec<u16>, FieldError> {
         if !self.engine.is_connected() {
-            self.engine.connect().await?;
+            self.connect().await?;
         }
         let unit = self.unit(point).unwrap_or_default();
         let count = point.data_type.registers();
@@ -256,7 +264,7 @@ impl Hand<'_> {
         };
         let mut answer = self.engine.request(unit, &request).await;
         if let Err(FieldError::Unsent { .. }) = answer {
-            self.engine.connect().await?;
+            self.connect().await?;
             answer = self.engine.request(unit, &request).await;
         }
         let (Response::ReadHoldingRegisters(words) | Response::ReadInputRegisters(words)) = answer? else {
