@@ -11,7 +11,7 @@ mod raw;
 mod text;
 
 use crate::control::quality::Reason;
-use crate::points::{DataType, Point, Table};
+use crate::points::{ByteOrder, DataType, Point, Table};
 
 pub use text::{CharOrder, NotText, text};
 
@@ -54,6 +54,39 @@ pub enum CodecError {
     },
 }
 
+/// How registers make a raw number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    data_type: DataType,
+    order: ByteOrder,
+    bit: u8,
+}
+
+impl Layout {
+    /// Of a point.
+    pub fn of(point: &Point) -> Self {
+        Self { data_type: point.data_type, order: point.order, bit: point.bit }
+    }
+}
+
+/// How a raw number makes a value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scaling<'a> {
+    /// value = raw · scale + offset.
+    pub scale: f64,
+    /// See `scale`.
+    pub offset: f64,
+    /// Raw numbers that mean "no value".
+    pub sentinels: &'a [f64],
+}
+
+impl<'a> Scaling<'a> {
+    /// Of a point.
+    pub fn of(point: &'a Point) -> Self {
+        Self { scale: point.scale, offset: point.offset, sentinels: &point.sentinels }
+    }
+}
+
 /// The number in `words` (at least as many as the type takes), scaled.
 ///
 /// # Errors
@@ -61,9 +94,19 @@ pub enum CodecError {
 /// [`Reason::CommError`] when words are missing, [`Reason::Sentinel`] for NaN, decimal digits above 9 and declared
 /// patterns, [`Reason::OutOfRange`] for infinities, whole numbers `f64` cannot hold and a bit number above 15.
 pub fn decode(point: &Point, words: &[u16]) -> Result<f64, Reason> {
-    let taken = words.get(..usize::from(point.data_type.registers())).ok_or(Reason::CommError)?;
-    let bits = raw::bits(point.order, taken)?;
-    finish(point, raw::number(point.data_type, point.bit, bits)?)
+    decode_as(Layout::of(point), Scaling::of(point), words)
+}
+
+/// [`decode`], for who holds apart what it needs of a point.
+///
+/// # Errors
+///
+/// As [`decode`].
+pub fn decode_as(layout: Layout, scaling: Scaling<'_>, words: &[u16]) -> Result<f64, Reason> {
+    let Layout { data_type, order, bit } = layout;
+    let taken = words.get(..usize::from(data_type.registers())).ok_or(Reason::CommError)?;
+    let bits = raw::bits(order, taken)?;
+    finish(data_type, scaling, raw::number(data_type, bit, bits)?)
 }
 
 /// The number in a coil or discrete input: 0 or 1, scaled.
@@ -72,19 +115,28 @@ pub fn decode(point: &Point, words: &[u16]) -> Result<f64, Reason> {
 ///
 /// As [`decode`].
 pub fn decode_bit(point: &Point, on: bool) -> Result<f64, Reason> {
-    finish(point, f64::from(u8::from(on)))
+    decode_bit_as(Layout::of(point), Scaling::of(point), on)
 }
 
-fn finish(point: &Point, raw: f64) -> Result<f64, Reason> {
-    if raw.is_nan() || is_sentinel(point, raw) {
+/// [`decode_bit`], for who holds apart what it needs of a point.
+///
+/// # Errors
+///
+/// As [`decode`].
+pub fn decode_bit_as(layout: Layout, scaling: Scaling<'_>, on: bool) -> Result<f64, Reason> {
+    finish(layout.data_type, scaling, f64::from(u8::from(on)))
+}
+
+fn finish(kind: DataType, scaling: Scaling<'_>, raw: f64) -> Result<f64, Reason> {
+    if raw.is_nan() || is_sentinel(kind, scaling.sentinels, raw) {
         return Err(Reason::Sentinel);
     }
-    let (least, most) = raw::limits(point.data_type);
+    let (least, most) = raw::limits(kind);
     if !(least..=most).contains(&raw) {
         return Err(Reason::OutOfRange);
     }
     // Adding zero turns a negative zero into a plain one.
-    let value = raw * point.scale + point.offset + 0.0;
+    let value = raw * scaling.scale + scaling.offset + 0.0;
     if value.is_finite() { Ok(value) } else { Err(Reason::OutOfRange) }
 }
 
@@ -116,7 +168,7 @@ pub fn encode(point: &Point, value: f64) -> Result<Vec<u16>, CodecError> {
     if !(min - slack..=max + slack).contains(&value) || !(least..=most).contains(&raw) {
         return Err(CodecError::OutOfRange { point: id(), value, min, max });
     }
-    if is_sentinel(point, raw) {
+    if is_sentinel(point.data_type, &point.sentinels, raw) {
         return Err(CodecError::Sentinel { point: id(), value });
     }
     let bits = raw::of_number(point.data_type, raw);
@@ -148,9 +200,9 @@ fn slack(point: &Point, min: f64, max: f64) -> f64 {
 }
 
 /// Whether a raw number is one of the declared "no value" patterns; bit for bit in the precision of the type.
-fn is_sentinel(point: &Point, raw: f64) -> bool {
-    point.sentinels.iter().any(|sentinel| {
-        let as_stored = raw::as_stored(point.data_type, *sentinel);
+fn is_sentinel(kind: DataType, sentinels: &[f64], raw: f64) -> bool {
+    sentinels.iter().any(|sentinel| {
+        let as_stored = raw::as_stored(kind, *sentinel);
         (as_stored + 0.0).to_bits() == (raw + 0.0).to_bits() || (as_stored.is_nan() && raw.is_nan())
     })
 }

@@ -16,38 +16,33 @@ const EXACT: f64 = 9_007_199_254_740_991.0;
 ///
 /// [`Reason::ConfigError`] for more words than a value has.
 pub(super) fn bits(order: ByteOrder, words: &[u16]) -> Result<u64, Reason> {
-    let mut buffer = [0_u16; WIDEST];
-    let arranged = buffer.get_mut(..words.len()).ok_or(Reason::ConfigError)?;
-    arranged.copy_from_slice(words);
-    arrange(order, arranged);
-    Ok(arranged.iter().fold(0, |bits, word| (bits << 16) | u64::from(*word)))
+    if words.len() > WIDEST {
+        return Err(Reason::ConfigError);
+    }
+    let (reversed, swapped) = choices(order);
+    let one = |word: &u16| u64::from(if swapped { word.swap_bytes() } else { *word });
+    let join = |bits: u64, word: &u16| (bits << 16) | one(word);
+    Ok(if reversed { words.iter().rev().fold(0, join) } else { words.iter().fold(0, join) })
 }
 
 /// The `count` words that carry `bits` over the wire.
 #[expect(clippy::cast_possible_truncation, reason = "a word is the low half of what has been shifted down")]
 pub(super) fn words(order: ByteOrder, bits: u64, count: u16) -> Vec<u16> {
-    let mut words: Vec<_> = (0..count).rev().map(|at| (bits >> (16 * u32::from(at))) as u16).collect();
-    arrange(order, &mut words);
-    words
+    let (reversed, swapped) = choices(order);
+    let one = |at: u16| {
+        let word = (bits >> (16 * u32::from(at))) as u16;
+        if swapped { word.swap_bytes() } else { word }
+    };
+    if reversed { (0..count).map(one).collect() } else { (0..count).rev().map(one).collect() }
 }
 
-/// Between the order on the wire and high word first, high byte first. Its own inverse, so that reading and writing
-/// cannot differ.
-fn arrange(order: ByteOrder, words: &mut [u16]) {
+/// Whether the low word comes first, and whether the low byte of a word does: the same for reading and writing.
+fn choices(order: ByteOrder) -> (bool, bool) {
     match order {
-        ByteOrder::Abcd => {}
-        ByteOrder::Cdab => words.reverse(),
-        ByteOrder::Badc => swap_bytes(words),
-        ByteOrder::Dcba => {
-            words.reverse();
-            swap_bytes(words);
-        }
-    }
-}
-
-fn swap_bytes(words: &mut [u16]) {
-    for word in words {
-        *word = word.swap_bytes();
+        ByteOrder::Abcd => (false, false),
+        ByteOrder::Cdab => (true, false),
+        ByteOrder::Badc => (false, true),
+        ByteOrder::Dcba => (true, true),
     }
 }
 

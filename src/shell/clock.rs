@@ -4,6 +4,7 @@
 //! at the speed of the wall clock. On a bench service time may run faster; a demonstration may set its pace
 //! from outside. Time-outs of sockets stay in real time whatever the speed: see [`Clock::real_deadline`].
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -39,10 +40,19 @@ struct Anchor {
 
 impl Anchor {
     /// Service time at a real instant not before the anchor's.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "to the nanosecond for 104 days at other speeds, whole at the speed of the wall; casts saturate"
+    )]
     fn mono_at(&self, real: Instant) -> Duration {
         let passed = real.saturating_duration_since(self.real);
-        let scaled = passed.as_secs_f64() * self.speed;
-        self.mono.saturating_add(Duration::try_from_secs_f64(scaled).unwrap_or(Duration::MAX))
+        if self.speed.to_bits() == 1.0_f64.to_bits() {
+            return self.mono.saturating_add(passed);
+        }
+        let scaled = passed.as_nanos() as f64 * self.speed;
+        self.mono.saturating_add(Duration::from_nanos(scaled as u64))
     }
 
     /// Civil time that belongs to a service time, when civil time runs with it.
@@ -58,13 +68,13 @@ struct Shared {
     /// Civil time is the machine's, not a function of service time.
     civil: bool,
     anchor: watch::Sender<Anchor>,
+    /// Service time last given out, ns: the next is never before it.
+    given_ns: AtomicU64,
     seen: Mutex<Seen>,
 }
 
 #[derive(Debug, Default)]
 struct Seen {
-    /// Service time last given out: the next is never before it.
-    mono: Duration,
     /// Civil minus service time when last looked.
     offset: Option<SignedDuration>,
     step: Option<ClockStep>,
@@ -87,7 +97,12 @@ fn civil_now() -> Timestamp {
 impl Clock {
     fn new(civil: bool, utc: Timestamp, speed: f64) -> Self {
         let anchor = Anchor { real: real_now(), mono: Duration::ZERO, utc, speed: valid(speed) };
-        Self(Arc::new(Shared { civil, anchor: watch::Sender::new(anchor), seen: Mutex::default() }))
+        Self(Arc::new(Shared {
+            civil,
+            anchor: watch::Sender::new(anchor),
+            given_ns: AtomicU64::new(0),
+            seen: Mutex::default(),
+        }))
     }
 
     /// The time of the machine: service time from now, civil time as the system has it.
@@ -116,23 +131,34 @@ impl Clock {
 
     /// Both times, read together.
     pub fn now(&self) -> Now {
-        let anchor = *self.0.anchor.borrow();
-        let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let mono = anchor.mono_at(real_now()).max(seen.mono);
-        seen.mono = mono;
-        let now = Now { mono, utc: if self.0.civil { civil_now() } else { anchor.utc_at(mono) } };
-        if self.0.civil {
-            seen.notice(now);
+        if !self.0.civil {
+            let anchor = *self.0.anchor.borrow();
+            let mono = self.give(anchor.mono_at(real_now()));
+            return Now { mono, utc: anchor.utc_at(mono) };
         }
+        // Both are read under the lock: a pair torn apart by another look would be taken for a step.
+        let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Now { mono: self.mono(), utc: civil_now() };
+        seen.notice(now);
         now
     }
 
     /// Service time alone: for who needs no civil time, at a third of the price of [`Clock::now`].
     pub fn mono(&self) -> Duration {
-        let anchor = *self.0.anchor.borrow();
-        let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.mono = anchor.mono_at(real_now()).max(seen.mono);
-        seen.mono
+        self.look().mono
+    }
+
+    /// Service time and the instant of real time it was read at: one look for due times and time-outs alike.
+    pub fn look(&self) -> Moment {
+        let real = real_now();
+        let mono = self.give(self.0.anchor.borrow().mono_at(real));
+        Moment { mono, real: real.into() }
+    }
+
+    /// `mono`, or what was given out last when that is later.
+    fn give(&self, mono: Duration) -> Duration {
+        let ns = u64::try_from(mono.as_nanos()).unwrap_or(u64::MAX);
+        Duration::from_nanos(self.0.given_ns.fetch_max(ns, Ordering::AcqRel).max(ns))
     }
 
     /// Service seconds in a real one.
@@ -175,6 +201,12 @@ impl Clock {
         civil_now()
     }
 
+    /// Changes of pace, for who has computed an instant of real time from a service time; `None` at the speed of the
+    /// wall, which never changes.
+    pub fn paces(&self) -> Option<Paces> {
+        (!self.0.civil).then(|| Paces(self.0.anchor.subscribe()))
+    }
+
     /// A mark on real time, to measure how long something took.
     pub fn mark(&self) -> Mark {
         Mark(real_now())
@@ -183,6 +215,26 @@ impl Clock {
     /// The real time in which `service` passes at the present speed; at most an hour.
     pub fn real_time_of(&self, service: Duration) -> Duration {
         wait_for(&self.0.anchor.borrow(), service)
+    }
+}
+
+/// One look at the clock.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Moment {
+    /// Service time.
+    pub mono: Duration,
+    /// Real time, for time-outs.
+    pub real: tokio::time::Instant,
+}
+
+/// Tells of changes of pace.
+#[derive(Debug)]
+pub struct Paces(watch::Receiver<Anchor>);
+
+impl Paces {
+    /// Waits for the next; `false` when the clock is gone. Cancel-safe.
+    pub async fn changed(&mut self) -> bool {
+        self.0.changed().await.is_ok()
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::field::Monitor;
 use super::field::health::{LinkState, UnitState};
-use super::web::{Health, HealthSource, LinkRow, Metric, MetricKind};
+use super::web::{Health, HealthSource, LagRow, LinkRow, Metric, MetricKind};
 use crate::config::Config;
 use crate::control::command::Terminal;
 
@@ -81,12 +81,17 @@ impl Counters {
 }
 
 fn links(config: &Config, monitor: &Monitor) -> Vec<LinkRow> {
+    let lag = |lag: &super::field::health::Lag| LagRow {
+        class: config.field.classes.get(lag.class.0).map(|class| class.id.clone()).unwrap_or_default(),
+        newest_s: lag.newest.as_secs_f64(),
+        most_s: lag.most.as_secs_f64(),
+        skipped: lag.skipped,
+    };
     let row = |health: super::field::health::LinkHealth| LinkRow {
         id: config.field.links.get(health.link.0).map(|link| link.id.clone()).unwrap_or_default(),
         up: health.state == LinkState::Up,
         counters: health.counters,
-        skipped: health.skipped,
-        lag_max_s: health.lag_max.as_secs_f64(),
+        lags: health.lags.iter().map(lag).collect(),
         units_down: health.units.iter().filter(|unit| unit.state == UnitState::Down).count(),
     };
     monitor.health().into_iter().map(row).collect()

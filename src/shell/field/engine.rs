@@ -8,12 +8,14 @@
 //! serial line there is one request at a time, and the silences of `rtu.rs` in place of transaction ids.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use futures_util::FutureExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 use tokio_modbus::{Request, Response};
@@ -25,7 +27,7 @@ use super::stream::Stream;
 use super::trace::{Trace, Way};
 use super::{mbap, rtu};
 use crate::points::Transport;
-use crate::shell::clock::{Clock, Mark};
+use crate::shell::clock::{Clock, Moment};
 
 /// Silent requests in a row that end a connection.
 const SILENT_MOST: u8 = 3;
@@ -48,14 +50,14 @@ struct Open {
     id: u16,
     unit: u8,
     request: Request<'static>,
-    sent: Mark,
+    sent: Instant,
     deadline: Instant,
 }
 
 struct GivenUp {
     id: u16,
     unit: u8,
-    sent: Mark,
+    sent: Instant,
 }
 
 /// The engine behind one connection. Not shared: its owner sends and takes the answers.
@@ -79,6 +81,8 @@ pub struct Engine {
     echo: Bytes,
     silent: u8,
     not_before: Option<Instant>,
+    /// When bytes last came in.
+    heard: Moment,
     counters: Counters,
     trace: Option<Arc<Trace>>,
 }
@@ -92,13 +96,14 @@ impl std::fmt::Debug for Engine {
 impl Engine {
     /// An engine, not yet connected.
     pub fn new(endpoint: Endpoint, clock: Clock) -> Self {
-        let now = clock.real_deadline(Duration::ZERO);
+        let heard = clock.look();
         let line = match &endpoint.transport {
             Transport::Tcp(_) | Transport::Tls { .. } => None,
             Transport::RtuOverTcp { line, .. } | Transport::Rtu { line, .. } => {
-                Some(rtu::Timing::new(*line, now))
+                Some(rtu::Timing::new(*line, heard.real))
             }
         };
+        let window = usize::from(endpoint.window.max(1));
         Self {
             peer: Peer::from(endpoint.transport.to_string()),
             endpoint,
@@ -108,13 +113,14 @@ impl Engine {
             output: BytesMut::new(),
             next_id: fastrand::u16(..),
             unit: 1,
-            open: Vec::new(),
-            done: VecDeque::new(),
+            open: Vec::with_capacity(window),
+            done: VecDeque::with_capacity(window),
             given_up: VecDeque::new(),
             line,
             echo: Bytes::new(),
             silent: 0,
             not_before: None,
+            heard,
             counters: Counters::default(),
             trace: None,
         }
@@ -160,6 +166,16 @@ impl Engine {
     /// Whether a request to `unit` has no answer yet.
     pub fn is_open(&self, unit: u8) -> bool {
         self.open.iter().any(|open| open.unit == unit)
+    }
+
+    /// When bytes last came in, or the engine was made.
+    pub(super) fn heard(&self) -> Moment {
+        self.heard
+    }
+
+    /// When the first of the open requests is given up.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.open.iter().map(|open| open.deadline).min()
     }
 
     /// Opens the connection, replacing one that is there.
@@ -249,6 +265,7 @@ impl Engine {
     }
 
     /// Sends one request to `unit`; its answer comes from [`Engine::next`]. There must be room for it. Not cancel-safe.
+    /// On TCP it does not wait unless the peer reads nothing.
     ///
     /// # Errors
     ///
@@ -260,8 +277,9 @@ impl Engine {
             let function = request.function_code().value();
             return Err(FieldError::ReadOnly { device: self.peer.clone(), function });
         }
+        // What is rare or slow is boxed: a task keeps room for the largest of what it may wait for.
         if let Some(canary) = self.line.as_ref().and_then(|line| line.canary(unit, request)) {
-            self.fly(unit, canary).await?;
+            Box::pin(self.fly(unit, canary)).await?;
         }
         self.put(tag, unit, request, writes).await
     }
@@ -275,9 +293,13 @@ impl Engine {
         writes: bool,
     ) -> Result<(), FieldError> {
         if let Some(until) = self.not_before.take() {
-            tokio::time::sleep_until(until).await;
+            Box::pin(tokio::time::sleep_until(until)).await;
         }
-        self.await_silence(unit).await?;
+        if self.line.is_some() {
+            Box::pin(self.await_silence(unit)).await?;
+        } else {
+            self.look_before_sending()?;
+        }
         let id = self.next_id;
         self.next_id = self.next_id.wrapping_add(1);
         self.output.clear();
@@ -290,17 +312,23 @@ impl Engine {
         if self.line.as_ref().is_some_and(rtu::Timing::has_echo) {
             self.echo = Bytes::copy_from_slice(&self.output);
         }
-        self.note(Way::Out, |engine| &engine.output);
-        self.write(self.clock.real_deadline(self.endpoint.timeout)).await?;
-        let now = self.clock.real_deadline(Duration::ZERO);
+        let mut now = self.clock.look();
+        if let Some(trace) = &self.trace {
+            trace.note(now.mono, Way::Out, &self.output);
+        }
+        if !self.write_at_once()? {
+            let deadline = now.real + self.endpoint.timeout;
+            Box::pin(self.write(deadline, self.output.len() < length)).await?;
+            now = self.clock.look();
+        }
         let deadline = match &mut self.line {
-            None => now + self.endpoint.timeout,
-            Some(line) => line.sent(now, length, request, self.endpoint.timeout),
+            None => now.real + self.endpoint.timeout,
+            Some(line) => line.sent(now.real, length, request, self.endpoint.timeout),
         };
         self.counters.requests += 1;
         self.counters.writes += u64::from(writes);
         let request = request.clone().into_owned();
-        self.open.push(Open { tag, id, unit, request, sent: self.clock.mark(), deadline });
+        self.open.push(Open { tag, id, unit, request, sent: now.real, deadline });
         self.pause();
         Ok(())
     }
@@ -335,7 +363,7 @@ impl Engine {
                 self.input.clear();
                 return Ok(());
             }
-            if let Ok(Err(why)) = timeout_at(until, self.fill()).await {
+            if let Ok(Err(why)) = timeout_at(until, poll_fn(|cx| self.poll_fill(cx))).await {
                 return Err(self.unsent(why));
             }
         }
@@ -343,12 +371,9 @@ impl Engine {
 
     /// Takes in what has come since the last request; notices a peer that has closed in between.
     fn look_before_sending(&mut self) -> Result<(), FieldError> {
-        loop {
-            match self.fill().now_or_never() {
-                None => break,
-                Some(Ok(())) => {}
-                Some(Err(why)) => return Err(self.unsent(why)),
-            }
+        let mut cx = Context::from_waker(Waker::noop());
+        while let Poll::Ready(came) = self.poll_fill(&mut cx) {
+            came.map_err(|why| self.unsent(why))?;
         }
         if self.line.is_none() {
             return self.sort_out().map_err(|why| self.unsent(why));
@@ -360,8 +385,27 @@ impl Engine {
         Ok(())
     }
 
-    async fn write(&mut self, deadline: Instant) -> Result<(), FieldError> {
-        let mut sent = 0_usize;
+    /// Whether all of it has left without waiting. A TCP connection takes a request whole nearly always.
+    fn write_at_once(&mut self) -> Result<bool, FieldError> {
+        let why = match &self.stream {
+            Some(Stream::Tcp(stream)) => match stream.try_write(&self.output) {
+                Ok(some) if some > 0 => {
+                    self.output.advance(some);
+                    self.counters.bytes_out += some as u64;
+                    return Ok(self.output.is_empty());
+                }
+                Ok(_) => "the connection takes no more bytes".to_owned(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => error.to_string(),
+            },
+            Some(Stream::Tls(_) | Stream::Serial(_)) => return Ok(false),
+            None => "not connected".to_owned(),
+        };
+        Err(self.unsent(why))
+    }
+
+    /// Writes the rest, some of it `begun` or not.
+    async fn write(&mut self, deadline: Instant, mut begun: bool) -> Result<(), FieldError> {
         while self.output.has_remaining() {
             let Some(stream) = &mut self.stream else {
                 return Err(self.unsent("not connected".into()));
@@ -369,7 +413,7 @@ impl Engine {
             let why = match timeout_at(deadline, stream.write_buf(&mut self.output)).await {
                 Ok(Ok(0)) => "the connection takes no more bytes".to_owned(),
                 Ok(Ok(some)) => {
-                    sent += some;
+                    begun = true;
                     self.counters.bytes_out += some as u64;
                     continue;
                 }
@@ -377,7 +421,7 @@ impl Engine {
                 Err(_) => "the peer reads nothing".to_owned(),
             };
             // A part of a frame would be completed by the next one: the connection cannot be kept.
-            return Err(if sent == 0 { self.unsent(why) } else { self.broken(why) });
+            return Err(if begun { self.broken(why) } else { self.unsent(why) });
         }
         if let Some(Stream::Tls(stream)) = &mut self.stream
             && let Err(error) = stream.flush().await
@@ -389,36 +433,58 @@ impl Engine {
 
     /// One step: whole frames are sorted out, else more bytes awaited until the first deadline. Cancel-safe.
     async fn advance(&mut self) {
-        let before = self.done.len();
-        if let Err(why) = self.sort_out() {
-            self.close(&why);
-        }
-        if self.done.len() > before {
-            return;
-        }
-        let Some(deadline) = self.open.iter().map(|open| open.deadline).min() else { return };
-        match timeout_at(deadline, self.fill()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(why)) => self.close(&why),
-            Err(_) => self.give_up(),
+        let Some(deadline) = self.deadline() else { return };
+        if timeout_at(deadline, poll_fn(|cx| self.poll_step(cx))).await.is_err() {
+            self.give_up();
         }
     }
 
-    /// More bytes into the buffer. Cancel-safe: what has come stays there.
-    async fn fill(&mut self) -> Result<(), String> {
-        let Some(stream) = &mut self.stream else { return Err("not connected".into()) };
+    /// Ready when an answer has come or the connection has ended. Knows nothing of deadlines: see [`Engine::give_up`].
+    pub(super) fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let before = self.done.len();
+            if let Err(why) = self.sort_out() {
+                self.close(&why);
+                return Poll::Ready(());
+            }
+            if self.done.len() > before {
+                return Poll::Ready(());
+            }
+            match self.poll_fill(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(why)) => {
+                    self.close(&why);
+                    return Poll::Ready(());
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// More bytes into the buffer; what has come stays there.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), String>> {
+        let Some(stream) = &mut self.stream else { return Poll::Ready(Err("not connected".into())) };
         self.input.reserve(INPUT);
         let had = self.input.len();
-        match stream.read_buf(&mut self.input).await {
-            Ok(0) => return Err("closed by the peer".into()),
-            Ok(some) => self.counters.bytes_in += some as u64,
-            Err(error) => return Err(error.to_string()),
+        let came = match pin!(stream.read_buf(&mut self.input)).poll(cx) {
+            Poll::Ready(Ok(0)) => Err("closed by the peer".into()),
+            Poll::Ready(Ok(some)) => {
+                self.counters.bytes_in += some as u64;
+                Ok(())
+            }
+            Poll::Ready(Err(error)) => Err(error.to_string()),
+            Poll::Pending => return Poll::Pending,
+        };
+        self.heard = self.clock.look();
+        if came.is_ok() {
+            if let Some(trace) = &self.trace {
+                trace.note(self.heard.mono, Way::In, self.input.get(had..).unwrap_or_default());
+            }
+            if let Some(line) = &mut self.line {
+                line.heard(self.heard.real);
+            }
         }
-        self.note(Way::In, |engine| engine.input.get(had..).unwrap_or_default());
-        if let Some(line) = &mut self.line {
-            line.heard(self.clock.real_deadline(Duration::ZERO));
-        }
-        Ok(())
+        Poll::Ready(came)
     }
 
     /// Gives every whole frame to the request it answers.
@@ -468,7 +534,8 @@ impl Engine {
     /// Counts a frame that is no reply to an open request.
     fn skip(&mut self, frame: &mbap::Frame) {
         if let Some(at) = self.given_up.iter().position(|g| g.id == frame.id && g.unit == frame.unit) {
-            let delay = self.given_up.remove(at).map(|given_up| given_up.sent.elapsed()).unwrap_or_default();
+            let sent = self.given_up.remove(at).map_or(self.heard.real, |given_up| given_up.sent);
+            let delay = self.heard.real.saturating_duration_since(sent);
             self.counters.late += 1;
             let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
             self.counters.late_max_ms = self.counters.late_max_ms.max(delay_ms);
@@ -484,9 +551,8 @@ impl Engine {
             return Ok(());
         }
         let open = self.open.swap_remove(at);
-        let (device, unit) = (self.peer.clone(), open.unit);
+        let device = || self.peer.clone();
         self.silent = 0;
-        self.pause();
         let answer = match pdu::check(&open.request, pdu) {
             Ok(Reply::Data(response)) => {
                 self.counters.replies += 1;
@@ -495,24 +561,26 @@ impl Engine {
             Ok(Reply::Exception { code, long }) => {
                 self.counters.exceptions += 1;
                 self.counters.long_exceptions += u64::from(long);
-                Err(FieldError::Refused { device, unit, code })
+                Err(FieldError::Refused { device: device(), unit: open.unit, code })
             }
             Err(Fault::Mismatch(what)) => {
                 self.counters.mismatches += 1;
-                Err(FieldError::Mismatch { device, unit, what })
+                Err(FieldError::Mismatch { device: device(), unit: open.unit, what })
             }
             Err(Fault::Framing(why)) => {
                 self.counters.framing += 1;
-                self.done.push_back((open.tag, Err(FieldError::Broken { device, why: why.into() })));
+                let error = FieldError::Broken { device: device(), why: why.into() };
+                self.done.push_back((open.tag, Err(error)));
                 return Err(why.into());
             }
         };
+        self.pause();
         self.done.push_back((open.tag, answer));
         Ok(())
     }
 
     /// Gives up on the requests whose time is over.
-    fn give_up(&mut self) {
+    pub(super) fn give_up(&mut self) {
         let now = self.clock.real_deadline(Duration::ZERO);
         let mut half = false;
         while let Some(at) = self.open.iter().position(|open| open.deadline <= now) {
@@ -557,12 +625,6 @@ impl Engine {
     fn pause(&mut self) {
         if !self.endpoint.gap.is_zero() {
             self.not_before = Some(self.clock.real_deadline(self.endpoint.gap));
-        }
-    }
-
-    fn note(&self, way: Way, bytes: impl Fn(&Self) -> &[u8]) {
-        if let Some(trace) = &self.trace {
-            trace.note(self.clock.mono(), way, bytes(self));
         }
     }
 

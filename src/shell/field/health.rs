@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::engine::Counters;
-use crate::points::{DeviceId, LinkId};
+use crate::points::{ClassId, DeviceId, LinkId};
 
 /// State of one connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -55,6 +55,19 @@ pub struct UnitHealth {
     pub last_reply: Option<Duration>,
 }
 
+/// How far a link comes behind with the reads of one scan class: overload is seen here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Lag {
+    /// Which.
+    pub class: ClassId,
+    /// Delay of the newest read behind its due time, service time.
+    pub newest: Duration,
+    /// Largest since the start.
+    pub most: Duration,
+    /// Reads left out because the one before came too late.
+    pub skipped: u64,
+}
+
 /// One link.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LinkHealth {
@@ -70,10 +83,8 @@ pub struct LinkHealth {
     pub counters: Counters,
     /// Watchdog writes that were answered.
     pub watchdog_writes: u64,
-    /// Scans left out because the link could not keep up.
-    pub skipped: u64,
-    /// Largest delay of a read behind its due time, service time.
-    pub lag_max: Duration,
+    /// How far the reads of each scan class come behind; in the order of their first read.
+    pub lags: Vec<Lag>,
     /// Units, in file order.
     pub units: Vec<UnitHealth>,
 }
@@ -89,8 +100,7 @@ impl LinkHealth {
             last_error: None,
             counters: Counters::default(),
             watchdog_writes: 0,
-            skipped: 0,
-            lag_max: Duration::ZERO,
+            lags: Vec::new(),
             units: devices.map(unit).collect(),
         }
     }
@@ -99,6 +109,32 @@ impl LinkHealth {
         if self.state != state {
             self.state = state;
             self.since = at;
+        }
+    }
+
+    /// Scans left out, of all classes.
+    pub fn skipped(&self) -> u64 {
+        self.lags.iter().map(|lag| lag.skipped).sum()
+    }
+
+    /// A device has answered at `at`.
+    pub(super) fn replied(&mut self, device: DeviceId, at: Duration) {
+        let Some(unit) = self.unit(device) else { return };
+        if unit.state == UnitState::Down {
+            tracing::info!(device = device.0, state = ?UnitState::Ok, "unit changed its state");
+        }
+        unit.replied(at);
+    }
+
+    /// A read of `class` came `lag` behind its due time, and `skipped` were left out after it.
+    pub(super) fn lagged(&mut self, class: ClassId, lag: Duration, skipped: u64) {
+        if let Some(known) = self.lags.iter_mut().find(|known| known.class == class) {
+            known.newest = lag;
+            known.most = known.most.max(lag);
+            known.skipped += skipped;
+        } else {
+            self.lags.reserve_exact(1);
+            self.lags.push(Lag { class, newest: lag, most: lag, skipped });
         }
     }
 

@@ -71,8 +71,7 @@ impl Actor {
                 if let Some(unit) = self.units.get_mut(at) {
                     unit.not_before = unit.not_before.max(Some(until));
                 }
-                let scans = self.scans.iter().filter(|scan| scan.block.device == device);
-                self.shared.image.lost(scans.flat_map(|scan| &scan.block.points));
+                self.shared.image.lost(self.points_of(device));
             }
             Proof::Open | Proof::Right => {}
         }
@@ -90,8 +89,7 @@ impl Actor {
             "another device answers in its place: nothing of it is used or sent"
         );
         let now = self.shared.clock.mono();
-        let scans = self.scans.iter().filter(|scan| scan.block.device == device);
-        let points = scans.flat_map(|scan| &scan.block.points).map(|id| (*id, Err(Reason::WrongDevice)));
+        let points = self.points_of(device).map(|id| (id, Err(Reason::WrongDevice)));
         self.shared.image.update(now, points);
         self.shared.with_health(self.link, |health| {
             health.last_error = Some(format!("{id}: another device answers in its place"));

@@ -31,7 +31,7 @@ impl Image {
 
     /// Marks points as not delivered. What the device itself said about a point (a sentinel, a refused
     /// address) is not overwritten by a lost line.
-    pub(super) fn lost<'a>(&self, points: impl Iterator<Item = &'a PointId>) {
+    pub(super) fn lost(&self, points: impl Iterator<Item = PointId>) {
         let mut samples = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for point in points {
             if let Some(sample) = samples.get_mut(point.0) {
@@ -67,7 +67,7 @@ mod tests {
         image.update(Duration::from_secs(8), [(PointId(0), Err(Reason::Exception(6)))].into_iter());
         let exception = Sample { good: Some((1.5, at)), fault: Some(Reason::Exception(6)) };
         assert_eq!(image.freeze()[0], exception);
-        image.lost([PointId(0), PointId(1)].iter());
+        image.lost([PointId(0), PointId(1)].into_iter());
         assert_eq!(image.freeze()[0].fault, Some(Reason::CommError));
         assert_eq!(image.freeze()[1].fault, Some(Reason::Sentinel));
     }

@@ -8,23 +8,26 @@
 //! skipped and counted, never queued.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 use super::Shared;
-use super::engine::{Access, Answer, Endpoint, Engine, Tag};
-use super::health::DOWN_AFTER;
-use super::health::LinkState;
+use super::engine::{Access, Endpoint, Engine};
+use super::health::{DOWN_AFTER, LinkState};
 use super::identity::Proof;
+use super::mailbox::Mailbox;
 use super::order::{FieldAction, WriteOrder};
-use super::scan::{self, Scan};
+use super::scan::{self, Scan, Told};
 use super::watchdog::{self, Dog};
 use super::write::{Hand, Unresolved};
 use crate::control::command::{NotSent, WriteResult};
 use crate::points::{DeviceId, Link, LinkId};
+use crate::shell::clock::Moment;
 
 /// Orders in a row before a due read gets its turn.
 const ORDERS_IN_A_ROW: u32 = 4;
@@ -58,7 +61,8 @@ enum Step {
     Look(Look),
     Dog(usize),
     Scan(usize),
-    Wait { service: Option<Duration>, real: Option<Instant> },
+    /// Until something happens, or this instant.
+    Wait(Option<Instant>),
 }
 
 /// The task, before it runs.
@@ -72,11 +76,13 @@ pub(super) struct Actor {
     pub(super) whole_again: Option<Duration>,
     pub(super) units: Vec<Unit>,
     pub(super) dogs: Vec<Dog>,
-    orders: mpsc::Receiver<Box<WriteOrder>>,
     waiting: VecDeque<WriteOrder>,
     pub(super) orders_in_a_row: u32,
     looks: VecDeque<Look>,
-    stop: watch::Receiver<bool>,
+    /// The newest look at the clock: between two waits time stands still.
+    pub(super) now: Moment,
+    /// What the units of the link have told in the present step.
+    pub(super) told: Told,
     /// Attempts to connect, or connections without a reply, in a row.
     lost: u32,
     connect_at: Option<Instant>,
@@ -85,14 +91,18 @@ pub(super) struct Actor {
     rng: fastrand::Rng,
 }
 
+impl Drop for Actor {
+    /// However the task ends, every order gets its report.
+    fn drop(&mut self) {
+        let late = self.shared.mail.get(self.link.0).map(Mailbox::close).unwrap_or_default();
+        for order in self.waiting.drain(..).chain(late) {
+            self.shared.report(order.command, order.gate, WriteResult::NotSent(NotSent::LinkDown));
+        }
+    }
+}
+
 impl Actor {
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        id: LinkId,
-        link: &Link,
-        orders: mpsc::Receiver<Box<WriteOrder>>,
-        stop: watch::Receiver<bool>,
-    ) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, id: LinkId, link: &Link) -> Self {
         let endpoint = Endpoint::of(link, shared.access);
         let timeout = endpoint.timeout;
         let field = Arc::clone(&shared.field);
@@ -102,26 +112,21 @@ impl Actor {
             None => engine,
         };
         let devices = field.devices.iter().enumerate().filter(|(_, device)| device.link == id);
+        let unit = |(at, _)| Unit { device: DeviceId(at), failures: 0, not_before: None, proof: Proof::Open };
+        let units: Vec<_> = devices.map(unit).collect();
         Self {
             engine,
             timeout,
-            scans: scan::scans(&shared, id, Duration::ZERO),
+            scans: scan::scans(&shared, id, &units, Duration::ZERO),
             whole_again: None,
-            units: devices
-                .map(|(at, _)| Unit {
-                    device: DeviceId(at),
-                    failures: 0,
-                    not_before: None,
-                    proof: Proof::Open,
-                })
-                .collect(),
+            units,
             dogs: watchdog::dogs(&shared, id),
             link: id,
-            orders,
             waiting: VecDeque::new(),
             orders_in_a_row: 0,
             looks: VecDeque::new(),
-            stop,
+            now: shared.clock.look(),
+            told: Told::default(),
             lost: 0,
             connect_at: None,
             heard_at_connect: 0,
@@ -130,17 +135,11 @@ impl Actor {
         }
     }
 
-    /// Runs until told to stop.
-    pub(super) async fn run(mut self) {
-        while !*self.stop.borrow() {
-            while let Ok(order) = self.orders.try_recv() {
-                self.queue(*order);
-            }
-            if let Some((tag, answer)) = self.engine.take_done() {
-                self.answered(tag, &answer);
-                self.after_request();
-                continue;
-            }
+    /// Runs until told to stop. Boxed: a future keeps room for its argument twice.
+    pub(super) async fn run(mut self: Box<Self>) {
+        let mut timer = pin!(tokio::time::sleep_until(self.now.real));
+        while !self.shared.is_stopped() {
+            self.take_orders();
             let step = self.next_step();
             match step {
                 // Boxed where it is rare: a task keeps room for the largest of what it may wait for.
@@ -149,28 +148,38 @@ impl Actor {
                 Step::Order(order) => Box::pin(self.carry_out(&order)).await,
                 Step::Look(look) => Box::pin(self.look_again(look)).await,
                 Step::Dog(at) => Box::pin(self.feed_dog(at)).await,
-                Step::Scan(at) => self.ask(at).await,
-                Step::Wait { service, real } => {
-                    self.wait(service, real).await;
+                Step::Scan(at) => {
+                    if self.ask(at).await {
+                        continue;
+                    }
+                }
+                Step::Wait(until) => {
+                    self.wait(timer.as_mut(), until).await;
                     continue;
                 }
             }
+            self.now = self.shared.clock.look();
             self.after_request();
-        }
-        self.orders.close();
-        while let Ok(order) = self.orders.try_recv() {
-            self.queue(*order);
-        }
-        for order in std::mem::take(&mut self.waiting) {
-            self.shared.report(order.command, order.gate, WriteResult::NotSent(NotSent::LinkDown));
+            self.take_answers();
         }
         self.engine.close("the service stops");
     }
 
-    /// The end of a read.
-    fn answered(&mut self, tag: Tag, answer: &Answer) {
-        if let Ok(at) = usize::try_from(tag) {
-            self.read(at, answer);
+    /// Takes in the answers that are there.
+    fn take_answers(&mut self) {
+        while let Some((tag, answer)) = self.engine.take_done() {
+            if let Ok(at) = usize::try_from(tag) {
+                self.read(at, &answer);
+            }
+            self.after_request();
+        }
+    }
+
+    /// Takes up the orders that have come in.
+    fn take_orders(&mut self) {
+        let orders = self.shared.mail.get(self.link.0).map(Mailbox::take).unwrap_or_default();
+        for order in orders {
+            self.queue(order);
         }
     }
 
@@ -190,14 +199,13 @@ impl Actor {
     }
 
     fn next_step(&mut self) -> Step {
-        let now = self.shared.clock.mono();
-        let real = self.shared.clock.real_deadline(Duration::ZERO);
+        let Moment { mono: now, real } = self.now;
         if !self.engine.is_connected() {
             let Some(at) = self.connect_at.filter(|at| *at > real) else { return Step::Connect };
             for order in std::mem::take(&mut self.waiting) {
                 self.shared.report(order.command, order.gate, self.away());
             }
-            return Step::Wait { service: None, real: Some(at) };
+            return Step::Wait(Some(at));
         }
         if let Some(at) = self.due_identity(real) {
             return Step::Identify(at);
@@ -237,9 +245,7 @@ impl Actor {
     /// Whether a scan may be sent when it is due: a unit that fails is asked one thing at a time, one that is down only
     /// its smallest block.
     fn is_ready(&self, at: usize, scan: &Scan, real: Instant) -> bool {
-        let Some(unit) = self.units.iter().find(|unit| unit.device == scan.block.device) else {
-            return false;
-        };
+        let Some(unit) = self.units.get(scan.unit_at) else { return false };
         if scan.asked.is_some()
             || unit.proof != Proof::Right
             || unit.not_before.is_some_and(|until| until > real)
@@ -250,11 +256,10 @@ impl Actor {
             return true;
         }
         let is_probe = || {
-            let of_unit =
-                self.scans.iter().enumerate().filter(|(_, other)| other.block.device == unit.device);
-            of_unit.min_by_key(|(_, other)| other.block.count).is_some_and(|(least, _)| least == at)
+            let of_unit = self.scans.iter().enumerate().filter(|(_, other)| other.unit_at == scan.unit_at);
+            of_unit.min_by_key(|(_, other)| other.count).is_some_and(|(least, _)| least == at)
         };
-        !self.engine.is_open(scan.block.unit) && (unit.failures < DOWN_AFTER || is_probe())
+        !self.engine.is_open(scan.unit) && (unit.failures < DOWN_AFTER || is_probe())
     }
 
     fn most_overdue(&self, now: Duration, real: Instant) -> Option<usize> {
@@ -275,42 +280,67 @@ impl Actor {
         let dogs = self.dogs.iter().filter(|_| self.shared.access == Access::Command);
         let dogs = dogs.map(|dog| dog.due.max(now + Duration::from_secs(1)));
         let held = self.units.iter().filter_map(|unit| unit.not_before).filter(|until| *until > real);
-        Step::Wait {
-            service: scans.map(|(_, scan)| scan.due).chain(dogs).min(),
-            real: held.chain(self.looks.front().map(|look| look.at)).min(),
-        }
+        let service = scans.map(|(_, scan)| scan.due).chain(dogs).min();
+        let service = service.map(|due| real + self.shared.clock.real_time_of(due.saturating_sub(now)));
+        let looks = self.looks.front().map(|look| look.at);
+        Step::Wait(held.chain(looks).chain(service).chain(self.engine.deadline()).min())
     }
 
-    async fn wait(&mut self, service: Option<Duration>, real: Option<Instant>) {
-        let clock = &self.shared.clock;
-        let far = clock.real_deadline(Duration::MAX);
-        let order = tokio::select! {
-            Some((tag, answer)) = self.engine.next(), if self.engine.open() > 0 => {
-                self.answered(tag, &answer);
-                self.after_request();
-                return;
-            }
-            order = self.orders.recv() => order,
-            // Ended or changed, both are seen by the loop.
-            _ = self.stop.changed() => return,
-            () = clock.sleep_until(service.unwrap_or(Duration::MAX)), if service.is_some() => return,
-            () = tokio::time::sleep_until(real.unwrap_or(far)), if real.is_some() => return,
-        };
-        match order {
-            Some(order) => self.queue(*order),
-            // The handle is gone, and with it the sender of the stop signal: wait for that one.
-            None => drop(self.stop.changed().await),
+    /// Waits for an answer, the bell, or `until`. The timer may be set to an earlier instant: then it wakes for nothing
+    /// once, which costs less than setting it with every request.
+    async fn wait(&mut self, mut timer: Pin<&mut Sleep>, until: Option<Instant>) {
+        if let Some(until) = until
+            && (timer.is_elapsed() || until < timer.deadline())
+        {
+            timer.as_mut().reset(until);
         }
+        let shared = Arc::clone(&self.shared);
+        let mail = shared.mail.get(self.link.0);
+        poll_fn(|cx| {
+            let mut woken = false;
+            if let Some(mail) = mail
+                && mail.poll_rung(cx).is_ready()
+            {
+                woken = true;
+            }
+            if self.engine.open() > 0 && self.engine.poll_step(cx).is_ready() {
+                let heard = self.engine.heard();
+                self.now = if heard.mono > self.now.mono { heard } else { self.now };
+                self.take_answers();
+                return Poll::Ready(());
+            }
+            if until.is_some() && timer.as_mut().poll(cx).is_ready() {
+                woken = true;
+            }
+            if !woken {
+                return Poll::Pending;
+            }
+            self.now = shared.clock.look();
+            if self.engine.deadline().is_some_and(|deadline| deadline <= self.now.real) {
+                self.engine.give_up();
+                self.take_answers();
+            }
+            Poll::Ready(())
+        })
+        .await;
     }
 
     async fn connect(&mut self) {
-        let mut stop = self.stop.clone();
+        let shared = Arc::clone(&self.shared);
+        let mail = shared.mail.get(self.link.0);
+        let mut told_to_stop = poll_fn(|cx| {
+            while mail.is_some_and(|mail| mail.poll_rung(cx).is_ready()) {
+                // Orders are taken up once it is known whether there is a connection.
+            }
+            if shared.is_stopped() { Poll::Ready(()) } else { Poll::Pending }
+        });
         let connected = tokio::select! {
             connected = self.engine.connect() => connected,
-            _ = stop.changed() => return,
+            () = &mut told_to_stop => return,
         };
+        self.take_orders();
         self.heard_at_connect = self.engine.counters().heard();
-        let now = self.shared.clock.mono();
+        let now = shared.clock.mono();
         match connected {
             Ok(()) => {
                 self.forget_identities();
@@ -324,7 +354,7 @@ impl Actor {
             Err(error) => {
                 self.lost = self.lost.saturating_add(1);
                 self.connect_at = Some(self.pause(self.lost, 0.5, LINK_PAUSE_MOST, LINK_PAUSE_LEAST));
-                self.shared.image.lost(self.scans.iter().flat_map(|scan| &scan.block.points));
+                self.shared.image.lost(self.scans.iter().flat_map(Scan::points));
                 self.shared.with_health(self.link, |health| {
                     health.enter(LinkState::Down, now);
                     health.last_error = Some(error.to_string());
@@ -345,7 +375,7 @@ impl Actor {
     fn after_request(&mut self) {
         let (counters, connected) = (self.engine.counters(), self.engine.is_connected());
         let replied = counters.heard() > self.heard_at_connect;
-        let now = self.shared.clock.mono();
+        let now = self.now.mono;
         if connected && replied {
             self.lost = 0;
             self.connect_at = None;
@@ -361,9 +391,15 @@ impl Actor {
         if connected && !replied {
             self.connect_at = None;
         }
-        let lost = self.lost;
+        let (lost, told) = (self.lost, std::mem::take(&mut self.told));
         self.shared.with_health(self.link, |health| {
             health.counters = counters;
+            if let Some(device) = told.device {
+                health.replied(device, now);
+            }
+            if let Some((class, lag, skipped)) = told.lag {
+                health.lagged(class, lag, skipped);
+            }
             if connected && replied {
                 health.enter(LinkState::Up, now);
             } else if !connected && lost > 0 && health.state != LinkState::Down {

@@ -11,10 +11,12 @@ pub mod health;
 mod identity;
 mod image;
 mod link;
+mod mailbox;
 mod mbap;
 mod order;
 mod pdu;
 pub mod plan;
+mod reads;
 mod rtu;
 mod scan;
 pub mod stream;
@@ -25,11 +27,11 @@ mod watchdog;
 pub mod words;
 mod write;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use engine::Access;
@@ -43,10 +45,10 @@ use crate::points::{self, LinkId};
 use crate::shell::clock::Clock;
 use health::LinkHealth;
 use image::Image;
+use mailbox::Mailbox;
+use reads::Scales;
 use trace::Trace;
 
-/// Orders that may wait on one link.
-const QUEUE: usize = 64;
 /// Without a complete cycle for this long (service time) watchdogs are no longer fed.
 const FEED_LASTS: Duration = Duration::from_secs(10);
 /// Longest wait for a task to end its open request, real time.
@@ -59,8 +61,13 @@ struct Shared {
     clock: Clock,
     access: Access,
     image: Image,
+    scales: Scales,
     reports: Mutex<Vec<WriteReport>>,
     health: Vec<Mutex<LinkHealth>>,
+    /// Orders not yet taken up, by link.
+    mail: Vec<Mailbox>,
+    /// Set once: the tasks end.
+    stop: AtomicBool,
     /// The last frames, by link.
     traces: Vec<Arc<Trace>>,
     /// Counts what happened, for who waits for something to happen.
@@ -82,6 +89,10 @@ impl Shared {
     }
 
     fn happened(&self) {
+        // Nobody waits while the service runs; a look costs less than a call.
+        if self.progress.receiver_count() == 0 {
+            return;
+        }
         self.progress.send_modify(|count| *count = count.wrapping_add(1));
     }
 
@@ -91,6 +102,20 @@ impl Shared {
             0 => false,
             ns => now.saturating_sub(Duration::from_nanos(ns - 1)) <= FEED_LASTS,
         }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    /// Wakes all tasks.
+    fn ring(&self) {
+        self.mail.iter().for_each(Mailbox::ring);
+    }
+
+    fn end(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.ring();
     }
 
     fn with_health<T>(&self, link: LinkId, act: impl FnOnce(&mut LinkHealth) -> T) -> Option<T> {
@@ -103,10 +128,9 @@ impl Shared {
 #[derive(Debug)]
 pub struct FieldHandle {
     shared: Arc<Shared>,
-    /// Boxed: a channel sets aside room for 32 of what it carries.
-    orders: Vec<mpsc::Sender<Box<WriteOrder>>>,
     tasks: Vec<JoinHandle<()>>,
-    stop: watch::Sender<bool>,
+    /// Wakes the others when the pace changes.
+    pace: Option<JoinHandle<()>>,
 }
 
 /// Starts one task per link. With [`Access::Observe`] no function that writes can leave. Needs a tokio runtime.
@@ -118,7 +142,10 @@ pub fn start(field: Arc<points::Field>, clock: Clock, access: Access) -> FieldHa
     });
     let shared = Arc::new(Shared {
         image: Image::new(field.points.len()),
+        scales: Scales::of(&field),
         health: health.collect(),
+        mail: field.links.iter().map(|_| Mailbox::default()).collect(),
+        stop: AtomicBool::new(false),
         traces: field.links.iter().map(|_| Arc::default()).collect(),
         reports: Mutex::default(),
         progress: watch::Sender::new(0),
@@ -127,15 +154,18 @@ pub fn start(field: Arc<points::Field>, clock: Clock, access: Access) -> FieldHa
         clock,
         access,
     });
-    let stop = watch::Sender::new(false);
-    let (mut orders, mut tasks) = (Vec::new(), Vec::new());
-    for (at, link) in shared.field.links.iter().enumerate() {
-        let (sender, receiver) = mpsc::channel(QUEUE);
-        let actor = link::Actor::new(Arc::clone(&shared), LinkId(at), link, receiver, stop.subscribe());
-        orders.push(sender);
-        tasks.push(tokio::spawn(actor.run()));
-    }
-    FieldHandle { shared, orders, tasks, stop }
+    let links = shared.field.links.iter().enumerate();
+    let actors = links.map(|(at, link)| link::Actor::new(Arc::clone(&shared), LinkId(at), link));
+    let tasks = actors.map(|actor| tokio::spawn(Box::new(actor).run())).collect();
+    let pace = shared.clock.paces().map(|mut paces| {
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move {
+            while paces.changed().await {
+                shared.ring();
+            }
+        })
+    });
+    FieldHandle { shared, tasks, pace }
 }
 
 impl FieldHandle {
@@ -143,16 +173,10 @@ impl FieldHandle {
     /// taken; later reports about the same command refine it.
     pub fn send(&self, order: WriteOrder) {
         let (command, gate) = (order.command(), order.gate());
-        let Some(sender) = self.link_of(&order).and_then(|link| self.orders.get(link.0)) else {
-            self.shared.report(command, gate, WriteResult::NotSent(NotSent::ReadOnly));
-            return;
-        };
-        let refused = match sender.try_send(Box::new(order)) {
-            Ok(()) => return,
-            Err(mpsc::error::TrySendError::Full(_)) => NotSent::Busy,
-            Err(mpsc::error::TrySendError::Closed(_)) => NotSent::LinkDown,
-        };
-        self.shared.report(command, gate, WriteResult::NotSent(refused));
+        let mail = self.link_of(&order).and_then(|link| self.shared.mail.get(link.0));
+        if let Err(refused) = mail.map_or(Err(NotSent::ReadOnly), |mail| mail.put(order)) {
+            self.shared.report(command, gate, WriteResult::NotSent(refused));
+        }
     }
 
     fn link_of(&self, order: &WriteOrder) -> Option<LinkId> {
@@ -207,7 +231,7 @@ impl FieldHandle {
     /// Ends in order: the open request of each link is finished or times out, waiting orders are reported as
     /// not sent. Tasks that take longer than 5 s are cut off. Gives the reports not yet taken.
     pub async fn shutdown(mut self) -> Vec<WriteReport> {
-        self.stop.send_replace(true);
+        self.shared.end();
         let deadline = self.shared.clock.real_deadline(SHUTDOWN_MOST);
         for task in &mut self.tasks {
             if tokio::time::timeout_at(deadline, &mut *task).await.is_err() {
@@ -237,6 +261,9 @@ impl Monitor {
 
 impl Drop for FieldHandle {
     fn drop(&mut self) {
-        self.stop.send_replace(true);
+        self.shared.end();
+        if let Some(pace) = &self.pace {
+            pace.abort();
+        }
     }
 }

@@ -7,7 +7,7 @@ use tokio_modbus::{Request, Response};
 use super::pdu::{MAX_READ, MAX_READ_BITS};
 use crate::control::quality::Reason;
 use crate::points::{ClassId, DeviceId, Field, LinkId, Point, PointId, Table};
-use crate::registers;
+use crate::registers::{self, Layout, Scaling};
 
 /// One request of a scan, and the points it brings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +90,34 @@ fn width(point: &Point) -> u16 {
     if is_bits(point.table) { 1 } else { point.data_type.registers() }
 }
 
+/// The value `at` that place of the reply to a read.
+pub(super) fn value(
+    reply: &Response,
+    at: usize,
+    layout: Layout,
+    scaling: Scaling<'_>,
+) -> Result<f64, Reason> {
+    match reply {
+        Response::ReadHoldingRegisters(words) | Response::ReadInputRegisters(words) => {
+            registers::decode_as(layout, scaling, words.get(at..).ok_or(Reason::CommError)?)
+        }
+        Response::ReadCoils(bits) | Response::ReadDiscreteInputs(bits) => {
+            registers::decode_bit_as(layout, scaling, *bits.get(at).ok_or(Reason::CommError)?)
+        }
+        _ => Err(Reason::CommError),
+    }
+}
+
+/// The read of `count` registers or bits from `start`.
+pub(super) fn request(table: Table, start: u16, count: u16) -> Request<'static> {
+    match table {
+        Table::Coil => Request::ReadCoils(start, count),
+        Table::Discrete => Request::ReadDiscreteInputs(start, count),
+        Table::Input => Request::ReadInputRegisters(start, count),
+        Table::Holding => Request::ReadHoldingRegisters(start, count),
+    }
+}
+
 impl Block {
     /// Grows to take in `width` items at `address` (not before the start), if that stays allowed.
     fn join(&mut self, address: u16, width: u16, most: u16, gap: u16) -> bool {
@@ -104,12 +132,7 @@ impl Block {
 
     /// The request that reads it.
     pub fn request(&self) -> Request<'static> {
-        match self.table {
-            Table::Coil => Request::ReadCoils(self.start, self.count),
-            Table::Discrete => Request::ReadDiscreteInputs(self.start, self.count),
-            Table::Input => Request::ReadInputRegisters(self.start, self.count),
-            Table::Holding => Request::ReadHoldingRegisters(self.start, self.count),
-        }
+        request(self.table, self.start, self.count)
     }
 
     /// The value of one of its points in the reply.
@@ -119,14 +142,7 @@ impl Block {
     /// As [`registers::decode`]; [`Reason::CommError`] when the reply does not hold the point.
     pub fn value(&self, point: &Point, reply: &Response) -> Result<f64, Reason> {
         let at = usize::from(point.address.checked_sub(self.start).ok_or(Reason::CommError)?);
-        if let Response::ReadCoils(bits) | Response::ReadDiscreteInputs(bits) = reply {
-            let on = bits.get(at).ok_or(Reason::CommError)?;
-            return registers::decode_bit(point, *on);
-        }
-        let (Response::ReadHoldingRegisters(words) | Response::ReadInputRegisters(words)) = reply else {
-            return Err(Reason::CommError);
-        };
-        registers::decode(point, words.get(at..).ok_or(Reason::CommError)?)
+        value(reply, at, Layout::of(point), Scaling::of(point))
     }
 
     /// Two smaller requests for the same points, or `None` when all of them share one address.

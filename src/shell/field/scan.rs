@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use tokio_modbus::Request;
+
 use super::Shared;
 use super::engine::{Answer, Tag};
 use super::error::FieldError;
 use super::health::{DOWN_AFTER, UnitState};
-use super::link::Actor;
+use super::link::{Actor, Unit};
 use super::plan::{self, Block};
+use super::reads::Read;
 use crate::control::quality::Reason;
-use crate::points::{DeviceId, LinkId};
+use crate::points::{ClassId, DeviceId, LinkId, PointId, Table};
 
 /// A value the device refuses to give is asked for again after this many periods.
 const REFUSED_PERIODS: u32 = 10;
@@ -21,8 +24,17 @@ const WHOLE_AGAIN: Duration = Duration::from_secs(86_400);
 
 /// One block of the plan with its next due time.
 pub(super) struct Scan {
-    pub(super) block: Block,
-    pub(super) period: Duration,
+    pub(super) device: DeviceId,
+    /// Place of the device among the units of the link.
+    pub(super) unit_at: usize,
+    pub(super) unit: u8,
+    table: Table,
+    class: ClassId,
+    start: u16,
+    /// Registers, or bits.
+    pub(super) count: u16,
+    reads: Box<[Read]>,
+    period: Duration,
     /// Due times are multiples of the period after it, so that devices of one period are not asked all at once.
     phase: Duration,
     pub(super) due: Duration,
@@ -30,8 +42,17 @@ pub(super) struct Scan {
     pub(super) asked: Option<Duration>,
 }
 
+/// What the answer to a scan tells about the link.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Told {
+    /// A device that has answered, if only to refuse.
+    pub(super) device: Option<DeviceId>,
+    /// The class of the scan, how far it came behind its due time, and how many were left out after it.
+    pub(super) lag: Option<(ClassId, Duration, u64)>,
+}
+
 /// The scans of a link, all due at `due`; points no request can bring are marked.
-pub(super) fn scans(shared: &Shared, link: LinkId, due: Duration) -> Vec<Scan> {
+pub(super) fn scans(shared: &Shared, link: LinkId, units: &[Unit], due: Duration) -> Vec<Scan> {
     let field = &shared.field;
     let plan = plan::plan(field, link);
     let unreadable = plan.unreadable.iter().map(|point| (*point, Err(Reason::ConfigError)));
@@ -39,9 +60,24 @@ pub(super) fn scans(shared: &Shared, link: LinkId, due: Duration) -> Vec<Scan> {
     let scan = |block: Block| {
         let period = block.period(field);
         let id = field.devices.get(block.device.0).map_or("", |device| device.id.as_str());
-        Scan { phase: phase(id, period), period, due, asked: None, block }
+        Some(Scan {
+            device: block.device,
+            unit_at: units.iter().position(|unit| unit.device == block.device)?,
+            unit: block.unit,
+            table: block.table,
+            class: block.class,
+            start: block.start,
+            count: block.count,
+            reads: Read::list(field, &shared.scales, block.start, &block.points),
+            phase: phase(id, period),
+            period,
+            due,
+            asked: None,
+        })
     };
-    plan.blocks.into_iter().map(scan).collect()
+    let mut scans: Vec<_> = plan.blocks.into_iter().filter_map(scan).collect();
+    scans.shrink_to_fit();
+    scans
 }
 
 /// Where in its period a device is asked: by its name, so that it is the same after every start. From 0 to below
@@ -57,21 +93,25 @@ pub fn phase(id: &str, period: Duration) -> Duration {
 }
 
 impl Actor {
-    /// Asks for one block.
-    pub(super) async fn ask(&mut self, at: usize) {
+    /// Asks for one block; whether it has left.
+    pub(super) async fn ask(&mut self, at: usize) -> bool {
         self.orders_in_a_row = 0;
-        let Some(scan) = self.scans.get_mut(at) else { return };
-        scan.asked = Some(self.shared.clock.mono());
-        let (unit, request) = (scan.block.unit, scan.block.request());
+        let Some(scan) = self.scans.get_mut(at) else { return false };
+        scan.asked = Some(self.now.mono);
+        let (unit, request) = (scan.unit, scan.request());
         let tag = Tag::try_from(at).unwrap_or(Tag::MAX - 1);
-        if let Err(error) = self.engine.send(tag, unit, &request).await {
+        let sent = self.engine.send(tag, unit, &request).await;
+        let left = sent.is_ok();
+        if let Err(error) = sent {
+            self.now = self.shared.clock.look();
             self.read(at, &Err(error));
         }
+        left
     }
 
     /// Takes in the answer to a block.
     pub(super) fn read(&mut self, at: usize, answer: &Answer) {
-        let now = self.shared.clock.mono();
+        let now = self.now.mono;
         let Some(scan) = self.scans.get_mut(at) else { return };
         let Some(started) = scan.asked.take() else { return };
         if let Err(FieldError::Unsent { .. }) = answer {
@@ -80,61 +120,60 @@ impl Actor {
         }
         let lag = started.saturating_sub(scan.due);
         let skipped = scan.advance(now);
-        let device = scan.block.device;
-        let field = &self.shared.field;
-        let points = || scan.block.points.iter().copied();
+        let (device, class) = (scan.device, scan.class);
         match answer {
             Ok(reply) => {
-                let value = |id: crate::points::PointId| match field.points.get(id.0) {
-                    Some(point) => scan.block.value(point, reply),
-                    None => Err(Reason::ConfigError),
-                };
-                self.shared.image.update(now, points().map(|id| (id, value(id))));
+                let scales = &self.shared.scales;
+                let values = scan.reads.iter().map(|read| (read.point(), read.value(scales, reply)));
+                self.shared.image.update(now, values);
             }
             Err(FieldError::Refused { code: 2 | 3, .. }) => self.refused(at, now),
             Err(FieldError::Refused { code, .. }) => {
                 let reason = Reason::Exception(*code);
-                self.shared.image.update(now, points().map(|id| (id, Err(reason))));
+                self.shared.image.update(now, scan.points().map(|id| (id, Err(reason))));
             }
-            Err(_) => self.shared.image.lost(scan.block.points.iter()),
+            Err(_) => self.shared.image.lost(scan.points()),
         }
-        self.shared.with_health(self.link, |health| {
-            health.skipped += skipped;
-            health.lag_max = health.lag_max.max(lag);
-        });
+        self.told.lag = Some((class, lag, skipped));
         self.note(device, answer.as_ref().err());
         if self.whole_again.is_some_and(|at| at <= now) && self.scans.iter().all(|scan| scan.asked.is_none())
         {
             self.whole_again = None;
-            self.scans = scans(&self.shared, self.link, now);
+            self.scans = scans(&self.shared, self.link, &self.units, now);
         }
     }
 
     /// A block the device refuses: ask for its halves; a single value it refuses is a wrong point list.
     fn refused(&mut self, at: usize, now: Duration) {
+        let shared = &self.shared;
         let Some(scan) = self.scans.get_mut(at) else { return };
-        if let Some((left, right)) = scan.block.split(&self.shared.field) {
+        if let Some((left, right)) = scan.block().split(&shared.field) {
             tracing::warn!(
-                unit = scan.block.unit,
-                start = scan.block.start,
-                count = scan.block.count,
+                unit = scan.unit,
+                start = scan.start,
+                count = scan.count,
                 "the device refuses this block, it is read in two parts from now on"
             );
-            let (period, phase) = (scan.period, scan.phase);
-            scan.block = left;
-            scan.due = now;
-            self.scans.push(Scan { block: right, period, phase, due: now, asked: None });
+            let part = |block: &Block| Scan {
+                start: block.start,
+                count: block.count,
+                reads: Read::list(&shared.field, &shared.scales, block.start, &block.points),
+                due: now,
+                asked: None,
+                ..*scan
+            };
+            let (left, right) = (part(&left), part(&right));
+            *scan = left;
+            self.scans.push(right);
             self.whole_again.get_or_insert(now + WHOLE_AGAIN);
         } else {
             scan.due = now + scan.period * REFUSED_PERIODS;
-            let points = scan.block.points.iter().map(|id| (*id, Err(Reason::ConfigError)));
-            self.shared.image.update(now, points);
+            shared.image.update(now, scan.points().map(|id| (id, Err(Reason::ConfigError))));
         }
     }
 
     /// Notes what a request to a unit says about the unit.
     pub(super) fn note(&mut self, device: DeviceId, error: Option<&FieldError>) {
-        let now = self.shared.clock.mono();
         let missed = match error {
             None => false,
             // 0x0A and 0x0B come from a gateway whose device does not answer.
@@ -142,9 +181,19 @@ impl Actor {
             Some(FieldError::Unsent { .. } | FieldError::ReadOnly { .. }) => return,
             Some(FieldError::Silent { .. } | FieldError::Broken { .. } | FieldError::Mismatch { .. }) => true,
         };
+        if let Some(error) = error {
+            let text = error.to_string();
+            self.shared.with_health(self.link, |health| health.last_error = Some(text));
+        }
         let shared_line = self.units.len() > 1;
         let Some(unit) = self.units.iter_mut().find(|unit| unit.device == device) else { return };
-        unit.failures = if missed { unit.failures.saturating_add(1) } else { 0 };
+        if !missed {
+            unit.failures = 0;
+            unit.not_before = None;
+            self.told.device = Some(device);
+            return;
+        }
+        unit.failures = unit.failures.saturating_add(1);
         let failures = unit.failures;
         let hold = (failures >= DOWN_AFTER).then(|| {
             // A dead unit on a shared line may cost a fifth of the time of the others, no more.
@@ -155,59 +204,85 @@ impl Actor {
             unit.not_before = hold;
         }
         if hold.is_some() {
-            let of_unit = self.scans.iter().filter(|scan| scan.block.device == device);
-            self.shared.image.lost(of_unit.flat_map(|scan| &scan.block.points));
+            self.shared.image.lost(self.points_of(device));
         }
         self.shared.with_health(self.link, |health| {
-            if let Some(error) = error {
-                health.last_error = Some(error.to_string());
-            }
             let Some(unit) = health.unit(device) else { return };
             let was = unit.state;
-            if missed {
-                unit.missed();
-            } else {
-                unit.replied(now);
-            }
-            if was != unit.state && (was == UnitState::Down || unit.state == UnitState::Down) {
+            unit.missed();
+            if was != unit.state && unit.state == UnitState::Down {
                 tracing::info!(device = device.0, state = ?unit.state, "unit changed its state");
             }
         });
     }
+
+    /// The scanned points of a device.
+    pub(super) fn points_of(&self, device: DeviceId) -> impl Iterator<Item = PointId> {
+        self.scans.iter().filter(move |scan| scan.device == device).flat_map(Scan::points)
+    }
 }
 
 impl Scan {
+    /// The points it brings.
+    pub(super) fn points(&self) -> impl Iterator<Item = PointId> {
+        self.reads.iter().map(Read::point)
+    }
+
+    fn request(&self) -> Request<'static> {
+        plan::request(self.table, self.start, self.count)
+    }
+
+    /// As the plan has it.
+    fn block(&self) -> Block {
+        Block {
+            device: self.device,
+            unit: self.unit,
+            table: self.table,
+            class: self.class,
+            start: self.start,
+            count: self.count,
+            points: self.points().collect(),
+        }
+    }
+
     /// Sets the next due time after a read that ended at `now`; gives how many were left out.
     fn advance(&mut self, now: Duration) -> u64 {
-        let period = self.period.as_nanos().max(1);
+        let (now_ns, due_ns) = (nanos(now), nanos(self.due));
+        let (period, phase) = (nanos(self.period).max(1), nanos(self.phase));
         // Times of the grid up to a moment, that moment included.
-        let passed =
-            |until: Duration| until.checked_sub(self.phase).map_or(0, |since| since.as_nanos() / period + 1);
-        let skipped = passed(now).saturating_sub(passed(self.due));
-        let ahead = u64::try_from(period * passed(now)).map_or(Duration::MAX, Duration::from_nanos);
-        self.due = self.phase.saturating_add(ahead);
-        u64::try_from(skipped).unwrap_or(u64::MAX)
+        let passed = |until: u64| until.checked_sub(phase).map_or(0, |since| since / period + 1);
+        let skipped = passed(now_ns).saturating_sub(passed(due_ns));
+        self.due = Duration::from_nanos(phase.saturating_add(period.saturating_mul(passed(now_ns))));
+        skipped
     }
+}
+
+/// Whole nanoseconds: room for 584 years.
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::points::{ClassId, Table};
 
     #[test]
     fn a_late_scan_is_skipped_not_queued() {
-        let block = Block {
+        let s = Duration::from_secs;
+        let mut scan = Scan {
             device: DeviceId(0),
+            unit_at: 0,
             unit: 1,
             table: Table::Holding,
             class: ClassId(0),
             start: 0,
             count: 1,
-            points: Vec::new(),
+            reads: Box::default(),
+            period: s(5),
+            phase: s(0),
+            due: s(10),
+            asked: None,
         };
-        let s = Duration::from_secs;
-        let mut scan = Scan { block, period: s(5), phase: s(0), due: s(10), asked: None };
         assert_eq!((scan.advance(s(12)), scan.due), (0, s(15)));
         // 20, 25 and 30 have passed when the read due at 15 ends at 32: the next is 35, without drift.
         assert_eq!((scan.advance(s(32)), scan.due), (3, s(35)));

@@ -72,13 +72,38 @@ pub struct LinkRow {
     pub up: bool,
     /// What was counted of it.
     pub counters: Counters,
-    /// Scans left out because it could not keep up.
-    pub skipped: u64,
-    /// Largest delay of a read behind its due time, s of service time.
-    pub lag_max_s: f64,
+    /// By scan class: how far its reads come behind.
+    pub lags: Vec<LagRow>,
     /// Units behind it that do not answer.
     pub units_down: usize,
 }
+
+/// One scan class on one link.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct LagRow {
+    /// Identifier of the class.
+    pub class: String,
+    /// Delay of the newest read behind its due time, s of service time.
+    pub newest_s: f64,
+    /// Largest since the start, s of service time.
+    pub most_s: f64,
+    /// Scans left out because the link could not keep up.
+    pub skipped: u64,
+}
+
+/// A number of a scan class on a link: family, kind, explanation, value.
+type LagFamily = (&'static str, &'static str, &'static str, fn(&LagRow) -> f64);
+
+const LAG_FAMILIES: &[LagFamily] = &[
+    ("qindan_link_lag_seconds", "gauge", "Delay of the newest read behind its due time", |lag| lag.newest_s),
+    ("qindan_link_lag_max_seconds", "gauge", "Largest delay of a read behind its due time", |lag| lag.most_s),
+    (
+        "qindan_link_scans_skipped_total",
+        "counter",
+        "Scans left out because the link could not keep up",
+        |lag| count(lag.skipped),
+    ),
+];
 
 /// A number of a link: family, kind, explanation, value.
 type LinkFamily = (&'static str, &'static str, &'static str, fn(&LinkRow) -> f64);
@@ -123,15 +148,6 @@ const LINK_FAMILIES: &[LinkFamily] = &[
     ("qindan_link_connects_total", "counter", "Connections opened", |link| count(link.counters.connects)),
     ("qindan_link_bytes_in_total", "counter", "Bytes received", |link| count(link.counters.bytes_in)),
     ("qindan_link_bytes_out_total", "counter", "Bytes sent", |link| count(link.counters.bytes_out)),
-    (
-        "qindan_link_scans_skipped_total",
-        "counter",
-        "Scans left out because the link could not keep up",
-        |link| count(link.skipped),
-    ),
-    ("qindan_link_lag_max_seconds", "gauge", "Largest delay of a read behind its due time", |link| {
-        link.lag_max_s
-    }),
     ("qindan_link_units_down", "gauge", "Units behind a link that do not answer", |link| {
         count(u64::try_from(link.units_down).unwrap_or(u64::MAX))
     }),
@@ -243,6 +259,14 @@ fn render(app: &App, status: &Status) -> String {
         page.family(name, kind, help);
         for link in &health.links {
             page.row(name, &[("link", link.id.as_str())], value(link));
+        }
+    }
+    for (name, kind, help, value) in LAG_FAMILIES {
+        page.family(name, kind, help);
+        for link in &health.links {
+            for lag in &link.lags {
+                page.row(name, &[("link", link.id.as_str()), ("class", lag.class.as_str())], value(lag));
+            }
         }
     }
     for metric in &health.counters {

@@ -36,7 +36,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 pub use acts::{ActAnswer, ActRequest};
-pub use metrics::{Health, HealthSource, LinkRow, Metric, MetricKind};
+pub use metrics::{Health, HealthSource, LagRow, LinkRow, Metric, MetricKind};
 pub use query::{ActionRow, ActionsSource, TraceSource};
 
 use crate::config::Config;

@@ -144,7 +144,7 @@ impl Service {
         self.handle.health().iter().fold([0; 3], |[replies, faults, skipped], link| {
             let c = &link.counters;
             let fault = c.timeouts + c.exceptions + c.stray + c.other_unit + c.mismatches + c.framing;
-            [replies + c.replies, faults + fault, skipped + link.skipped]
+            [replies + c.replies, faults + fault, skipped + link.skipped()]
         })
     }
 }
