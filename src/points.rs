@@ -4,6 +4,7 @@
 //! [`PointId`] is a position in it, so readings are dense arrays and nothing is looked up by name while running.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -164,6 +165,26 @@ impl Default for SerialLine {
     }
 }
 
+/// Bits of a character: start, eight of data, parity or a second stop bit, stop.
+const CHARACTER_BITS: f64 = 11.0;
+/// Silence between frames above 19 200 baud. Source: serial line specification V1.02, 2.5.1.1.
+const FAST_SILENCE: Duration = Duration::from_micros(1750);
+/// Above this the silence is fixed.
+const FAST_BAUD: u32 = 19_200;
+
+impl SerialLine {
+    /// Time `bytes` take on the wire.
+    pub fn wire(&self, bytes: usize) -> Duration {
+        let bytes = f64::from(u32::try_from(bytes).unwrap_or(u32::MAX));
+        Duration::from_secs_f64(bytes * CHARACTER_BITS / f64::from(self.baud.max(1)))
+    }
+
+    /// Silence between frames, t3.5.
+    pub fn silence(&self) -> Duration {
+        if self.baud > FAST_BAUD { FAST_SILENCE } else { self.wire(7) / 2 }
+    }
+}
+
 /// Parity of a serial line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -190,8 +211,9 @@ pub struct Device {
     pub unit: u8,
     /// Most registers one read may ask for, 1..=125.
     pub max_block: u16,
-    /// Largest run of unused registers read along to save a request.
-    pub max_gap: u16,
+    /// Largest run of unused registers read along to save a request; without it as many as cost no more than the
+    /// request saved.
+    pub max_gap: Option<u16>,
     /// No read may cross a multiple of it.
     pub boundary: Option<u16>,
     /// Addresses that are never read, not even along.

@@ -482,7 +482,7 @@ pub(crate) fn small() -> Config {
         link: LinkId(0),
         unit,
         max_block: 125,
-        max_gap: 8,
+        max_gap: Some(8),
         boundary: None,
         forbidden: Vec::new(),
         identity: None,

@@ -11,10 +11,10 @@ use qindan::config::Config;
 use qindan::control::command::{NotSent, WriteReport, WriteResult};
 use qindan::control::interlock::Cleared;
 use qindan::control::quality::{Reason, Sample};
-use qindan::points::{DeviceId, Field, LinkId, Point, PointId, Table};
+use qindan::points::{DeviceId, Field, Point, PointId, Table};
 use qindan::registers;
 use qindan::shell::field::WriteOrder;
-use qindan::shell::field::plan::{Block, plan};
+use qindan::shell::field::plan::{Block, plans};
 use qindan::shell::field::words::{Run, Words, judge};
 
 use crate::devices::{Devices, ModbusException};
@@ -56,7 +56,7 @@ impl Wire {
     /// Nothing read yet.
     pub fn new(config: &Config) -> Self {
         let field = &config.field;
-        let blocks = (0..field.links.len()).flat_map(|link| plan(field, LinkId(link)).blocks);
+        let blocks = plans(field).into_iter().flat_map(|plan| plan.blocks);
         let scan = |block: Block| Scan { period: block.period(field), due: Duration::ZERO, block };
         let never = Sample { good: None, fault: Some(Reason::NeverRead) };
         Self {

@@ -75,7 +75,7 @@ fn counts(out: &mut String, config: &Config) -> fmt::Result {
     )?;
     let field = &config.field;
     let shown = field.points.iter().filter(|point| point.element == Element::None).count();
-    let requests: usize = (0..field.links.len()).map(|at| plan::plan(field, LinkId(at)).blocks.len()).sum();
+    let requests: usize = plan::plans(field).iter().map(|plan| plan.blocks.len()).sum();
     writeln!(
         out,
         "field     {} meters ({} of flow), {} links, {} devices, {} points ({shown} shown only), {requests} requests",
@@ -138,7 +138,7 @@ fn links(out: &mut String, field: &Field) -> fmt::Result {
     writeln!(out, "links")?;
     for (at, link) in field.links.iter().enumerate() {
         let devices = field.devices.iter().filter(|device| device.link == LinkId(at)).count();
-        let plan = plan::plan(field, LinkId(at));
+        let plan = plan::plan(field, LinkId(at), plan::TURNAROUND);
         let points: usize = plan.blocks.iter().map(|block| block.points.len()).sum();
         writeln!(
             out,

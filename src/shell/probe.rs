@@ -41,7 +41,7 @@ impl Span {
 /// The runs of addresses that hold the scanned points of a device.
 pub fn spans(field: &Field, device: DeviceId) -> Vec<Span> {
     let link = field.devices.get(device.0).map(|device| device.link);
-    let blocks = link.map(|link| plan::plan(field, link).blocks).unwrap_or_default();
+    let blocks = link.map(|link| plan::plan(field, link, plan::TURNAROUND).blocks).unwrap_or_default();
     let of_device = blocks.into_iter().filter(|block| block.device == device);
     of_device.map(|block| Span { table: block.table, start: block.start, count: block.count }).collect()
 }

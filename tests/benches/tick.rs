@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use qindan::config;
 use qindan::control::quality::Sample;
 use qindan::control::{Controller, Now, Settings, Snapshot};
-use qindan::points::{LinkId, Table};
-use qindan::shell::field::plan::{Block, plan};
+use qindan::points::Table;
+use qindan::shell::field::plan::{Block, plans};
 use simulators::devices::Devices;
 use simulators::plant::{Forcing, Plant};
 use tokio_modbus::Response;
@@ -74,8 +74,7 @@ fn main() {
     let forcing = Forcing::dry(basin, 5);
     let mut plant = Plant::new(&config, 1, utc, &forcing);
     let mut devices = Devices::new(&config);
-    let blocks: Vec<_> =
-        (0..config.field.links.len()).flat_map(|link| plan(&config.field, LinkId(link)).blocks).collect();
+    let blocks: Vec<_> = plans(&config.field).into_iter().flat_map(|plan| plan.blocks).collect();
     let mut controller = Controller::new(&config, Settings { bench: true, ..Settings::default() }, None, utc);
     let mut samples = vec![Sample::default(); config.field.points.len()];
     let [mut freezes, mut decisions, mut cycles, mut statuses, mut memories] =

@@ -317,7 +317,7 @@ pub(crate) fn small() -> Config {
                 link: LinkId(0),
                 unit: 1,
                 max_block: 100,
-                max_gap: 8,
+                max_gap: Some(8),
                 boundary: None,
                 forbidden: Vec::new(),
                 identity: None,

@@ -82,7 +82,7 @@ async fn forbidden_addresses_and_boundaries_are_never_read_over() {
     let (device, _bank) = peer(|_, _| None).await;
     let mut field = boxes(&device, 2);
     for unit in &mut field.devices {
-        unit.max_gap = 30;
+        unit.max_gap = Some(30);
     }
     // Position at 0, target at 20, echo at 24: one block of 25, but for what must not be touched.
     field.devices[0].forbidden = vec![Range { table: Table::Holding, from: 10, to: 12 }];

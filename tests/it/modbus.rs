@@ -69,7 +69,7 @@ pub(crate) fn boxes_at(address: SocketAddr, units: u8) -> Field {
         link: LinkId(0),
         unit: at + 1,
         max_block: 125,
-        max_gap: 3,
+        max_gap: Some(3),
         boundary: None,
         forbidden: Vec::new(),
         identity: None,

@@ -110,7 +110,8 @@ impl Devices {
     pub fn new(config: &Config) -> Self {
         let field = &config.field;
         let unit = |id: usize| {
-            let gap = field.devices.get(id).map_or(0, |device| device.max_gap);
+            // Registers between two values are there to be read along, as many as the service may read.
+            let gap = field.devices.get(id).map_or(0, |device| device.max_gap.unwrap_or(device.max_block));
             let bank = |table: Table| {
                 let here = field.points.iter().filter(|point| point.device.0 == id && point.table == table);
                 let width = |bits: bool, registers: u16| if bits { 1 } else { registers };

@@ -126,8 +126,8 @@ fn device(
     if max_block.is_some_and(|most| !(1..=MOST_REGISTERS).contains(&most)) {
         at.key("max_block").complain("must be 1 to 125", remedy);
     }
-    let remedy = "give the largest run of unused registers read along, 0 for none";
-    let max_gap = at.need("max_gap", raw.max_gap, remedy);
+    let remedy = "give the largest run of unused registers read along, 0 for none, or leave it out";
+    let max_gap = at.may("max_gap", raw.max_gap, remedy);
     if let (Some(gap), Some(block)) = (max_gap, max_block)
         && gap >= block
     {
@@ -141,7 +141,7 @@ fn device(
         link: link?,
         unit: unit?,
         max_block: max_block?,
-        max_gap: max_gap?,
+        max_gap,
         boundary: bounds.boundary,
         forbidden: bounds.forbidden,
         identity: bounds.identity,

@@ -7,16 +7,17 @@
 //! owner connects again. On a
 //! serial line there is one request at a time, and the silences of `rtu.rs` in place of transaction ids.
 
+mod flow;
+
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout_at};
 use tokio_modbus::{Request, Response};
 
@@ -33,8 +34,6 @@ use crate::shell::clock::{Clock, Moment};
 const SILENT_MOST: u8 = 3;
 /// Requests given up on whose late reply is still recognised.
 const GIVEN_UP_MOST: usize = 64;
-/// Room for input before it grows: a reply of 125 registers.
-const INPUT: usize = 260;
 
 /// What an answer belongs to; chosen by who sends.
 pub type Tag = u32;
@@ -171,6 +170,11 @@ impl Engine {
     /// When bytes last came in, or the engine was made.
     pub(super) fn heard(&self) -> Moment {
         self.heard
+    }
+
+    /// What the units of a serial line take to answer, once enough have.
+    pub(super) fn turnaround(&self) -> Option<Duration> {
+        self.line.as_ref().and_then(rtu::Timing::turnaround)
     }
 
     /// When the first of the open requests is given up.
@@ -325,10 +329,12 @@ impl Engine {
             None => now.real + self.endpoint.timeout,
             Some(line) => line.sent(now.real, length, request, self.endpoint.timeout),
         };
+        // On a line it has left when its last bit has.
+        let sent = self.line.as_ref().map_or(now.real, rtu::Timing::free);
         self.counters.requests += 1;
         self.counters.writes += u64::from(writes);
         let request = request.clone().into_owned();
-        self.open.push(Open { tag, id, unit, request, sent: now.real, deadline });
+        self.open.push(Open { tag, id, unit, request, sent, deadline });
         self.pause();
         Ok(())
     }
@@ -349,86 +355,6 @@ impl Engine {
             }
             self.advance().await;
         }
-    }
-
-    /// Takes in what still comes, and waits until a serial line has been silent for as long as it must.
-    async fn await_silence(&mut self, unit: u8) -> Result<(), FieldError> {
-        loop {
-            self.look_before_sending()?;
-            let Some(line) = &self.line else { return Ok(()) };
-            let until = line.may_send(unit);
-            if until <= self.clock.real_deadline(Duration::ZERO) {
-                // What has not become a frame by now is noise.
-                self.counters.garbled += u64::from(!self.input.is_empty());
-                self.input.clear();
-                return Ok(());
-            }
-            if let Ok(Err(why)) = timeout_at(until, poll_fn(|cx| self.poll_fill(cx))).await {
-                return Err(self.unsent(why));
-            }
-        }
-    }
-
-    /// Takes in what has come since the last request; notices a peer that has closed in between.
-    fn look_before_sending(&mut self) -> Result<(), FieldError> {
-        let mut cx = Context::from_waker(Waker::noop());
-        while let Poll::Ready(came) = self.poll_fill(&mut cx) {
-            came.map_err(|why| self.unsent(why))?;
-        }
-        if self.line.is_none() {
-            return self.sort_out().map_err(|why| self.unsent(why));
-        }
-        // Between the requests of a serial line only a late reply is expected.
-        if self.line.as_mut().is_some_and(|line| line.take_late(&mut self.input)) {
-            self.counters.late += 1;
-        }
-        Ok(())
-    }
-
-    /// Whether all of it has left without waiting. A TCP connection takes a request whole nearly always.
-    fn write_at_once(&mut self) -> Result<bool, FieldError> {
-        let why = match &self.stream {
-            Some(Stream::Tcp(stream)) => match stream.try_write(&self.output) {
-                Ok(some) if some > 0 => {
-                    self.output.advance(some);
-                    self.counters.bytes_out += some as u64;
-                    return Ok(self.output.is_empty());
-                }
-                Ok(_) => "the connection takes no more bytes".to_owned(),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) => error.to_string(),
-            },
-            Some(Stream::Tls(_) | Stream::Serial(_)) => return Ok(false),
-            None => "not connected".to_owned(),
-        };
-        Err(self.unsent(why))
-    }
-
-    /// Writes the rest, some of it `begun` or not.
-    async fn write(&mut self, deadline: Instant, mut begun: bool) -> Result<(), FieldError> {
-        while self.output.has_remaining() {
-            let Some(stream) = &mut self.stream else {
-                return Err(self.unsent("not connected".into()));
-            };
-            let why = match timeout_at(deadline, stream.write_buf(&mut self.output)).await {
-                Ok(Ok(0)) => "the connection takes no more bytes".to_owned(),
-                Ok(Ok(some)) => {
-                    begun = true;
-                    self.counters.bytes_out += some as u64;
-                    continue;
-                }
-                Ok(Err(error)) => error.to_string(),
-                Err(_) => "the peer reads nothing".to_owned(),
-            };
-            // A part of a frame would be completed by the next one: the connection cannot be kept.
-            return Err(if begun { self.broken(why) } else { self.unsent(why) });
-        }
-        if let Some(Stream::Tls(stream)) = &mut self.stream
-            && let Err(error) = stream.flush().await
-        {
-            return Err(self.broken(error.to_string()));
-        }
-        Ok(())
     }
 
     /// One step: whole frames are sorted out, else more bytes awaited until the first deadline. Cancel-safe.
@@ -459,32 +385,6 @@ impl Engine {
                 Poll::Pending => return Poll::Pending,
             }
         }
-    }
-
-    /// More bytes into the buffer; what has come stays there.
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), String>> {
-        let Some(stream) = &mut self.stream else { return Poll::Ready(Err("not connected".into())) };
-        self.input.reserve(INPUT);
-        let had = self.input.len();
-        let came = match pin!(stream.read_buf(&mut self.input)).poll(cx) {
-            Poll::Ready(Ok(0)) => Err("closed by the peer".into()),
-            Poll::Ready(Ok(some)) => {
-                self.counters.bytes_in += some as u64;
-                Ok(())
-            }
-            Poll::Ready(Err(error)) => Err(error.to_string()),
-            Poll::Pending => return Poll::Pending,
-        };
-        self.heard = self.clock.look();
-        if came.is_ok() {
-            if let Some(trace) = &self.trace {
-                trace.note(self.heard.mono, Way::In, self.input.get(had..).unwrap_or_default());
-            }
-            if let Some(line) = &mut self.line {
-                line.heard(self.heard.real);
-            }
-        }
-        Poll::Ready(came)
     }
 
     /// Gives every whole frame to the request it answers.
@@ -522,11 +422,12 @@ impl Engine {
             }
             self.echo.clear();
         }
-        let unit = open.unit;
+        let (unit, left) = (open.unit, open.sent);
         let Some((pdu, before)) = rtu::take(&mut self.input, unit, &open.request) else { return Ok(()) };
         self.counters.garbled += u64::from(before > 0);
         if let Some(line) = &mut self.line {
             line.answered(unit);
+            line.took(left, self.heard.real, pdu.len() + 3);
         }
         self.settle(0, pdu)
     }

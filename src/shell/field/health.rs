@@ -93,6 +93,8 @@ impl LinkHealth {
     /// Before anything happened.
     pub(super) fn new(link: LinkId, devices: impl Iterator<Item = DeviceId>) -> Self {
         let unit = |device| UnitHealth { device, state: UnitState::Starting, failures: 0, last_reply: None };
+        let mut units: Vec<_> = devices.map(unit).collect();
+        units.shrink_to_fit();
         Self {
             link,
             state: LinkState::Starting,
@@ -101,7 +103,7 @@ impl LinkHealth {
             counters: Counters::default(),
             watchdog_writes: 0,
             lags: Vec::new(),
-            units: devices.map(unit).collect(),
+            units,
         }
     }
 

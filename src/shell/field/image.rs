@@ -8,23 +8,43 @@ use crate::points::PointId;
 
 /// The samples of all points, in file order.
 #[derive(Debug)]
-pub(super) struct Image(Mutex<Vec<Sample>>);
+pub(super) struct Image(Mutex<Vec<Slot>>);
+
+/// A sample in three quarters of its room: there are many, and each reply writes some.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    value: f64,
+    /// When it arrived, service time in ns; [`NEVER`] without a value.
+    at_ns: u64,
+    fault: Option<Reason>,
+}
+
+/// No time a value can have: 584 years.
+const NEVER: u64 = u64::MAX;
+
+impl Slot {
+    fn sample(&self) -> Sample {
+        let good = (self.at_ns != NEVER).then(|| (self.value, Duration::from_nanos(self.at_ns)));
+        Sample { good, fault: self.fault }
+    }
+}
 
 impl Image {
     /// Nothing read yet.
     pub(super) fn new(points: usize) -> Self {
-        let never = Sample { good: None, fault: Some(Reason::NeverRead) };
+        let never = Slot { value: 0.0, at_ns: NEVER, fault: Some(Reason::NeverRead) };
         Self(Mutex::new(vec![never; points]))
     }
 
     /// Takes in one reply as a whole: its values bear one time. A fault never touches the last good value.
     pub(super) fn update(&self, at: Duration, values: impl Iterator<Item = (PointId, Result<f64, Reason>)>) {
-        let mut samples = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let at_ns = u64::try_from(at.as_nanos()).unwrap_or(NEVER - 1);
+        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (point, value) in values {
-            let Some(sample) = samples.get_mut(point.0) else { continue };
+            let Some(slot) = slots.get_mut(point.0) else { continue };
             match value {
-                Ok(value) => *sample = Sample { good: Some((value, at)), fault: None },
-                Err(reason) => sample.fault = Some(reason),
+                Ok(value) => *slot = Slot { value, at_ns, fault: None },
+                Err(reason) => slot.fault = Some(reason),
             }
         }
     }
@@ -32,10 +52,10 @@ impl Image {
     /// Marks points as not delivered. What the device itself said about a point (a sentinel, a refused
     /// address) is not overwritten by a lost line.
     pub(super) fn lost(&self, points: impl Iterator<Item = PointId>) {
-        let mut samples = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for point in points {
-            if let Some(sample) = samples.get_mut(point.0) {
-                sample.fault = match sample.fault {
+            if let Some(slot) = slots.get_mut(point.0) {
+                slot.fault = match slot.fault {
                     Some(
                         kept @ (Reason::Sentinel
                         | Reason::ConfigError
@@ -50,7 +70,7 @@ impl Image {
 
     /// A copy of all samples, consistent per reply.
     pub(super) fn freeze(&self) -> Vec<Sample> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().map(Slot::sample).collect()
     }
 }
 

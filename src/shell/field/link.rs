@@ -22,6 +22,7 @@ use super::health::{DOWN_AFTER, LinkState};
 use super::identity::Proof;
 use super::mailbox::Mailbox;
 use super::order::{FieldAction, WriteOrder};
+use super::plan::Plan;
 use super::scan::{self, Scan, Told};
 use super::watchdog::{self, Dog};
 use super::write::{Hand, Unresolved};
@@ -74,6 +75,8 @@ pub(super) struct Actor {
     pub(super) scans: Vec<Scan>,
     /// When blocks that were split are tried whole again.
     pub(super) whole_again: Option<Duration>,
+    /// Whether the plan stands on what the units of a serial line were measured to take.
+    pub(super) measured: bool,
     pub(super) units: Vec<Unit>,
     pub(super) dogs: Vec<Dog>,
     waiting: VecDeque<WriteOrder>,
@@ -102,7 +105,7 @@ impl Drop for Actor {
 }
 
 impl Actor {
-    pub(super) fn new(shared: Arc<Shared>, id: LinkId, link: &Link) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, id: LinkId, link: &Link, plan: Plan) -> Self {
         let endpoint = Endpoint::of(link, shared.access);
         let timeout = endpoint.timeout;
         let field = Arc::clone(&shared.field);
@@ -113,12 +116,14 @@ impl Actor {
         };
         let devices = field.devices.iter().enumerate().filter(|(_, device)| device.link == id);
         let unit = |(at, _)| Unit { device: DeviceId(at), failures: 0, not_before: None, proof: Proof::Open };
-        let units: Vec<_> = devices.map(unit).collect();
+        let mut units: Vec<_> = devices.map(unit).collect();
+        units.shrink_to_fit();
         Self {
             engine,
             timeout,
-            scans: scan::scans(&shared, id, &units, Duration::ZERO),
+            scans: scan::scans(&shared, plan, &units, Duration::ZERO),
             whole_again: None,
+            measured: false,
             units,
             dogs: watchdog::dogs(&shared, id),
             link: id,

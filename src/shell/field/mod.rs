@@ -154,8 +154,9 @@ pub fn start(field: Arc<points::Field>, clock: Clock, access: Access) -> FieldHa
         clock,
         access,
     });
-    let links = shared.field.links.iter().enumerate();
-    let actors = links.map(|(at, link)| link::Actor::new(Arc::clone(&shared), LinkId(at), link));
+    let links = shared.field.links.iter().zip(plan::plans(&shared.field)).enumerate();
+    let actors =
+        links.map(|(at, (link, plan))| link::Actor::new(Arc::clone(&shared), LinkId(at), link, plan));
     let tasks = actors.map(|actor| tokio::spawn(Box::new(actor).run())).collect();
     let pace = shared.clock.paces().map(|mut paces| {
         let shared = Arc::clone(&shared);

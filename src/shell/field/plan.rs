@@ -6,7 +6,7 @@ use tokio_modbus::{Request, Response};
 
 use super::pdu::{MAX_READ, MAX_READ_BITS};
 use crate::control::quality::Reason;
-use crate::points::{ClassId, DeviceId, Field, LinkId, Point, PointId, Table};
+use crate::points::{ClassId, DeviceId, Field, LinkId, Point, PointId, Table, Transport};
 use crate::registers::{self, Layout, Scaling};
 
 /// One request of a scan, and the points it brings.
@@ -37,24 +37,71 @@ pub struct Plan {
     pub unreadable: Vec<PointId>,
 }
 
+/// What a unit on a serial line takes to answer before it has been measured. Assumed: between the 5 ms of a quick one and
+/// the 50 ms of a slow one.
+pub const TURNAROUND: Duration = Duration::from_millis(20);
+
 /// Plans the scanned points of `link`: joined within a device, table and class while the gap and the block
-/// stay within what the device allows, never cutting a value, never touching what must not be read.
-pub fn plan(field: &Field, link: LinkId) -> Plan {
-    let mut wanted = Vec::new();
-    for (at, point) in field.points.iter().enumerate() {
-        let (Some(class), Some(device)) = (point.class, field.devices.get(point.device.0)) else { continue };
-        if device.link == link {
-            wanted.push((point.device, point.table, class, point.address, PointId(at), width(point)));
+/// stay within what the device allows, never cutting a value, never touching what must not be read. On a serial line
+/// the gap of a device that names none comes from the `turnaround` of its units.
+pub fn plan(field: &Field, link: LinkId, turnaround: Duration) -> Plan {
+    let of_link = |point: &&Wanted| field.devices.get(point.0.0).is_some_and(|device| device.link == link);
+    join(field, turnaround, wanted(field).iter().filter(of_link).copied().collect())
+}
+
+/// The plans of all links, in file order, before anything was measured: each point is looked at once, however many links
+/// there are.
+pub fn plans(field: &Field) -> Vec<Plan> {
+    let mut by_link = vec![Vec::new(); field.links.len()];
+    for point in wanted(field) {
+        let link = field.devices.get(point.0.0).map(|device| device.link);
+        if let Some(of_link) = link.and_then(|link| by_link.get_mut(link.0)) {
+            of_link.push(point);
         }
     }
+    by_link.into_iter().map(|wanted| join(field, TURNAROUND, wanted)).collect()
+}
+
+/// The run of unused registers at which one read costs as much as two: on a serial line another request takes thirteen
+/// characters, two silences and a turnaround, another register two characters. On TCP a register costs nothing beside
+/// a round trip.
+pub fn break_even(transport: &Transport, turnaround: Duration) -> u16 {
+    match transport {
+        Transport::Tcp(_) | Transport::Tls { .. } => MAX_READ,
+        Transport::RtuOverTcp { line, .. } | Transport::Rtu { line, .. } => {
+            let request = line.wire(13) + 2 * line.silence() + turnaround;
+            u16::try_from(request.as_nanos() / line.wire(2).as_nanos().max(1))
+                .unwrap_or(MAX_READ)
+                .min(MAX_READ)
+        }
+    }
+}
+
+/// A scanned point, in the order of planning: device, table, class, address, which, registers.
+type Wanted = (DeviceId, Table, ClassId, u16, PointId, u16);
+
+fn wanted(field: &Field) -> Vec<Wanted> {
+    let points = field.points.iter().enumerate();
+    points
+        .filter_map(|(at, point)| {
+            Some((point.device, point.table, point.class?, point.address, PointId(at), width(point)))
+        })
+        .collect()
+}
+
+fn join(field: &Field, turnaround: Duration, mut wanted: Vec<Wanted>) -> Plan {
     wanted.sort_unstable();
     let mut plan = Plan::default();
     for (device, table, class, address, point, width) in wanted {
         let Some(spec) = field.devices.get(device.0) else { continue };
+        let gap = spec.max_gap.unwrap_or_else(|| {
+            let link = field.links.get(spec.link.0);
+            link.map_or(0, |link| break_even(&link.transport, turnaround))
+        });
         let (most, gap) = if is_bits(table) {
-            (spec.max_block.saturating_mul(16).clamp(1, MAX_READ_BITS), spec.max_gap.saturating_mul(16))
+            (spec.max_block.saturating_mul(16).clamp(1, MAX_READ_BITS), gap.saturating_mul(16))
         } else {
-            (spec.max_block.clamp(1, MAX_READ), spec.max_gap)
+            (spec.max_block.clamp(1, MAX_READ), gap)
         };
         let (first, last) = (u32::from(address), u32::from(address) + u32::from(width) - 1);
         if width > most || last > 65_535 || !spec.may_read(table, first, last) {
@@ -97,15 +144,13 @@ pub(super) fn value(
     layout: Layout,
     scaling: Scaling<'_>,
 ) -> Result<f64, Reason> {
-    match reply {
-        Response::ReadHoldingRegisters(words) | Response::ReadInputRegisters(words) => {
-            registers::decode_as(layout, scaling, words.get(at..).ok_or(Reason::CommError)?)
-        }
-        Response::ReadCoils(bits) | Response::ReadDiscreteInputs(bits) => {
-            registers::decode_bit_as(layout, scaling, *bits.get(at).ok_or(Reason::CommError)?)
-        }
-        _ => Err(Reason::CommError),
+    if let Response::ReadCoils(bits) | Response::ReadDiscreteInputs(bits) = reply {
+        return registers::decode_bit_as(layout, scaling, *bits.get(at).ok_or(Reason::CommError)?);
     }
+    let (Response::ReadHoldingRegisters(words) | Response::ReadInputRegisters(words)) = reply else {
+        return Err(Reason::CommError);
+    };
+    registers::decode_as(layout, scaling, words.get(at..).ok_or(Reason::CommError)?)
 }
 
 /// The read of `count` registers or bits from `start`.
@@ -199,7 +244,7 @@ mod tests {
                 link: LinkId(0),
                 unit: 3,
                 max_block,
-                max_gap,
+                max_gap: Some(max_gap),
                 boundary: None,
                 forbidden: Vec::new(),
                 identity: None,
@@ -223,16 +268,16 @@ mod tests {
     #[test]
     fn a_gate_box_is_one_request_when_its_gap_is_allowed() {
         let points = [0, 2, 4, 11, 20, 21, 24].map(|address| at(address, DataType::U16)).to_vec();
-        assert_eq!(spans(&plan(&field(points.clone(), 125, 8), LinkId(0))), [(0, 25)]);
-        assert_eq!(spans(&plan(&field(points.clone(), 125, 7), LinkId(0))), [(0, 12), (20, 5)]);
-        assert_eq!(spans(&plan(&field(points, 12, 125), LinkId(0))), [(0, 12), (20, 5)]);
+        assert_eq!(spans(&plan(&field(points.clone(), 125, 8), LinkId(0), TURNAROUND)), [(0, 25)]);
+        assert_eq!(spans(&plan(&field(points.clone(), 125, 7), LinkId(0), TURNAROUND)), [(0, 12), (20, 5)]);
+        assert_eq!(spans(&plan(&field(points, 12, 125), LinkId(0), TURNAROUND)), [(0, 12), (20, 5)]);
     }
 
     #[test]
     fn a_value_is_never_cut() {
         let points = (0..4).map(|i| at(2 * i, DataType::F32)).collect::<Vec<_>>();
-        assert_eq!(spans(&plan(&field(points.clone(), 5, 0), LinkId(0))), [(0, 4), (4, 4)]);
-        let wide = plan(&field(points, 1, 0), LinkId(0));
+        assert_eq!(spans(&plan(&field(points.clone(), 5, 0), LinkId(0), TURNAROUND)), [(0, 4), (4, 4)]);
+        let wide = plan(&field(points, 1, 0), LinkId(0), TURNAROUND);
         assert_eq!((wide.blocks.len(), wide.unreadable.len()), (0, 4));
     }
 
@@ -240,11 +285,49 @@ mod tests {
     fn bits_of_one_register_cannot_be_split_apart() {
         let bits = (0..6).map(|bit| Point { bit, ..at(11, DataType::Bit) });
         let field = field(bits.chain([at(12, DataType::U16)]).collect(), 125, 0);
-        let block = plan(&field, LinkId(0)).blocks.remove(0);
+        let block = plan(&field, LinkId(0), TURNAROUND).blocks.remove(0);
         let (left, right) = block.split(&field).unwrap();
         assert_eq!((left.start, left.count, left.points.len()), (11, 1, 6));
         assert_eq!((right.start, right.count, right.points.len()), (12, 1, 1));
         assert_eq!((left.split(&field), right.split(&field)), (None, None));
+    }
+
+    /// Table of the field notes, 6: g for a turnaround of 5 and 20 ms.
+    #[test]
+    fn a_gap_is_read_along_while_that_costs_no_more_than_a_request() {
+        let rows = [
+            (1200, 10, 11),
+            (2400, 11, 12),
+            (9600, 12, 19),
+            (19_200, 14, 27),
+            (38_400, 21, 48),
+            (57_600, 29, 68),
+        ];
+        for (baud, quick, slow) in rows.into_iter().chain([(115_200, 51, 125)]) {
+            let line = crate::points::SerialLine { baud, ..Default::default() };
+            let transport = Transport::Rtu { path: "/dev/ttyS0".into(), line };
+            let gap = |ms| i32::from(break_even(&transport, Duration::from_millis(ms)));
+            // The table is rounded.
+            assert!(
+                (gap(5) - quick).abs() <= 1 && (gap(20) - slow).abs() <= 1,
+                "{baud}: {} {}",
+                gap(5),
+                gap(20)
+            );
+        }
+    }
+
+    #[test]
+    fn without_a_gap_of_its_own_a_device_on_tcp_is_read_whole() {
+        let points = [0, 90].map(|address| at(address, DataType::U16)).to_vec();
+        let mut field = field(points, 125, 0);
+        field.devices[0].max_gap = None;
+        assert_eq!(spans(&plan(&field, LinkId(0), TURNAROUND)), [(0, 91)]);
+        let line = crate::points::SerialLine::default();
+        field.links[0].transport = Transport::Rtu { path: "/dev/ttyS0".into(), line };
+        assert_eq!(spans(&plan(&field, LinkId(0), TURNAROUND)), [(0, 1), (90, 1)]);
+        // A unit that takes 200 ms makes even 90 unused registers the cheaper way: (14.9 + 8 + 200) / 2.29 = 97.
+        assert_eq!(spans(&plan(&field, LinkId(0), Duration::from_millis(200))), [(0, 91)]);
     }
 
     proptest! {
@@ -258,7 +341,7 @@ mod tests {
                 Point { class: Some(ClassId(*class)), ..at(*address, kinds[*kind]) }
             });
             let field = field(points.collect(), max_block, max_gap);
-            let plan = plan(&field, LinkId(0));
+            let plan = plan(&field, LinkId(0), TURNAROUND);
             let mut seen = vec![0; field.points.len()];
             for block in &plan.blocks {
                 prop_assert!(block.count >= 1 && block.count <= max_block);

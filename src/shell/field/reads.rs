@@ -25,7 +25,7 @@ pub(super) struct Scales(Vec<Scale>);
 
 #[derive(Debug)]
 struct Scale {
-    scale: f64,
+    factor: f64,
     offset: f64,
     sentinels: Box<[f64]>,
 }
@@ -33,7 +33,7 @@ struct Scale {
 impl Scale {
     fn is_of(&self, point: &Point) -> bool {
         let bits = |list: &[f64]| list.iter().map(|number| number.to_bits()).collect::<Vec<_>>();
-        self.scale.to_bits() == point.scale.to_bits()
+        self.factor.to_bits() == point.scale.to_bits()
             && self.offset.to_bits() == point.offset.to_bits()
             && bits(&self.sentinels) == bits(&point.sentinels)
     }
@@ -46,7 +46,7 @@ impl Scales {
         for point in &field.points {
             if scales.place(point).is_none() {
                 let sentinels = point.sentinels.clone().into_boxed_slice();
-                scales.0.push(Scale { scale: point.scale, offset: point.offset, sentinels });
+                scales.0.push(Scale { factor: point.scale, offset: point.offset, sentinels });
             }
         }
         scales
@@ -84,8 +84,8 @@ impl Read {
     /// As [`decode`](crate::registers::decode); [`Reason::CommError`] when the reply does not hold it.
     pub(super) fn value(&self, scales: &Scales, reply: &Response) -> Result<f64, Reason> {
         let scale = usize::try_from(self.scale).ok().and_then(|at| scales.0.get(at));
-        let Scale { scale, offset, sentinels } = scale.ok_or(Reason::ConfigError)?;
-        let scaling = Scaling { scale: *scale, offset: *offset, sentinels };
+        let Scale { factor, offset, sentinels } = scale.ok_or(Reason::ConfigError)?;
+        let scaling = Scaling { scale: *factor, offset: *offset, sentinels };
         plan::value(reply, usize::from(self.at), self.layout, scaling)
     }
 }

@@ -14,12 +14,6 @@ use tokio_modbus::Request;
 use super::pdu;
 use crate::points::SerialLine;
 
-/// Bits of a character: start, eight of data, parity or a second stop bit, stop.
-const CHARACTER_BITS: f64 = 11.0;
-/// Silence between frames above 19 200 baud. Source: serial line specification V1.02, 2.5.1.1.
-const FAST_GAP: Duration = Duration::from_micros(1750);
-/// Above this the gap is fixed.
-const FAST_BAUD: u32 = 19_200;
 /// A shorter frame is none.
 const LEAST: usize = 4;
 
@@ -79,6 +73,8 @@ fn is_of_length(frame: &[u8], request: &Request<'_>) -> bool {
     }
 }
 
+/// Answers over which the turnaround is smoothed.
+const SMOOTHED_OVER: u32 = 32;
 /// Requests given up on that are remembered per line.
 const LOST_MOST: usize = 16;
 
@@ -98,27 +94,24 @@ pub(super) struct Timing {
     free: Instant,
     /// Oldest first; a late reply to each may still come.
     lost: Vec<Lost>,
+    /// What units have taken to answer so far, smoothed, s; and of how many answers.
+    turnaround_s: f64,
+    answers: u32,
 }
 
 impl Timing {
     pub(super) fn new(line: SerialLine, now: Instant) -> Self {
-        Self { line, free: now, lost: Vec::new() }
+        Self { line, free: now, lost: Vec::new(), turnaround_s: 0.0, answers: 0 }
     }
 
-    /// Time `bytes` take on the wire.
-    fn wire(&self, bytes: usize) -> Duration {
-        let bytes = f64::from(u32::try_from(bytes).unwrap_or(u32::MAX));
-        Duration::from_secs_f64(bytes * CHARACTER_BITS / f64::from(self.line.baud.max(1)))
-    }
-
-    /// Silence between frames, t3.5.
-    fn gap(&self) -> Duration {
-        if self.line.baud > FAST_BAUD { FAST_GAP } else { self.wire(7) / 2 }
+    /// Since when the wire is free, or will be when what was sent has left.
+    pub(super) fn free(&self) -> Instant {
+        self.free
     }
 
     /// When a request to `unit` may leave.
     pub(super) fn may_send(&self, unit: u8) -> Instant {
-        let quiet = self.free + self.gap();
+        let quiet = self.free + self.line.silence();
         // The late frame of another unit shows its number and is dropped.
         let waits = self.lost.iter().filter(|lost| lost.unit == unit || !self.line.plain_wire);
         waits.map(|lost| lost.until).fold(quiet, Instant::max)
@@ -138,8 +131,8 @@ impl Timing {
         request: &Request<'_>,
         timeout: Duration,
     ) -> Instant {
-        self.free = now + self.wire(bytes);
-        self.free + timeout + self.wire(pdu::reply_length(request).unwrap_or(253) + 3)
+        self.free = now + self.line.wire(bytes);
+        self.free + timeout + self.line.wire(pdu::reply_length(request).unwrap_or(253) + 3)
     }
 
     /// A request had no answer by `now`.
@@ -155,6 +148,19 @@ impl Timing {
     /// A reply has come: units answer in order, nothing older is on its way from this one.
     pub(super) fn answered(&mut self, unit: u8) {
         self.lost.retain(|lost| lost.unit != unit);
+    }
+
+    /// A reply of `bytes` to a request that had left at `left` was whole at `now`.
+    pub(super) fn took(&mut self, left: Instant, now: Instant, bytes: usize) {
+        let took = now.saturating_duration_since(left).saturating_sub(self.line.wire(bytes)).as_secs_f64();
+        self.answers = self.answers.saturating_add(1);
+        self.turnaround_s += (took - self.turnaround_s) / f64::from(self.answers.min(SMOOTHED_OVER));
+    }
+
+    /// What units take to answer, from the end of a request to the begin of the reply, adapters included; `None` before
+    /// enough have answered.
+    pub(super) fn turnaround(&self) -> Option<Duration> {
+        (self.answers >= SMOOTHED_OVER).then(|| Duration::from_secs_f64(self.turnaround_s.max(0.0)))
     }
 
     /// Takes a late reply to a request given up on out of `input`.
@@ -272,17 +278,20 @@ mod tests {
         assert_eq!(found(&refused), Some((vec![0x83, 2], 0)));
     }
 
+    fn line(baud: u32) -> SerialLine {
+        SerialLine { baud, ..SerialLine::default() }
+    }
+
     fn timing(baud: u32) -> Timing {
-        let line = SerialLine { baud, ..SerialLine::default() };
-        Timing::new(line, crate::shell::clock::Clock::real().real_deadline(Duration::ZERO))
+        Timing::new(line(baud), crate::shell::clock::Clock::real().real_deadline(Duration::ZERO))
     }
 
     /// Table of the field notes, 6: t3.5 is 4.01 ms at 9600 baud, 1.75 ms above 19 200.
     #[test]
     fn the_gap_is_three_and_a_half_characters() {
-        assert!((timing(9600).gap().as_secs_f64() - 0.004_01).abs() < 1e-5);
-        assert!((timing(19_200).gap().as_secs_f64() - 0.002_005).abs() < 1e-5);
-        assert_eq!(timing(115_200).gap(), Duration::from_micros(1750));
+        assert!((line(9600).silence().as_secs_f64() - 0.004_01).abs() < 1e-5);
+        assert!((line(19_200).silence().as_secs_f64() - 0.002_005).abs() < 1e-5);
+        assert_eq!(line(115_200).silence(), Duration::from_micros(1750));
     }
 
     #[test]

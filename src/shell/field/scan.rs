@@ -9,10 +9,10 @@ use super::engine::{Answer, Tag};
 use super::error::FieldError;
 use super::health::{DOWN_AFTER, UnitState};
 use super::link::{Actor, Unit};
-use super::plan::{self, Block};
+use super::plan::{self, Block, Plan};
 use super::reads::Read;
 use crate::control::quality::Reason;
-use crate::points::{ClassId, DeviceId, LinkId, PointId, Table};
+use crate::points::{ClassId, DeviceId, PointId, Table};
 
 /// A value the device refuses to give is asked for again after this many periods.
 const REFUSED_PERIODS: u32 = 10;
@@ -51,10 +51,9 @@ pub(super) struct Told {
     pub(super) lag: Option<(ClassId, Duration, u64)>,
 }
 
-/// The scans of a link, all due at `due`; points no request can bring are marked.
-pub(super) fn scans(shared: &Shared, link: LinkId, units: &[Unit], due: Duration) -> Vec<Scan> {
+/// The scans of a plan, all due at `due`; points no request can bring are marked.
+pub(super) fn scans(shared: &Shared, plan: Plan, units: &[Unit], due: Duration) -> Vec<Scan> {
     let field = &shared.field;
-    let plan = plan::plan(field, link);
     let unreadable = plan.unreadable.iter().map(|point| (*point, Err(Reason::ConfigError)));
     shared.image.update(Duration::ZERO, unreadable);
     let scan = |block: Block| {
@@ -136,10 +135,16 @@ impl Actor {
         }
         self.told.lag = Some((class, lag, skipped));
         self.note(device, answer.as_ref().err());
+        if !self.measured && self.engine.turnaround().is_some() {
+            self.measured = true;
+            self.whole_again = Some(now);
+        }
         if self.whole_again.is_some_and(|at| at <= now) && self.scans.iter().all(|scan| scan.asked.is_none())
         {
             self.whole_again = None;
-            self.scans = scans(&self.shared, self.link, &self.units, now);
+            let turnaround = self.engine.turnaround().unwrap_or(plan::TURNAROUND);
+            let plan = plan::plan(&self.shared.field, self.link, turnaround);
+            self.scans = scans(&self.shared, plan, &self.units, now);
         }
     }
 

@@ -49,7 +49,7 @@ fn device(at: usize, link: usize, unit: u8) -> Device {
         link: LinkId(link),
         unit,
         max_block: 125,
-        max_gap: 8,
+        max_gap: Some(8),
         boundary: None,
         forbidden: Vec::new(),
         identity: None,
