@@ -62,6 +62,27 @@ async fn a_lost_write_whose_sequence_cannot_be_asked_for_is_unknown() {
     assert_eq!(device.writes().len(), 1);
 }
 
+/// Without a sequence nothing tells an unanswered write over its own target from one that never arrived.
+#[tokio::test]
+async fn a_lost_write_of_the_same_target_is_unknown_where_no_sequence_tells() {
+    let mut bank = Bank::default();
+    bank.set(1, TARGET, HALF);
+    let device = Device::start(move |query: &Query| -> Vec<Act> {
+        if query.writes() { Vec::new() } else { vec![reply(query, &bank.serve(query))] }
+    })
+    .await;
+    let mut field = boxes(&device, 1);
+    field.links[0].timeout_s = 0.1;
+    field.wiring.gates[0].sequence_echo = None;
+    let handle = commanded(field);
+    assert_eq!(results(&handle, 1).await, [WriteResult::Unknown]);
+    // Ten scans later nothing else has been claimed.
+    let replies = handle.health()[0].counters.replies + 10;
+    until(&handle, |handle| (handle.health()[0].counters.replies >= replies).then_some(())).await;
+    assert_eq!(handle.take_reports(), []);
+    assert_eq!(device.writes().len(), 1);
+}
+
 /// Target, sequence and command are written one by one; the target is taken up late and its write not answered, so the
 /// others never leave. No sequence register tells.
 #[tokio::test]

@@ -143,11 +143,21 @@ impl Hand<'_> {
         match (last, unanswered) {
             // The target stands, the order to go there never left.
             (WriteResult::Accepted, Some(false)) => WriteResult::NotDone.into(),
+            (WriteResult::Accepted, Some(true)) if !self.tells(points, &pending) => {
+                WriteResult::Unknown.into()
+            }
             (WriteResult::NotDone | WriteResult::Unknown, Some(_)) | (WriteResult::Unknown, None) => {
                 Done { result: WriteResult::Unknown, unresolved: Some(pending) }
             }
             (result, _) => result.into(),
         }
+    }
+
+    /// Whether our value in the target register shows that an unanswered write was carried out: not when it stood there
+    /// before, unless a sequence tells the commands apart. The gate will show it by moving, or not.
+    fn tells(&self, points: &GatePoints, pending: &Unresolved) -> bool {
+        let has_sequence = words::holding(self.field, points.sequence).is_some();
+        (has_sequence && points.sequence_echo.is_some()) || pending.before.as_ref() != Some(&pending.ours)
     }
 
     /// What the target register and the sequence register say about our write. The target alone does not tell: it
@@ -206,8 +216,12 @@ impl Hand<'_> {
         };
         let Ok(words) = self.read(point).await else { return WriteResult::Unknown };
         let told = self.judge(points, point, pending, &words).await;
-        // The target stands, the order to go there never left.
-        if told == WriteResult::Accepted && !pending.whole { WriteResult::NotDone } else { told }
+        match told {
+            // The target stands, the order to go there never left.
+            WriteResult::Accepted if !pending.whole => WriteResult::NotDone,
+            WriteResult::Accepted if !self.tells(points, pending) => WriteResult::Unknown,
+            told => told,
+        }
     }
 
     /// Opens the connection anew, where that may be done here.
