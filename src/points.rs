@@ -218,6 +218,8 @@ pub struct Device {
     pub boundary: Option<u16>,
     /// Addresses that are never read, not even along.
     pub forbidden: Vec<Range>,
+    /// Other unit identifiers it may answer with, on TCP: some gateways put their own into the reply.
+    pub accept_unit_ids: Vec<u8>,
     /// What it must show before anything else is believed or sent.
     pub identity: Option<Identity>,
     /// Period of watchdog writes, simulated seconds, for a device that stops without them.

@@ -294,7 +294,7 @@ fn field<'a>(
     let layouts = Layouts::new(sheet, templates);
     let mut devices = sheet.entries("device");
     let overrides = Overrides::take(&mut devices);
-    let devices = field_check::devices(&field_names, devices);
+    let devices = field_check::devices(&field_names, links.as_deref(), devices);
     let classes = field_check::classes(sheet.entries("class"));
     let elements = Elements { names, gates: &parsed.gates, meters: &parsed.meters };
     let points = wiring::points(

@@ -51,12 +51,13 @@ pub fn spans(field: &Field, device: DeviceId) -> Vec<Span> {
 /// # Errors
 /// When the peer cannot be reached.
 pub(super) async fn connect(field: &Field, device: DeviceId) -> Result<Engine, FieldError> {
-    let link = field.devices.get(device.0).and_then(|device| field.links.get(device.link.0));
-    let Some(link) = link else {
+    let device = field.devices.get(device.0);
+    let Some((device, link)) = device.and_then(|device| Some((device, field.links.get(device.link.0)?)))
+    else {
         let why = "no such device".to_owned();
         return Err(FieldError::Unsent { device: "no link".into(), why });
     };
-    let mut engine = Engine::new(Endpoint::of(link, Access::Observe), Clock::real());
+    let mut engine = Engine::new(Endpoint::of(link, std::iter::once(device), Access::Observe), Clock::real());
     engine.connect().await?;
     Ok(engine)
 }

@@ -30,6 +30,7 @@ pub(crate) fn endpoint_at(address: SocketAddr) -> Endpoint {
         gap: Duration::ZERO,
         window: 1,
         access: Access::Command,
+        aliases: Box::default(),
     }
 }
 
@@ -110,6 +111,22 @@ async fn replies_to_something_else_are_skipped_and_counted() {
     let counters = engine.counters();
     assert_eq!((counters.stray, counters.other_unit, counters.connects), (1, 1, 1));
     next_is_right(&mut engine).await;
+}
+
+/// A gateway that puts its own number into every reply.
+#[tokio::test]
+async fn a_reply_of_another_unit_is_taken_only_where_that_is_agreed() {
+    let answer = |query: &Query| vec![Act::Send(frame(query.id, 0, &GOOD))];
+    let device = Device::start(answer).await;
+    let quick = Endpoint { timeout: Duration::from_millis(100), ..endpoint(&device) };
+    let mut strict = Engine::new(quick.clone(), Clock::real());
+    strict.connect().await.unwrap();
+    assert!(matches!(strict.request(UNIT, &ASK).await, Err(FieldError::Silent { .. })));
+    let mut agreed = Engine::new(Endpoint { aliases: [(UNIT, 0)].into(), ..quick }, Clock::real());
+    agreed.connect().await.unwrap();
+    assert!(is_good(&agreed.request(UNIT, &ASK).await));
+    assert!(matches!(agreed.request(UNIT + 1, &ASK).await, Err(FieldError::Silent { .. })));
+    assert_eq!((strict.counters().other_unit, agreed.counters().other_unit), (1, 1));
 }
 
 #[tokio::test]

@@ -96,6 +96,7 @@ fn engine(address: SocketAddr, line: SerialLine) -> Engine {
         gap: Duration::ZERO,
         window: 1,
         access: Access::Command,
+        aliases: Box::default(),
     };
     Engine::new(endpoint, Clock::real())
 }

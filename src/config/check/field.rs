@@ -93,16 +93,20 @@ fn link(id: String, mut raw: RawLink, at: &Spot<'_>, bench: Option<bool>, seen: 
 
 pub(in crate::config) fn devices(
     names: &FieldNames,
+    links: Option<&[Link]>,
     entries: Vec<Entry<'_, RawDevice>>,
 ) -> Option<Vec<Device>> {
     let mut seen = Units::new();
-    let list =
-        entries.into_iter().map(|e| device(names, e.id, e.raw?, &e.spot, &mut seen)).collect::<Vec<_>>();
+    let list = entries
+        .into_iter()
+        .map(|e| device(names, links, e.id, e.raw?, &e.spot, &mut seen))
+        .collect::<Vec<_>>();
     list.into_iter().collect()
 }
 
 fn device(
     names: &FieldNames,
+    links: Option<&[Link]>,
     id: String,
     mut raw: RawDevice,
     at: &Spot<'_>,
@@ -133,6 +137,13 @@ fn device(
     {
         at.key("max_gap").complain(format!("is not below max_block ({block})"), remedy);
     }
+    let remedy = "name the other unit identifiers it answers with, as [0, 255]; not on a serial line";
+    let accept_unit_ids = at.may("accept_unit_ids", raw.accept_unit_ids, remedy).unwrap_or_default();
+    let behind = link.and_then(|link| links?.get(link.0));
+    if !accept_unit_ids.is_empty() && behind.is_some_and(|link| link.transport.is_serial()) {
+        let what = "a serial line tells its units apart by nothing but this number";
+        at.key("accept_unit_ids").complain(what, "leave it out");
+    }
     let remedy = "give the period of watchdog writes in seconds";
     let watchdog_s = at.optional("watchdog_s", raw.watchdog_s, POSITIVE, remedy);
     Some(Device {
@@ -142,6 +153,7 @@ fn device(
         unit: unit?,
         max_block: max_block?,
         max_gap,
+        accept_unit_ids,
         boundary: bounds.boundary,
         forbidden: bounds.forbidden,
         identity: bounds.identity,

@@ -49,6 +49,7 @@ pub(in crate::config) struct RawDevice {
     pub(in crate::config) unit: Given<u8>,
     pub(in crate::config) max_block: Given<u16>,
     pub(in crate::config) max_gap: Given<u16>,
+    pub(in crate::config) accept_unit_ids: Given<Vec<u8>>,
     pub(in crate::config) boundary: Given<u16>,
     pub(in crate::config) forbidden: Given<BTreeMap<Table, Vec<[u16; 2]>>>,
     pub(in crate::config) identity: Given<RawIdentity>,

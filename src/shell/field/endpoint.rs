@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::points::{Link, Transport};
+use crate::points::{Device, Link, Transport};
 
 /// Where and how to connect.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,11 +20,19 @@ pub struct Endpoint {
     pub window: u8,
     /// Whether functions that write may leave.
     pub access: Access,
+    /// Unit asked and other unit it may answer as. The transaction id still has to be the right one; on a serial line,
+    /// where there is none, nothing is accepted.
+    pub aliases: Box<[(u8, u8)]>,
 }
 
 impl Endpoint {
-    /// Of a configured link.
-    pub fn of(link: &Link, access: Access) -> Self {
+    /// Whether a reply that bears `shown` may be one of `unit`.
+    pub(super) fn accepts(&self, unit: u8, shown: u8) -> bool {
+        unit == shown || self.aliases.contains(&(unit, shown))
+    }
+
+    /// Of a configured link with its devices.
+    pub fn of<'a>(link: &Link, devices: impl Iterator<Item = &'a Device>, access: Access) -> Self {
         let seconds = |s: f64| Duration::try_from_secs_f64(s).unwrap_or(Duration::from_secs(1));
         Self {
             transport: link.transport.clone(),
@@ -33,6 +41,9 @@ impl Endpoint {
             gap: seconds(link.gap_s),
             window: link.window,
             access,
+            aliases: devices
+                .flat_map(|device| device.accept_unit_ids.iter().map(|other| (device.unit, *other)))
+                .collect(),
         }
     }
 }

@@ -400,7 +400,7 @@ impl Engine {
             let frame = mbap::take(&mut self.input).inspect_err(|_| self.counters.framing += 1)?;
             let Some(frame) = frame else { return Ok(()) };
             match self.open.iter().position(|open| open.id == frame.id) {
-                Some(at) if self.open.get(at).is_some_and(|open| open.unit == frame.unit) => {
+                Some(at) if self.open.get(at).is_some_and(|o| self.endpoint.accepts(o.unit, frame.unit)) => {
                     self.settle(at, frame.pdu)?;
                 }
                 Some(_) => self.counters.other_unit += 1,
@@ -434,7 +434,9 @@ impl Engine {
 
     /// Counts a frame that is no reply to an open request.
     fn skip(&mut self, frame: &mbap::Frame) {
-        if let Some(at) = self.given_up.iter().position(|g| g.id == frame.id && g.unit == frame.unit) {
+        if let Some(at) =
+            self.given_up.iter().position(|g| g.id == frame.id && self.endpoint.accepts(g.unit, frame.unit))
+        {
             let sent = self.given_up.remove(at).map_or(self.heard.real, |given_up| given_up.sent);
             let delay = self.heard.real.saturating_duration_since(sent);
             self.counters.late += 1;

@@ -106,7 +106,8 @@ impl Drop for Actor {
 
 impl Actor {
     pub(super) fn new(shared: Arc<Shared>, id: LinkId, link: &Link, plan: Plan) -> Self {
-        let endpoint = Endpoint::of(link, shared.access);
+        let behind = shared.field.devices.iter().filter(|device| device.link == id);
+        let endpoint = Endpoint::of(link, behind, shared.access);
         let timeout = endpoint.timeout;
         let field = Arc::clone(&shared.field);
         let engine = Engine::new(endpoint, shared.clock.clone());

@@ -73,6 +73,7 @@ pub(crate) async fn rate() -> (f64, f64) {
         gap: Duration::ZERO,
         window: 1,
         access: Access::Observe,
+        aliases: Box::default(),
     };
     let mut engine = Engine::new(endpoint, Clock::real());
     engine.connect().await.unwrap();
