@@ -218,6 +218,8 @@ pub struct Device {
     pub boundary: Option<u16>,
     /// Addresses that are never read, not even along.
     pub forbidden: Vec<Range>,
+    /// Functions it takes writes by.
+    pub writes: Writes,
     /// Other unit identifiers it may answer with, on TCP: some gateways put their own into the reply.
     pub accept_unit_ids: Vec<u8>,
     /// What it must show before anything else is believed or sent.
@@ -236,6 +238,19 @@ impl Device {
         };
         !self.boundary.is_some_and(crosses) && !self.forbidden.iter().any(touches)
     }
+}
+
+/// Functions a device takes writes of registers by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Writes {
+    /// Function 6 for one register, 16 for several in one request.
+    #[default]
+    Both,
+    /// Function 6 alone: one register after the other.
+    Single,
+    /// Function 16 alone, for one register too.
+    Multiple,
 }
 
 /// Addresses of a table, ends included.

@@ -485,6 +485,7 @@ pub(crate) fn small() -> Config {
         max_gap: Some(8),
         boundary: None,
         forbidden: Vec::new(),
+        writes: qindan::points::Writes::Both,
         accept_unit_ids: Vec::new(),
         identity: None,
         watchdog_s,

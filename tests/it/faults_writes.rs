@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use qindan::control::command::{Action, WriteResult};
-use qindan::points::Field;
+use qindan::points::{Field, Writes};
 use qindan::shell::clock::Clock;
 use qindan::shell::field::{self, Access, FieldHandle};
 use qindan::units::Opening;
 
 use crate::device::{Act, Bank, Device, Query, reply};
 use crate::faulty::{Deed, Fault, Faulty};
-use crate::modbus::{ECHO, TARGET, boxes, order_numbered, until};
+use crate::modbus::{COMMAND, ECHO, SEQUENCE, TARGET, boxes, order_numbered, until};
 
 /// Half of the stroke of 600 mm.
 const HALF: u16 = 300;
@@ -81,6 +81,34 @@ async fn a_lost_write_of_the_same_target_is_unknown_where_no_sequence_tells() {
     until(&handle, |handle| (handle.health()[0].counters.replies >= replies).then_some(())).await;
     assert_eq!(handle.take_reports(), []);
     assert_eq!(device.writes().len(), 1);
+}
+
+/// A controller that knows one of the two functions gets every register by it, the watchdog too.
+#[tokio::test]
+async fn registers_are_written_by_the_functions_the_device_knows() {
+    for (writes, known, addresses) in [
+        (Writes::Single, 6, vec![TARGET, SEQUENCE, COMMAND]),
+        (Writes::Multiple, 16, vec![TARGET]),
+    ] {
+        let mut bank = Bank::default();
+        let device = Device::start(move |query: &Query| -> Vec<Act> {
+            let taken = !query.writes() || query.function() == known;
+            let refused = vec![query.function() | 0x80, 1];
+            vec![reply(query, &if taken { bank.serve(query) } else { refused })]
+        })
+        .await;
+        let mut field = boxes(&device, 1);
+        field.devices[0].writes = writes;
+        field.wiring.gates[0].sequence_echo = None;
+        let handle = commanded(field);
+        assert_eq!(results(&handle, 1).await, [WriteResult::Accepted], "{writes:?}");
+        let sent = device.writes();
+        assert!(sent.iter().all(|query| query.function() == known), "{writes:?}: {sent:?}");
+        assert_eq!(sent.iter().map(Query::address).collect::<Vec<_>>(), addresses, "{writes:?}");
+        handle.feed();
+        until(&handle, |handle| (handle.health()[0].watchdog_writes > 0).then_some(())).await;
+        assert!(device.writes().iter().all(|query| query.function() == known), "{writes:?}");
+    }
 }
 
 /// Target, sequence and command are written one by one; the target is taken up late and its write not answered, so the

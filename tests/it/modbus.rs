@@ -72,6 +72,7 @@ pub(crate) fn boxes_at(address: SocketAddr, units: u8) -> Field {
         max_gap: Some(3),
         boundary: None,
         forbidden: Vec::new(),
+        writes: qindan::points::Writes::Both,
         accept_unit_ids: Vec::new(),
         identity: None,
         watchdog_s: Some(5.0),

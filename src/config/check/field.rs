@@ -137,6 +137,8 @@ fn device(
     {
         at.key("max_gap").complain(format!("is not below max_block ({block})"), remedy);
     }
+    let remedy = "write both, single (function 6 alone) or multiple (function 16 alone)";
+    let writes = at.may("writes", raw.writes, remedy).unwrap_or_default();
     let remedy = "name the other unit identifiers it answers with, as [0, 255]; not on a serial line";
     let accept_unit_ids = at.may("accept_unit_ids", raw.accept_unit_ids, remedy).unwrap_or_default();
     let behind = link.and_then(|link| links?.get(link.0));
@@ -153,6 +155,7 @@ fn device(
         unit: unit?,
         max_block: max_block?,
         max_gap,
+        writes,
         accept_unit_ids,
         boundary: bounds.boundary,
         forbidden: bounds.forbidden,

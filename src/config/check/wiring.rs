@@ -12,6 +12,7 @@ use super::registers::{self, Owner, Seat, Spots};
 use crate::basin::{Actuation, Gate, GateId, Meter, MeterId};
 use crate::points::{
     DataType, Device, DeviceId, Element, GatePoints, Link, LinkId, Point, PointId, Role, ScanClass, Wiring,
+    Writes,
 };
 
 /// Scans after which a value counts as stale.
@@ -111,6 +112,7 @@ fn instance<'a>(
         fits(point.role, owner.element, at);
         let spots = Spots { spec: over.map_or(&point.spot, |over| &over.spot), user: at, name: &point.name };
         let made = registers::point(format!("{id}/{}", point.name), point.role, &merged, owner, seat, spots);
+        fits_writes(made.as_ref(), devices, at);
         list.push(made.map(|made| (made, at.clone())));
     }
     list.into_iter().collect()
@@ -152,6 +154,7 @@ fn lone<'a>(
     fits(role, owner.element, at);
     let spots = Spots { spec: &spot, user: at, name: "value" };
     let point = registers::point(id, role, &register, owner, seat(names, devices, device, 0), spots)?;
+    fits_writes(Some(&point), devices, at);
     Some((point, at.clone()))
 }
 
@@ -165,6 +168,16 @@ fn fits(role: Role, element: Element, at: &Spot<'_>) {
         (Element::None, _) => "gives a role to a point that belongs to nothing",
     };
     at.complain(what, "choose the layout or role that fits the element");
+}
+
+/// A target of two registers written one after the other would stand half for a moment.
+fn fits_writes(point: Option<&Point>, devices: Option<&[Device]>, at: &Spot<'_>) {
+    let Some(point) = point.filter(|point| point.role == Role::Target) else { return };
+    let device = devices.and_then(|devices| devices.get(point.device.0));
+    if point.data_type.registers() > 1 && device.is_some_and(|device| device.writes == Writes::Single) {
+        let what = format!("writes {} to a device that takes one register at a time", point.id);
+        at.complain(what, "use a target of one register, or a device that takes several");
+    }
 }
 
 /// Points by element; two for one role, overlapping registers and repeated names are noted.

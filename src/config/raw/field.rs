@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::Given;
-use crate::points::{ByteOrder, DataType, Parity, Role, Table};
+use crate::points::{ByteOrder, DataType, Parity, Role, Table, Writes};
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
@@ -49,6 +49,7 @@ pub(in crate::config) struct RawDevice {
     pub(in crate::config) unit: Given<u8>,
     pub(in crate::config) max_block: Given<u16>,
     pub(in crate::config) max_gap: Given<u16>,
+    pub(in crate::config) writes: Given<Writes>,
     pub(in crate::config) accept_unit_ids: Given<Vec<u8>>,
     pub(in crate::config) boundary: Given<u16>,
     pub(in crate::config) forbidden: Given<BTreeMap<Table, Vec<[u16; 2]>>>,

@@ -247,6 +247,7 @@ mod tests {
                 max_gap: Some(max_gap),
                 boundary: None,
                 forbidden: Vec::new(),
+                writes: crate::points::Writes::Both,
                 accept_unit_ids: Vec::new(),
                 identity: None,
                 watchdog_s: None,

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tokio_modbus::Request;
 
 use super::Shared;
 use super::engine::Access;
 use super::link::Actor;
-use crate::points::{DeviceId, LinkId, Table};
+use super::words::Run;
+use crate::points::{DeviceId, LinkId, Table, Writes};
 
 /// A watchdog register.
 pub(super) struct Dog {
@@ -16,6 +16,7 @@ pub(super) struct Dog {
     pub(super) unit: u8,
     pub(super) address: u16,
     pub(super) counter: u16,
+    writes: Writes,
     pub(super) period: Duration,
     pub(super) due: Duration,
 }
@@ -44,8 +45,8 @@ impl Actor {
         let counter = dog.next();
         dog.due = now + dog.period;
         let (device, unit) = (dog.device, dog.unit);
-        let request = Request::WriteSingleRegister(dog.address, counter);
-        let answer = self.engine.request(unit, &request).await;
+        let run = Run { device, unit, address: dog.address, words: vec![counter], writes: dog.writes };
+        let answer = self.engine.request(unit, &run.request()).await;
         if answer.is_ok() {
             self.shared.with_health(self.link, |health| health.watchdog_writes += 1);
         }
@@ -67,8 +68,9 @@ pub(super) fn dogs(shared: &Shared, link: LinkId) -> Vec<Dog> {
         let period = device.watchdog_s.and_then(|s| Duration::try_from_secs_f64(s).ok());
         let known = dogs.iter().any(|dog| (dog.device, dog.address) == (point.device, point.address));
         if let (Some(period), false) = (period, known) {
-            let (device, unit, address) = (point.device, device.unit, point.address);
-            dogs.push(Dog { device, unit, address, counter: 0, period, due: Duration::ZERO });
+            let (unit, writes, address) = (device.unit, device.writes, point.address);
+            let device = point.device;
+            dogs.push(Dog { device, unit, address, counter: 0, writes, period, due: Duration::ZERO });
         }
     }
     dogs

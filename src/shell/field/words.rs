@@ -5,7 +5,7 @@ use tokio_modbus::Request;
 
 use super::order::{FieldAction, WriteOrder};
 use crate::control::command::{CommandId, NotSent, WriteResult};
-use crate::points::{DeviceId, Field, GatePoints, Point, PointId, Table};
+use crate::points::{Device, DeviceId, Field, GatePoints, Point, PointId, Table, Writes};
 use crate::registers;
 
 /// Command word: stop.
@@ -24,6 +24,8 @@ pub struct Run {
     pub address: u16,
     /// What is written.
     pub words: Vec<u16>,
+    /// Functions the device takes writes by.
+    pub writes: Writes,
 }
 
 /// An order in the words of its device.
@@ -40,7 +42,7 @@ pub struct Words {
 impl Run {
     pub(super) fn request(&self) -> Request<'_> {
         match self.words.as_slice() {
-            [word] => Request::WriteSingleRegister(self.address, *word),
+            [word] if self.writes != Writes::Multiple => Request::WriteSingleRegister(self.address, *word),
             words => Request::WriteMultipleRegisters(self.address, words.into()),
         }
     }
@@ -58,6 +60,10 @@ impl Words {
             FieldAction::Goto(position) => {
                 let (told_by, target) = holding(field, points.target).ok_or(read_only)?;
                 let ours = registers::encode(target, position).map_err(|_| WriteResult::Refused(0))?;
+                let device = field.devices.get(target.device.0).ok_or(read_only)?;
+                if ours.len() > 1 && device.writes == Writes::Single {
+                    return Err(read_only);
+                }
                 let runs = going(field, order.command(), points, target, &ours, watchdog);
                 Ok(Self { runs, told_by, ours })
             }
@@ -78,8 +84,8 @@ pub(super) fn holding(field: &Field, id: Option<PointId>) -> Option<(PointId, &P
 }
 
 fn single(field: &Field, point: &Point, word: u16) -> Option<Run> {
-    let unit = field.devices.get(point.device.0)?.unit;
-    Some(Run { device: point.device, unit, address: point.address, words: vec![word] })
+    let Device { unit, writes, .. } = *field.devices.get(point.device.0)?;
+    Some(Run { device: point.device, unit, address: point.address, words: vec![word], writes })
 }
 
 /// All registers in one request when they join without a gap, else target, sequence and last the command that
@@ -108,7 +114,7 @@ fn going(
 /// Two runs as one, when the second begins where the first ends.
 fn join(mut first: Run, second: Run) -> Option<Run> {
     let end = usize::from(first.address) + first.words.len();
-    if first.device != second.device || end != usize::from(second.address) {
+    if first.device != second.device || first.writes == Writes::Single || end != usize::from(second.address) {
         return None;
     }
     first.words.extend(second.words);

@@ -216,11 +216,15 @@ impl Hand<'_> {
         };
         let Ok(words) = self.read(point).await else { return WriteResult::Unknown };
         let told = self.judge(points, point, pending, &words).await;
-        match told {
+        if told != WriteResult::Accepted {
+            told
+        } else if !pending.whole {
             // The target stands, the order to go there never left.
-            WriteResult::Accepted if !pending.whole => WriteResult::NotDone,
-            WriteResult::Accepted if !self.tells(points, pending) => WriteResult::Unknown,
-            told => told,
+            WriteResult::NotDone
+        } else if self.tells(points, pending) {
+            WriteResult::Accepted
+        } else {
+            WriteResult::Unknown
         }
     }
 

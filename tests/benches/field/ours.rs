@@ -52,6 +52,7 @@ fn device(at: usize, link: usize, unit: u8) -> Device {
         max_gap: Some(8),
         boundary: None,
         forbidden: Vec::new(),
+        writes: qindan::points::Writes::Both,
         accept_unit_ids: Vec::new(),
         identity: None,
         watchdog_s: None,
