@@ -77,6 +77,9 @@ pub(crate) struct Check {
     /// Print the address table instead of the summary: of all devices, or of one device, gate, meter or point.
     #[arg(long, value_name = "DEVICE|ELEMENT", num_args = 0..=1, default_missing_value = "")]
     pub(crate) addresses: Option<String>,
+    /// Print the rating curves instead of the summary: versions, validity, range, and how far each gauging lies off.
+    #[arg(long, conflicts_with = "addresses")]
+    pub(crate) ratings: bool,
     /// The address table as CSV with one line of headers.
     #[arg(long, requires = "addresses")]
     pub(crate) csv: bool,
@@ -92,7 +95,8 @@ ABCD high word and high byte first.
 Examples:
   qindan check config
   qindan check config --addresses box.zf.eco.v1
-  qindan check config --addresses zf.eco.v1 --csv > addresses.csv";
+  qindan check config --addresses zf.eco.v1 --csv > addresses.csv
+  qindan check config --ratings";
 
 #[derive(Debug, Args)]
 #[command(after_help = IMPORT_NOTES)]

@@ -96,6 +96,9 @@ fn check(asked: &Check, out: &mut dyn Write) -> Result<()> {
         let text = if asked.csv { table.csv() } else { table.text() };
         return Ok(out.write_all(text.as_bytes())?);
     }
+    if asked.ratings {
+        return Ok(out.write_all(config::ratings::text(&load(folder)?).as_bytes())?);
+    }
     let Config { basin, field, schedules, service, digest } = load(folder)?;
     writeln!(out, "{}: basin {} ({}), all right", folder.display(), basin.id, basin.name.en)?;
     let driven = basin.gates.iter().filter(|gate| gate.is_driven()).count();
@@ -122,6 +125,9 @@ fn check(asked: &Check, out: &mut dyn Write) -> Result<()> {
         schedules.turns.len(),
         schedules.gates.len()
     )?;
+    if let Some(line) = config::ratings::summary(&basin) {
+        writeln!(out, "  {line}")?;
+    }
     let bench = if service.bench { ", bench" } else { "" };
     writeln!(out, "  page at http://{}{bench}, history of {} days", service.listen, service.history_days)?;
     writeln!(out, "  digest {digest}")?;

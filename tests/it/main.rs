@@ -44,6 +44,7 @@ mod peers;
 mod pictures;
 mod point_test;
 mod process;
+mod ratings;
 mod record;
 mod registers;
 mod rules;
