@@ -138,6 +138,11 @@ impl Controller {
         &self.readings
     }
 
+    /// What the last tick read of a gate.
+    pub fn facts(&self, id: GateId) -> Option<GateFacts> {
+        self.facts.get(id.0).copied()
+    }
+
     /// Whether a gate moves or a command is on its way: the local loop wants short ticks.
     pub fn is_busy(&self) -> bool {
         self.gates.iter().any(|g| g.in_flight.is_some())

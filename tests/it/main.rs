@@ -43,6 +43,7 @@ mod page;
 mod peers;
 mod pictures;
 mod point_test;
+mod point_test_moves;
 mod process;
 mod ratings;
 mod record;
