@@ -3,7 +3,9 @@
 
 use std::io::Cursor;
 use std::path::Path;
+use std::sync::Arc;
 
+use qindan::basin::OnLinkLoss;
 use qindan::config::Config;
 use qindan::control::command::Terminal;
 use qindan::control::operator::Mode;
@@ -12,6 +14,7 @@ use qindan::points::DeviceId;
 use qindan::shell::clock::Clock;
 use qindan::shell::data_dir::DataDir;
 use qindan::shell::point_test::{Answers, MoveVerdict, Moves, PointTestError, Record, Saw, test};
+use qindan::units::Opening;
 
 use crate::fixture;
 use crate::running::Folder;
@@ -92,6 +95,20 @@ async fn a_confirmed_step_goes_out_and_back_each_written_once_and_recorded_befor
     let table: toml::Table = sealed.parse().unwrap();
     assert_eq!(table["movement"][0]["step"][0]["command"].as_integer(), out.command.map(|c| c as i64));
     assert_eq!(table["test"]["configuration"].as_str(), Some(bench.config.digest.as_str()));
+}
+
+/// A box that is fed during the test has lost its master after it, and acts by itself: people must be told before.
+#[tokio::test]
+async fn what_the_box_does_by_itself_afterwards_is_told_and_recorded() {
+    let mut bench = Bench::new(30.0, Drive::Quick).await;
+    let mut field = (*bench.config.field).clone();
+    field.devices[0].watchdog_s = Some(10.0);
+    let mut basin = (*bench.config.basin).clone();
+    basin.gates[0].on_link_loss = OnLinkLoss::Goto { opening: Opening::clamped(0.35) };
+    (bench.config.field, bench.config.basin) = (Arc::new(field), Arc::new(basin));
+    let (record, said) = bench.run("v1/out skip only looked\nsign Li Ming\n").await;
+    assert_eq!(record.movement[0].afterwards.as_deref(), Some("go to 35 %"), "{said}");
+    assert!(said.contains("WATCHDOG") && said.contains("看门狗"), "{said}");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 mod answer;
 mod hand;
 mod moves;
+mod plan;
 mod record;
 mod trace;
 

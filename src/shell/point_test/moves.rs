@@ -13,10 +13,11 @@ use super::super::clock::Clock;
 use super::super::journal::Names;
 use super::super::log_text::Bound;
 use super::hand::{Hand, Moves, gates_of};
+use super::plan::Prospect;
 use super::record::{self, MoveVerdict, Movement, Saw, Step, Way};
 use super::trace::Trace;
 use super::{Answers, PointTestError};
-use crate::basin::{Gate, GateId, GateKind, StrokeUnit};
+use crate::basin::{Gate, GateId};
 use crate::config::Config;
 use crate::control::command::{CommandId, Terminal};
 use crate::control::gate::GateFacts;
@@ -24,15 +25,9 @@ use crate::control::interlock::Cleared;
 use crate::control::operator::Order;
 use crate::control::quality::Quality;
 use crate::control::record::{Entry, Kind};
-use crate::control::status::GateStatus;
 use crate::points::DeviceId;
 use crate::units::Opening;
 
-/// Largest step by itself, share of the stroke, and of a leaf whose height is known, m. The smaller one is taken.
-const STEP: f64 = 0.02;
-const STEP_M: f64 = 0.02;
-/// A step is at least so many arrival tolerances: a smaller one is where it should be before it has moved.
-const TOLERANCES: f64 = 2.0;
 /// Scans after the end of a movement in which an overshoot still shows.
 const LINGER_SCANS: f64 = 3.0;
 
@@ -144,6 +139,7 @@ impl Dialog<'_> {
             left: None,
             verdict,
             remark: remark.into(),
+            afterwards: None,
             at: record::civil(Clock::machine_utc(), &self.config.basin.zone),
             step: Vec::new(),
         }
@@ -152,7 +148,8 @@ impl Dialog<'_> {
     /// One gate; with it, whether the person ends the test.
     async fn gate(&mut self, id: GateId, gate: &Gate) -> Result<(Movement, bool), PointTestError> {
         self.hand.tick(Vec::new()).await;
-        let (stands, to) = match self.plan(id, gate) {
+        let planned = self.prospect().plan(id, gate, self.asked_step);
+        let (stands, to) = match planned {
             Ok(plan) => plan,
             Err((verdict, why)) => return Ok((self.blank(gate, verdict, &why), false)),
         };
@@ -160,6 +157,15 @@ impl Dialog<'_> {
         let mut movement = self.blank(gate, MoveVerdict::Failed, "");
         movement.stood = Some(gate.stroke.position(stands));
         write!(self.out, "{SAFETY}")?;
+        movement.afterwards = self.prospect().afterwards(id, gate);
+        if let Some(act) = &movement.afterwards {
+            writeln!(
+                self.out,
+                "看门狗：测试结束后控制箱失去主站，超时后将自行动作：{act}。此前人员不得靠近。\n\
+                 WATCHDOG: when the test ends the box loses its master; after its time-out it does by itself: {act}. \
+                 Keep clear until then.\n"
+            )?;
+        }
         let mut stopped = false;
         for (way, from, to) in [(Way::Out, stands, to), (Way::Back, to, stands)] {
             let unit = gate.stroke.unit.symbol();
@@ -189,7 +195,7 @@ impl Dialog<'_> {
                 break;
             }
             // The person has taken their time: what was true before may not be true now.
-            if let Some(why) = self.hindrance(id) {
+            if let Some(why) = self.prospect().hindrance(id) {
                 movement.remark = why;
                 if way == Way::Out {
                     movement.verdict = MoveVerdict::Refused;
@@ -237,56 +243,8 @@ impl Dialog<'_> {
         Ok((movement, stopped))
     }
 
-    /// Where it stands and where it is to go, or why it is not moved.
-    fn plan(&mut self, id: GateId, gate: &Gate) -> Result<(Opening, Opening), (MoveVerdict, String)> {
-        if let Some(why) = self.hindrance(id) {
-            return Err((MoveVerdict::Refused, why));
-        }
-        let status = self.hand.status(id);
-        let known = status.as_ref().and_then(|status| status.opening);
-        let (Some(status), Some(stands)) = (status, known) else {
-            return Err((MoveVerdict::Refused, "position unknown".into()));
-        };
-        let least = TOLERANCES * gate.tolerance;
-        let wanted = self.asked_step.unwrap_or_else(|| small_step(gate));
-        let (low, high) = status.permitted;
-        let room = high.fraction() - stands.fraction();
-        let not_tested = |why: String| Err((MoveVerdict::NotTested, why));
-        if stands < low {
-            return not_tested(format!(
-                "stands below what is permitted now{}",
-                self.limit(status.permitted_by.0)
-            ));
-        }
-        if room < least - 1e-9 {
-            let (room, least) = (room.max(0.0) * 100.0, least * 100.0);
-            let why = self.limit(status.permitted_by.1);
-            return not_tested(format!(
-                "only {room:.1} % above it are permitted{why}; less than {least:.1} % cannot be told from its tolerance"
-            ));
-        }
-        Ok((stands, Opening::clamped(stands.fraction() + wanted.max(least).min(room))))
-    }
-
-    fn limit(&self, limit: Option<crate::control::reason::Limit>) -> String {
-        let names = Names::of(&self.config.basin);
-        limit.map_or(String::new(), |limit| format!(" ({})", Bound(&names.resolve(&limit))))
-    }
-
-    /// What keeps the gate from being moved now: what the interlocks refuse, a position that is not fresh, a movement.
-    fn hindrance(&self, id: GateId) -> Option<String> {
-        let Some(status) = self.hand.status(id) else { return Some("no such gate".into()) };
-        let GateStatus { blocked_by, position, moving, .. } = status;
-        let names = Names::of(&self.config.basin);
-        let mut why: Vec<String> =
-            blocked_by.iter().map(|limit| Bound(&names.resolve(limit)).to_string()).collect();
-        if why.is_empty() && !matches!(position.quality, Quality::Good | Quality::Simulated) {
-            why.push(format!("the position is {:?}", position.quality).to_lowercase());
-        }
-        if moving.is_some_and(|way| way != 0) {
-            why.push("it is moving already".into());
-        }
-        (!why.is_empty()).then(|| why.join(", "))
+    fn prospect(&self) -> Prospect<'_> {
+        Prospect { config: self.config, hand: &self.hand }
     }
 
     /// Waits for an answer; the field is watched meanwhile.
@@ -506,20 +464,6 @@ fn is_near(gate: &Gate, position: f64, stands: Opening) -> bool {
     crate::control::gate::near(gate, gate.stroke.opening(position), stands)
 }
 
-/// 2 % of the stroke or 20 mm of travel, whichever is smaller.
-fn small_step(gate: &Gate) -> f64 {
-    let height_m = match gate.kind {
-        GateKind::Radial { height_m, .. } | GateKind::Plane { height_m, .. } => Some(height_m),
-        GateKind::Flap { leaf_m, .. } => Some(leaf_m),
-        GateKind::Valve { .. } | GateKind::Turbine { .. } => None,
-    };
-    let travel_m = match gate.stroke.unit {
-        StrokeUnit::Millimetre => Some(gate.stroke.length() / 1000.0),
-        StrokeUnit::Percent | StrokeUnit::Degree => height_m,
-    };
-    travel_m.map_or(STEP, |travel| STEP.min(STEP_M / travel))
-}
-
 fn outcome(terminal: &Terminal) -> String {
     match terminal {
         Terminal::Verified => "verified".into(),
@@ -536,25 +480,5 @@ fn word(value: &impl serde::Serialize) -> String {
         Ok(serde_json::Value::String(word)) => word,
         Ok(other) => other.to_string(),
         Err(error) => error.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::basin::Stroke;
-    use crate::control::testing;
-
-    /// 2 % of a valve; of a sluice 4 m high 20 mm are 0.5 %, of one of 0.5 m they would be 4 %.
-    #[test]
-    fn a_small_step_is_two_per_cent_or_twenty_millimetres() {
-        let valve = testing::gate(GateKind::Valve { bore_m: 0.6, cd_full: 0.6 }, 0.0);
-        assert!((small_step(&valve) - 0.02).abs() < 1e-12);
-        let sluice = |height_m| testing::gate(GateKind::Plane { width_m: 4.0, height_m }, 0.0);
-        assert!((small_step(&sluice(4.0)) - 0.005).abs() < 1e-12);
-        assert!((small_step(&sluice(0.5)) - 0.02).abs() < 1e-12);
-        let hoist = Stroke { unit: StrokeUnit::Millimetre, shut_at: 0.0, open_at: 2500.0 };
-        let sluice = Gate { stroke: hoist, ..sluice(9.0) };
-        assert!((small_step(&sluice) - 0.008).abs() < 1e-12);
     }
 }

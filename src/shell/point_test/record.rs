@@ -202,6 +202,9 @@ pub struct Movement {
     pub verdict: MoveVerdict,
     /// Why, where the verdict does not say it all.
     pub remark: String,
+    /// What its box does by itself some time after the test, when it has a watchdog: nobody feeds it any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub afterwards: Option<String>,
     /// Civil time of the site.
     pub at: String,
     /// Out, and back.
@@ -421,8 +424,9 @@ impl Record {
             return "movement of gates is not part of this test\n".into();
         }
         let mut out = String::from("\nmovement  闸门动作\n");
-        for Movement { gate, name_zh, name_en, unit, stood, left, verdict, remark, step, .. } in
-            &self.movement
+        for Movement {
+            gate, name_zh, name_en, unit, stood, left, verdict, remark, afterwards, step, ..
+        } in &self.movement
         {
             let number = |value: &Option<f64>| value.map_or_else(|| "-".into(), shown);
             let verdict = match verdict {
@@ -438,6 +442,9 @@ impl Record {
                 number(stood),
                 number(left)
             );
+            if let Some(afterwards) = afterwards {
+                let _ = writeln!(out, "    after the test, by its own watchdog: {afterwards}");
+            }
             for step in step {
                 let (saw, way, note) = (step.saw, step.way.name(), &step.note);
                 let saw = match saw {
