@@ -64,7 +64,7 @@ pub(crate) enum Command {
     History(History),
     /// Make a device template of a register list in CSV.
     ImportRegisters(ImportRegisters),
-    /// Read registers of one device and show them in every byte order; never writes.
+    /// Read registers of one device and show them in every byte order, or lead through its point test.
     Probe(Probe),
 }
 
@@ -77,6 +77,9 @@ pub(crate) struct Check {
     /// Print the address table instead of the summary: of all devices, or of one device, gate, meter or point.
     #[arg(long, value_name = "DEVICE|ELEMENT", num_args = 0..=1, default_missing_value = "")]
     pub(crate) addresses: Option<String>,
+    /// Print the rating curves instead of the summary: versions, validity, range, and how far each gauging lies off.
+    #[arg(long, conflicts_with = "addresses")]
+    pub(crate) ratings: bool,
     /// The address table as CSV with one line of headers.
     #[arg(long, requires = "addresses")]
     pub(crate) csv: bool,
@@ -92,7 +95,8 @@ ABCD high word and high byte first.
 Examples:
   qindan check config
   qindan check config --addresses box.zf.eco.v1
-  qindan check config --addresses zf.eco.v1 --csv > addresses.csv";
+  qindan check config --addresses zf.eco.v1 --csv > addresses.csv
+  qindan check config --ratings";
 
 #[derive(Debug, Args)]
 #[command(after_help = IMPORT_NOTES)]
@@ -287,6 +291,21 @@ pub(crate) struct Probe {
     /// Take the answers from a file, one line NAME ANSWER for each question in order; the record says so.
     #[arg(long, value_name = "FILE", requires = "point_test")]
     pub(crate) answers: Option<PathBuf>,
+    /// Move the gates of the device too: a small step and back, each after the person has typed the gate's name.
+    #[arg(long = "move", requires_all = ["point_test", "data"], conflicts_with = "observe")]
+    pub(crate) moving: bool,
+    /// Move this gate only.
+    #[arg(long, value_name = "ID", requires = "moving")]
+    pub(crate) gate: Option<String>,
+    /// Step in % of the stroke, at most 10; without it 2 % or 20 mm of travel, whichever is smaller.
+    #[arg(long, value_name = "PCT", requires = "moving")]
+    pub(crate) step_pct: Option<f64>,
+    /// Data folder: held while gates are moved, so that no service commands beside, and every movement is recorded in it.
+    #[arg(long, value_name = "DIR", requires = "moving")]
+    pub(crate) data: Option<PathBuf>,
+    /// Nothing may be written, as always without --move; refused together with it.
+    #[arg(long)]
+    pub(crate) observe: bool,
     #[command(flatten)]
     pub(crate) config: Configuration,
     /// Table to read; without --start the configured points of the device.
@@ -306,18 +325,27 @@ pub(crate) struct Probe {
 const PROBE_NOTES: &str = "\
 The point test is part of commissioning. For each point it shows address, registers, value, unit and quality, and
 asks what the local panel shows. A value agrees when it is within one unit of the last digit typed and one step of its
-register. Nothing is written to the device; registers that are written only and the movement of gates are not part of it.
+register. Without --move nothing is written to the device, and registers that are written only are not part of it.
+
+With --move each gate of the device then makes a small step up and back, through the same interlocks, record and single
+write as a command of the service: never below two arrival tolerances, for a smaller step could not be seen to arrive. Each
+step is made only when its gate is on remote, without fault, at rest, with a fresh position, and when the person has
+typed the name of the gate; \"stop\", Ctrl-C or the end of the input stop it and end the test. Time, speed, overshoot, read-back and
+what the person saw go into the record. It needs a terminal (a bench configuration also takes answers from a file: NAME/out
+NAME, NAME/out/seen ok, NAME/back NAME, NAME/back/seen ok, and NAME/moving stop), and a data folder that no service uses.
+
 For each device a record is made, never over another one: point-test_DEVICE_TIME.toml, whose last two lines hold the
 SHA-256 of all lines before them, and the same as .txt to print and sign. To verify a record:
   head -n -2 RECORD.toml | sha256sum
-The exit code is 0 when every point of every device passed and every record was signed.
+The exit code is 0 when every point of every device passed, every gate that was to be moved too, and every record was signed.
 
 A serial gateway may serve one connection only: stop the service meanwhile, or test while it does not run yet.
 
 Examples:
   qindan probe zf.outlet.rtu
   qindan probe zf.outlet.rtu --table input --start 0 --count 20 --as u32
-  qindan probe box.zf.eco.v1 --point-test --by \"Li Ming\" --out commissioning";
+  qindan probe box.zf.eco.v1 --point-test --by \"Li Ming\" --out commissioning
+  qindan probe box.zf.eco.v1 --point-test --by \"Li Ming\" --move --data /var/lib/qindan";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum TableName {

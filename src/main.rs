@@ -2,7 +2,7 @@
 
 mod cli;
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use qindan::config::{self, Config};
 use qindan::points::{DataType, DeviceId, Field};
 use qindan::shell::clock::Clock;
 use qindan::shell::field::Access;
-use qindan::shell::point_test::{self, Answers};
+use qindan::shell::point_test::{self, Answers, Moves, Stopper};
 use qindan::shell::service::{Options, Running, StartError, Stop, Time};
 use qindan::shell::{data_dir, history, log, pace, probe, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
@@ -96,6 +96,9 @@ fn check(asked: &Check, out: &mut dyn Write) -> Result<()> {
         let text = if asked.csv { table.csv() } else { table.text() };
         return Ok(out.write_all(text.as_bytes())?);
     }
+    if asked.ratings {
+        return Ok(out.write_all(config::ratings::text(&load(folder)?).as_bytes())?);
+    }
     let Config { basin, field, schedules, service, digest } = load(folder)?;
     writeln!(out, "{}: basin {} ({}), all right", folder.display(), basin.id, basin.name.en)?;
     let driven = basin.gates.iter().filter(|gate| gate.is_driven()).count();
@@ -122,6 +125,9 @@ fn check(asked: &Check, out: &mut dyn Write) -> Result<()> {
         schedules.turns.len(),
         schedules.gates.len()
     )?;
+    if let Some(line) = config::ratings::summary(&basin) {
+        writeln!(out, "  {line}")?;
+    }
     let bench = if service.bench { ", bench" } else { "" };
     writeln!(out, "  page at http://{}{bench}, history of {} days", service.listen, service.history_days)?;
     writeln!(out, "  digest {digest}")?;
@@ -180,27 +186,58 @@ fn point_test(asked: &Probe, by: &str, out: &mut dyn Write) -> Result<ExitCode> 
         "all" => (0..config.field.devices.len()).map(DeviceId).collect(),
         name => vec![find_device(&config.field, name)?],
     };
-    let mut answers = match &asked.answers {
-        Some(file) => {
-            let text = std::fs::read_to_string(file)
-                .with_context(|| format!("{}: cannot be read", file.display()))?;
-            let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            Answers::given(&name, &text)
+    let mut typed = None;
+    let mut answers = if let Some(file) = &asked.answers {
+        let text =
+            std::fs::read_to_string(file).with_context(|| format!("{}: cannot be read", file.display()))?;
+        let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        Answers::given(&name, &text)
+    } else {
+        let (answers, stopper) = Answers::typed(io::BufReader::new(io::stdin()))?;
+        typed = Some(stopper);
+        answers
+    };
+    let moves = match (&asked.data, asked.moving) {
+        (Some(data), true) => {
+            // Only a person beside the gate may say that it may move.
+            if !config.service.bench && (asked.answers.is_some() || !io::stdin().is_terminal()) {
+                bail!(
+                    "--move: gates are moved by a person at a terminal only; run it there, without --answers. A bench \
+                     configuration (bench = true) may be answered from a file or a pipe"
+                );
+            }
+            let (gate, clock) = (asked.gate.as_deref(), Clock::real());
+            Some(Moves::take(&config, data, gate, asked.step_pct, clock)?)
         }
-        None => Answers::Typed(Box::new(io::BufReader::new(io::stdin()))),
+        (Some(_) | None, _) => None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut clean = true;
+    if let Some(stopper) = typed.filter(|_| moves.is_some()) {
+        runtime.spawn(stop_on_interrupt(stopper));
+    }
+    let (mut clean, mut went) = (true, false);
     for device in devices {
-        let record = runtime.block_on(point_test::test(&config, device, by, &mut answers, out))?;
+        let record =
+            runtime.block_on(point_test::test(&config, device, by, &mut answers, out, moves.as_ref()))?;
         let saved = record.save(&asked.out, Clock::machine_utc())?;
         writeln!(out, "{}\n{}", saved.record.display(), saved.text.display())?;
         clean &= record.is_clean();
+        went |= !record.movement.is_empty();
         if record.was_stopped {
             break;
         }
     }
+    if moves.is_some() && !went {
+        bail!("no gate was there to be moved; name the device that has its target register");
+    }
     Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Ctrl-C while gates are moved is the word "stop", not the end of the one who could send it.
+async fn stop_on_interrupt(stopper: Stopper) {
+    while tokio::signal::ctrl_c().await.is_ok() {
+        stopper.stop();
+    }
 }
 
 fn explore(asked: &Probe, out: &mut dyn Write) -> Result<()> {

@@ -23,7 +23,7 @@ index! {
     LinkId;
     /// Position in [`Field::devices`].
     DeviceId;
-    /// Position in [`Field::points`].
+    /// Position in [`Field::points`], or behind them in [`Field::derived`].
     PointId;
     /// Position in [`Field::classes`].
     ClassId;
@@ -36,8 +36,11 @@ pub struct Field {
     pub links: Vec<Link>,
     /// Units behind the links.
     pub devices: Vec<Device>,
-    /// All values, in file order.
+    /// All values behind an address, in file order.
     pub points: Vec<Point>,
+    /// Names of values computed from others, as `q.duanshi/value`, in the order of [`crate::basin::Basin::ratings`]. Their
+    /// [`PointId`]s follow those of the points.
+    pub derived: Vec<String>,
     /// Scan periods.
     pub classes: Vec<ScanClass>,
     /// Points by element.
@@ -486,7 +489,7 @@ pub struct Point {
 /// Points by element, resolved once.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wiring {
-    /// By [`MeterId`]: the point with its value.
+    /// By [`MeterId`]: the point with its value, or the derived value.
     pub meters: Vec<Option<PointId>>,
     /// By [`GateId`].
     pub gates: Vec<GatePoints>,
@@ -524,6 +527,11 @@ pub struct GatePoints {
 }
 
 impl Field {
+    /// Names of all values in the order of the readings: points, then what is derived.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.points.iter().map(|point| point.id.as_str()).chain(self.derived.iter().map(String::as_str))
+    }
+
     /// The point called `id`.
     pub fn point(&self, id: &str) -> Option<PointId> {
         self.points.iter().position(|point| point.id == id).map(PointId)

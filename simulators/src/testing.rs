@@ -219,6 +219,7 @@ pub(crate) fn chain(reaches: Vec<Reach>) -> Basin {
         reservoirs: Vec::new(),
         inflows: vec![inflow("head", InflowKind::Headwater, vec![(Place::Node(NodeId(0)), 1.0)], 2.0)],
         meters: Vec::new(),
+        ratings: Vec::new(),
         sections: Vec::new(),
         gates: Vec::new(),
         fixed_openings: Vec::new(),
@@ -401,6 +402,7 @@ pub(crate) fn config(basin: Basin) -> Config {
         field: Arc::new(Field {
             links: Vec::new(),
             devices: Vec::new(),
+            derived: Vec::new(),
             points: Vec::new(),
             classes: Vec::new(),
             wiring,
@@ -514,6 +516,7 @@ pub(crate) fn small() -> Config {
         }],
         devices: vec![device("box", 1, Some(10.0)), device("unit", 2, None), device("logger", 3, None)],
         points,
+        derived: Vec::new(),
         classes: vec![ScanClass { id: "fast".into(), period_s: 1.0 }],
         wiring: Wiring {
             meters: vec![Some(PointId(15)), Some(PointId(16)), Some(PointId(17)), None, None],

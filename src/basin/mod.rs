@@ -9,6 +9,7 @@
 
 mod control;
 mod network;
+mod rating;
 mod structure;
 mod uses;
 
@@ -17,6 +18,7 @@ pub use network::{
     CurvePoint, FloodLimit, Inflow, InflowKind, LagPoint, Meter, MeterKind, Node, Reach, ReachKind,
     Reservoir, ReservoirKind, SeasonalFloor, Section,
 };
+pub use rating::{Between, Branch, Curve, Gauging, Rating, Version, Void};
 pub use structure::{
     Actuation, Duty, FixedOpening, FixedShape, Gate, GateKind, Lock, OnLinkLoss, PowerStation, StationClass,
     Stroke, StrokeUnit,
@@ -118,6 +120,8 @@ pub struct Basin {
     pub inflows: Vec<Inflow>,
     /// Instruments.
     pub meters: Vec<Meter>,
+    /// What makes flows of levels, in file order.
+    pub ratings: Vec<Rating>,
     /// Control sections with a floor, or observed only.
     pub sections: Vec<Section>,
     /// Gates, valves, flaps, turbines: whatever has a position.

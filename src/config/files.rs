@@ -1,4 +1,4 @@
-//! The files of a configuration folder as read: four by name, and the device templates beside them.
+//! The files of a configuration folder as read: four by name, rating curves where there are some, and the device templates beside them.
 
 use std::cell::RefCell;
 use std::io;
@@ -11,6 +11,9 @@ use super::sheet::line_of;
 
 /// The files every folder has.
 pub(super) const FILES: [&str; 4] = ["basin.toml", "devices.toml", "schedules.toml", "service.toml"];
+
+/// The file a folder may have: rating curves.
+pub(super) const RATINGS: &str = "ratings.toml";
 
 /// Folder of the device templates inside a configuration folder; a folder without it has none.
 pub const TEMPLATES: &str = "devices";
@@ -27,6 +30,8 @@ pub(super) struct Source {
 pub(super) struct Sources {
     /// In the order of [`FILES`].
     pub(super) files: [Source; 4],
+    /// [`RATINGS`], where there is one.
+    pub(super) ratings: Option<Source>,
     /// By file name.
     pub(super) templates: Vec<Source>,
     /// SHA-256 over names and bytes, hex.
@@ -55,6 +60,10 @@ pub(super) fn read(folder: &Path, problems: &RefCell<Vec<Problem>>) -> Sources {
     };
     let remedy = format!("a configuration folder has {}; name it with --config", FILES.join(", "));
     let files = FILES.map(|file| one(file, &remedy));
+    // A link that leads nowhere is a file that cannot be read, not a folder without ratings.
+    let there = folder.join(RATINGS).symlink_metadata().is_ok();
+    let ratings =
+        there.then(|| one(RATINGS, "make it a readable file of [rating.NAME] tables, or remove it"));
     let templates = match templates(folder) {
         Ok(list) => list,
         Err(error) => {
@@ -66,7 +75,7 @@ pub(super) fn read(folder: &Path, problems: &RefCell<Vec<Problem>>) -> Sources {
     };
     let remedy = "make it a readable file of [layout.NAME] tables, or remove it";
     let templates = templates.iter().map(|file| one(&format!("{TEMPLATES}/{file}"), remedy)).collect();
-    Sources { files, templates, digest: hex(&digest.finalize()) }
+    Sources { files, ratings, templates, digest: hex(&digest.finalize()) }
 }
 
 /// Names of the template files of a folder, sorted.

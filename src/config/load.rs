@@ -8,16 +8,16 @@ use super::check::calendar::{self, Against};
 use super::check::field::{self as field_check, FieldNames};
 use super::check::layouts::{Layouts, Maps, Overrides};
 use super::check::names::Names;
-use super::check::wiring::{self, Elements, Whole};
-use super::check::{control, graph, network, roles, service, structure, transport, uses, water};
-use super::files::{self, FILES, Source, Sources};
+use super::check::wiring::{self, Elements, Rated, Whole};
+use super::check::{control, graph, network, rating, roles, service, structure, transport, uses, water};
+use super::files::{self, FILES, RATINGS, Source, Sources};
 use super::problem::{Problem, Problems};
 use super::raw::network::RawReach;
 use super::raw::site::{RawNamed, RawSeason, RawSite};
 use super::sheet::{Entry, Sheet, Spot};
 use super::{Config, Schedules, Service};
-use crate::basin::{Basin, Name, Season};
-use crate::points::Field;
+use crate::basin::{Basin, Name, Rating, Season};
+use crate::points::{Field, PointId};
 
 /// Top-level keys of each.
 const BASIN_KEYS: [&str; 17] = [
@@ -42,6 +42,7 @@ const BASIN_KEYS: [&str; 17] = [
 const DEVICES_KEYS: [&str; 6] = ["link", "device", "class", "layout", "wire", "point"];
 const SCHEDULES_KEYS: [&str; 2] = ["turn", "gate"];
 const SERVICE_KEYS: [&str; 1] = ["service"];
+const RATINGS_KEYS: [&str; 1] = ["rating"];
 /// Top-level keys of a device template.
 const TEMPLATE_KEYS: [&str; 1] = ["layout"];
 
@@ -63,11 +64,14 @@ pub fn load(folder: &Path) -> Result<Config, Problems> {
         return Err(Problems::new(vec![problem], Vec::new()));
     }
     let problems = RefCell::new(Vec::new());
-    let Sources { files, templates, digest } = files::read(folder, &problems);
+    let Sources { files, ratings, templates, digest } = files::read(folder, &problems);
     let sheets: [Sheet<'_>; 4] = files.each_ref().map(|file| sheet(file, &problems));
+    let none = || Source { name: RATINGS.into(), text: Some(String::new()) };
+    let ratings = ratings.unwrap_or_else(none);
+    let ratings = sheet(&ratings, &problems);
     let templates: Vec<Sheet<'_>> = templates.iter().map(|file| sheet(file, &problems)).collect();
     let mut unchecked = Vec::new();
-    let parts = check(&sheets, &templates, &mut unchecked);
+    let parts = check(&sheets, &ratings, &templates, &mut unchecked);
     let found = problems.take();
     match parts {
         Some((basin, field, schedules, service)) if found.is_empty() => Ok(Config {
@@ -89,6 +93,7 @@ type Parts = (Basin, Field, Schedules, Service);
 
 fn check<'a>(
     sheets: &'a [Sheet<'a>; 4],
+    ratings: &'a Sheet<'a>,
     templates: &'a [Sheet<'a>],
     unchecked: &mut Vec<&'static str>,
 ) -> Option<Parts> {
@@ -97,6 +102,7 @@ fn check<'a>(
     devices.only(&DEVICES_KEYS);
     schedules.only(&SCHEDULES_KEYS);
     service.only(&SERVICE_KEYS);
+    ratings.only(&RATINGS_KEYS);
     for template in templates {
         template.only(&TEMPLATE_KEYS);
     }
@@ -111,8 +117,10 @@ fn check<'a>(
         calendar::schedules(&against, schedules.entries("turn"), schedules.entries("gate"))
     });
     let bench = settings.as_ref().map(|settings: &Service| settings.bench);
-    let field = field((devices, templates), basin, &names, &elements, bench, unchecked);
-    let checked = elements.complete();
+    let rated = rating::rated(&names, ratings);
+    let curves = rating::ratings(&names, &elements.meters, ratings.entries("rating"));
+    let field = field((devices, templates), basin, &names, &elements, (bench, &rated), unchecked);
+    let checked = elements.complete(curves);
     match &checked {
         Some(whole) => {
             graph::network(whole, basin);
@@ -120,7 +128,9 @@ fn check<'a>(
         }
         None => unchecked.push("the river network as a whole (basin.toml)"),
     }
-    Some((checked?, field?, calendar?, settings?))
+    let basin = checked?;
+    let field = derived(field?, &basin);
+    Some((basin, field, calendar?, settings?))
 }
 
 /// The `basin` table and what hangs on it.
@@ -249,7 +259,7 @@ fn season<'a>(sheet: &'a Sheet<'a>) -> Option<Season> {
 
 impl Parsed {
     /// The basin when every element could be made.
-    fn complete(self) -> Option<Basin> {
+    fn complete(self, ratings: Option<Vec<Rating>>) -> Option<Basin> {
         fn all<T>(list: Vec<Option<T>>) -> Option<Vec<T>> {
             list.into_iter().collect()
         }
@@ -264,6 +274,7 @@ impl Parsed {
             reservoirs: all(self.reservoirs)?,
             inflows: all(self.inflows)?,
             meters: all(self.meters)?,
+            ratings: ratings?,
             sections: all(self.sections)?,
             gates: all(self.gates)?,
             fixed_openings: all(self.fixed_openings)?,
@@ -282,7 +293,7 @@ fn field<'a>(
     basin: &'a Sheet<'a>,
     names: &Names,
     parsed: &Parsed,
-    bench: Option<bool>,
+    (bench, rated): (Option<bool>, &Rated),
     unchecked: &mut Vec<&'static str>,
 ) -> Option<Field> {
     let field_names = FieldNames {
@@ -322,8 +333,22 @@ fn field<'a>(
         points: &points,
         basin,
         field: sheet,
+        rated,
     };
     whole.complete();
     let points = points.into_iter().map(|(point, _)| point).collect();
-    Some(Field { links, devices, points, classes, wiring })
+    Some(Field { links, devices, points, derived: Vec::new(), classes, wiring })
+}
+
+/// The field with the values that come from ratings behind those of its points.
+fn derived(mut field: Field, basin: &Basin) -> Field {
+    for rating in &basin.ratings {
+        let id = PointId(field.points.len() + field.derived.len());
+        if let Some(slot) = field.wiring.meters.get_mut(rating.flow.0) {
+            *slot = Some(id);
+        }
+        let meter = basin.meters.get(rating.flow.0).map_or("", |meter| meter.id.as_str());
+        field.derived.push(format!("{meter}/value"));
+    }
+    field
 }

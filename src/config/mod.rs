@@ -7,6 +7,7 @@ mod files;
 pub mod import;
 mod load;
 mod problem;
+pub mod ratings;
 mod raw;
 mod report;
 pub mod sheet;

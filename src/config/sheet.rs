@@ -129,6 +129,18 @@ impl<'a> Sheet<'a> {
         keys.into_iter().map(|key| key.get_ref().to_string()).collect()
     }
 
+    /// The texts that stand under `key` in the entries of the table `kind`, whatever else is wrong with them.
+    pub fn texts(&self, kind: &str, key: &str) -> Vec<String> {
+        let Some(DeValue::Table(entries)) = self.root.get(kind).map(Spanned::get_ref) else {
+            return Vec::new();
+        };
+        let text = |entry: &Spanned<DeValue<'a>>| {
+            let DeValue::Table(table) = entry.get_ref() else { return None };
+            table.get(key)?.get_ref().as_str().map(str::to_owned)
+        };
+        entries.values().filter_map(text).collect()
+    }
+
     /// The entries of the table of tables `kind`, in file order.
     pub fn entries<T: Deserialize<'a>>(&'a self, kind: &str) -> Vec<Entry<'a, T>> {
         let Some(value) = self.root.get(kind) else { return Vec::new() };
@@ -302,6 +314,7 @@ pub fn plain(message: &str) -> String {
         ("invalid value: ", "must not be "),
         (", expected f64", "; a number is needed"),
         (", expected a string", "; a text in quotes is needed"),
+        (", expected a TOML datetime", "; a date without quotes is needed"),
         (", expected a boolean", "; true or false is needed"),
         (", expected a sequence", "; a list in [ ] is needed"),
         (", expected u8", "; a whole number from 0 to 255 is needed"),

@@ -22,7 +22,7 @@ use super::routing::{self, Path};
 use super::series::BIN_S;
 use super::status::{Explanation, Rung};
 use super::watch::Foreseen;
-use super::{Decision, Now, Snapshot, facts, rules};
+use super::{Decision, Now, Snapshot, facts, rating, rules};
 use crate::basin::{Basin, GateId, MeterId, Place, SectionId};
 use crate::config::{Config, Schedules};
 use crate::points::Field;
@@ -133,9 +133,14 @@ impl Controller {
         self.carry.next_command = self.carry.next_command.max(next);
     }
 
-    /// Readings of the last tick, by point.
+    /// Readings of the last tick, by point, then those of [`Field::derived`].
     pub fn readings(&self) -> &[Reading] {
         &self.readings
+    }
+
+    /// What the last tick read of a gate.
+    pub fn facts(&self, id: GateId) -> Option<GateFacts> {
+        self.facts.get(id.0).copied()
     }
 
     /// Whether a gate moves or a command is on its way: the local loop wants short ticks.
@@ -154,6 +159,10 @@ impl Controller {
         self.tick += 1;
         self.record_ok = seen.record_ok;
         self.grader.grade(&seen.samples, now.mono, &mut self.readings);
+        if !self.basin.ratings.is_empty() {
+            let date = self.basin.date_at(now.utc);
+            rating::derive(&self.basin, &self.field, date, now.mono, &mut self.readings);
+        }
         facts::gather(&self.basin, &self.field, &self.readings, &mut self.facts);
         for report in &seen.writes {
             if let Some(gate) = self.gates.get_mut(report.gate.0) {

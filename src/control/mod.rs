@@ -17,6 +17,7 @@ pub mod outlets;
 mod outlook;
 mod publish;
 pub mod quality;
+pub mod rating;
 pub mod reason;
 pub mod record;
 mod release;

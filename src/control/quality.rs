@@ -28,6 +28,14 @@ pub enum Reason {
     Rate,
     /// Not changed at all for longer than its noise allows.
     Frozen,
+    /// No version of the rating curve holds today.
+    NoRating,
+    /// The rating curve is void in this season.
+    RatingVoid,
+    /// The level lies below the rating curve.
+    BelowRating,
+    /// The level lies further above the highest gauging than may be read off the rating curve.
+    AboveRating,
     /// Entered by a person.
     Manual,
     /// Computed from other values.

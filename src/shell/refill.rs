@@ -23,8 +23,8 @@ pub fn refill(trends: &Trends, config: &Config, journal: &Path, utc: Timestamp) 
     let samples = history::read(journal, &[], from, utc)?;
     let (basin, field) = (&config.basin, &config.field);
     let load = |series, point: Option<PointId>, convert: &dyn Fn(f64) -> f64| {
-        let point = point.and_then(|point| field.points.get(point.0));
-        if let Some(kept) = point.and_then(|point| samples.get(&point.id)) {
+        let name = point.and_then(|point| field.names().nth(point.0));
+        if let Some(kept) = name.and_then(|name| samples.get(name)) {
             let minutes = by_minute(kept, utc);
             trends.preload(series, minutes.into_iter().map(|(at, value)| (at, convert(value))));
         }

@@ -253,7 +253,7 @@ impl Folder {
         let (view, view_thread) = Store::start(dir.path()).map_err(system("start the thread of the view"))?;
         let (record, record_thread) = RecordHandle::start(journal, Some(view.clone()))
             .map_err(system("start the thread of the record"))?;
-        let points = config.field.points.iter().map(|point| point.id.clone()).collect();
+        let points = config.field.names().map(str::to_owned).collect();
         let (history, history_thread) =
             History::start(&dir.journal(), &store, points, config.service.history_days)?;
         let trends = Trends::default();

@@ -20,6 +20,8 @@ const REGENERATE: &str = "QINDAN_GOLDEN";
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Cases {
+    /// Edits that are right, for cases to stand on.
+    base: BTreeMap<String, Vec<Edit>>,
     case: Vec<Case>,
 }
 
@@ -27,6 +29,8 @@ struct Cases {
 #[serde(deny_unknown_fields)]
 struct Case {
     name: String,
+    /// The base it stands on, when not the shipped folder as it is.
+    on: Option<String>,
     edit: Vec<Edit>,
 }
 
@@ -120,10 +124,28 @@ fn line<'t>(texts: &'t Texts, problem: &Problem) -> &'t str {
     problem.line.map_or("", |line| text.lines().nth(line - 1).unwrap_or_default().trim())
 }
 
+/// The shipped files, with the edits of a base.
+fn based(on: Option<&str>, base: &BTreeMap<String, Vec<Edit>>) -> Texts {
+    let mut texts = shipped();
+    for edit in on.iter().flat_map(|on| &base[*on]) {
+        edit.apply(&mut texts);
+    }
+    texts
+}
+
+/// The shipped basin with the flow at Duanshi from a rating, as the cases have it.
+pub(crate) fn rated() -> TempDir {
+    folder(&based(Some("rating"), &cases().base))
+}
+
+fn cases() -> Cases {
+    toml::from_str(&fs::read_to_string(root("tests/golden/config/cases.toml")).unwrap()).unwrap()
+}
+
 /// What `check` says to a case. In place of its number, which moves with every edit of the shipped files, each problem
 /// shows the line itself.
-fn answer(case: &Case) -> String {
-    let mut texts = shipped();
+fn answer(case: &Case, base: &BTreeMap<String, Vec<Edit>>) -> String {
+    let mut texts = based(case.on.as_deref(), base);
     for edit in &case.edit {
         edit.apply(&mut texts);
     }
@@ -143,12 +165,11 @@ fn answer(case: &Case) -> String {
 
 #[test]
 fn every_fault_is_named_with_its_place_and_remedy() {
-    let cases: Cases =
-        toml::from_str(&fs::read_to_string(root("tests/golden/config/cases.toml")).unwrap()).unwrap();
+    let cases = cases();
     assert!(cases.case.len() >= 30);
     let mut said = String::new();
     for case in &cases.case {
-        writeln!(said, "== {}\n{}", case.name, answer(case)).unwrap();
+        writeln!(said, "== {}\n{}", case.name, answer(case, &cases.base)).unwrap();
     }
     let golden = root("tests/golden/config/messages.txt");
     if std::env::var_os(REGENERATE).is_some_and(|value| value == "write") {

@@ -217,6 +217,7 @@ pub(crate) fn small_basin() -> Basin {
             meter("q.ford", Place::Node(NodeId(2)), MeterKind::RiverFlow),
             meter("z.lake", Place::Reservoir(ReservoirId(0)), MeterKind::Level),
         ],
+        ratings: Vec::new(),
         sections: vec![
             section("outlet", "出口断面", "Outlet section", 0, 0.0, 1.0, 0),
             section("ford", "渡口断面", "Ford section", 2, 30.0, 1.5, 1),
@@ -326,6 +327,7 @@ pub(crate) fn small() -> Config {
                 watchdog_s: None,
             }],
             points,
+            derived: Vec::new(),
             classes: vec![ScanClass { id: "normal".into(), period_s: 5.0 }],
             wiring,
         }),

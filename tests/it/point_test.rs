@@ -44,7 +44,7 @@ async fn dam() -> (Device, Config) {
 async fn run(config: &Config, device: usize, answers: &str) -> (Result<Record, PointTestError>, String) {
     let mut out = Vec::new();
     let mut answers = Answers::given("answers.txt", answers);
-    let record = test(config, DeviceId(device), "Li Ming", &mut answers, &mut out).await;
+    let record = test(config, DeviceId(device), "Li Ming", &mut answers, &mut out, None).await;
     (record, String::from_utf8(out).unwrap())
 }
 

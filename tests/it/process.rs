@@ -203,3 +203,31 @@ async fn the_program_follows_a_pace_and_ends_with_it() {
     let (_, text) = said(&["log", "tail", "-n", "1", "--data", data]);
     assert!(text.contains("the pace ended"), "{text}");
 }
+
+/// On a river gates are moved by a person at a terminal; on a bench a file may answer. Nothing is moved beside a service, and
+/// nothing with `--observe`.
+#[test]
+fn gates_are_moved_by_people_at_a_terminal_only() {
+    let folder = Folder::new();
+    let river = tempfile::tempdir().unwrap();
+    let alder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/config/alder");
+    let change = [simulators::vary::Change::parse("service.bench=false").unwrap()];
+    simulators::vary::copy(&alder, river.path(), &change).unwrap();
+    let [river, data] = [river.path(), folder.root.path()].map(|path| path.to_str().unwrap());
+    let probe = ["probe", "valve", "--point-test", "--by", "Li Ming", "--move"];
+    let with = |more: &[&str]| said(&[&probe[..], more].concat());
+    let (code, text) = with(&["--config", river, "--data", data]);
+    assert!(code == Some(1) && text.contains("by a person at a terminal only"), "{code:?} {text}");
+    let answers = folder.root.path().join("answers.txt");
+    std::fs::write(&answers, "").unwrap();
+    let (code, text) = with(&["--config", river, "--data", data, "--answers", answers.to_str().unwrap()]);
+    assert!(code == Some(1) && text.contains("without --answers"), "{code:?} {text}");
+    let (code, text) = with(&["--config", river, "--data", data, "--observe"]);
+    assert!(code == Some(64) && text.contains("--observe"), "{code:?} {text}");
+    let (code, text) = with(&["--config", river]);
+    assert!(code == Some(64) && text.contains("--data"), "{code:?} {text}");
+    let service = qindan::shell::data_dir::DataDir::open(folder.root.path(), None).unwrap();
+    let (code, text) = with(&["--config", alder.to_str().unwrap(), "--data", data]);
+    assert!(code == Some(1) && text.contains("in use by process"), "{code:?} {text}");
+    drop(service);
+}

@@ -9,6 +9,7 @@ pub(super) mod graph;
 pub(super) mod layouts;
 pub(super) mod names;
 pub(super) mod network;
+pub(super) mod rating;
 pub(super) mod registers;
 pub(super) mod roles;
 pub(super) mod service;
@@ -59,6 +60,18 @@ impl Spot<'_> {
             Given::Absent => None,
             Given::Wrong(message) => {
                 self.key(key).complain(plain(&message), remedy);
+                None
+            }
+        }
+    }
+
+    /// What stands here, as an item of a list.
+    pub(super) fn value<T>(&self, given: Given<T>, remedy: &str) -> Option<T> {
+        match given {
+            Given::Value(value) => Some(value),
+            Given::Absent => None,
+            Given::Wrong(message) => {
+                self.complain(plain(&message), remedy);
                 None
             }
         }

@@ -268,15 +268,24 @@ pub(in crate::config) struct Whole<'b, 'a> {
     pub(in crate::config) points: &'b [Placed<'a>],
     pub(in crate::config) basin: &'a Sheet<'a>,
     pub(in crate::config) field: &'a Sheet<'a>,
+    pub(in crate::config) rated: &'b Rated,
+}
+
+/// The meters that take their value from a rating, by [`MeterId`].
+#[derive(Debug)]
+pub(in crate::config) struct Rated {
+    pub(in crate::config) meters: BTreeSet<usize>,
+    /// False when the file of the ratings could not be read: any meter may be meant.
+    pub(in crate::config) whole: bool,
 }
 
 impl Whole<'_, '_> {
     /// Elements that need points and have none, values given up before they are stale, drives without their
     /// registers, watchdogs that nobody feeds, links to nobody.
     pub(in crate::config) fn complete(&self) {
-        for (meter, point) in self.elements.meters.iter().zip(&self.wiring.meters) {
+        for (at, (meter, point)) in self.elements.meters.iter().zip(&self.wiring.meters).enumerate() {
             if let Some(meter) = meter {
-                self.meter(meter, *point);
+                self.meter(meter, *point, self.rated.meters.contains(&at));
             }
         }
         for (gate, points) in self.elements.gates.iter().zip(&self.wiring.gates) {
@@ -295,9 +304,20 @@ impl Whole<'_, '_> {
         }
     }
 
-    fn meter(&self, meter: &Meter, point: Option<PointId>) {
+    fn meter(&self, meter: &Meter, point: Option<PointId>, rated: bool) {
         let spot = self.basin.entry("meter", &meter.id);
+        if rated && point.is_some() {
+            let what = "has a register and a rating, and no two values for one flow are right";
+            spot.complain(what, "remove its wire from devices.toml, or its rating from ratings.toml");
+        }
+        if rated && meter.max_rate_per_min.is_some() {
+            let what = "is not looked at for a flow that comes from a rating";
+            spot.key("max_rate_m3s_per_min").complain(what, "give the level meter its max_rate_m_per_min");
+        }
         let Some(point) = point else {
+            if rated || !self.rated.whole {
+                return;
+            }
             let remedy = format!("add [wire.\"{}\"] to devices.toml, or remove the meter", meter.id);
             spot.complain("has no point that brings its value", remedy);
             return;

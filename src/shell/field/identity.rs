@@ -97,7 +97,8 @@ impl Actor {
     }
 }
 
-fn question(identity: &Identity) -> Request<'static> {
+/// The request that asks who a device is.
+pub(in crate::shell) fn question(identity: &Identity) -> Request<'static> {
     match identity {
         Identity::Words { table, address, words } => {
             let count = u16::try_from(words.len()).unwrap_or(u16::MAX);
@@ -113,7 +114,18 @@ fn question(identity: &Identity) -> Request<'static> {
     }
 }
 
-fn is_answered(identity: &Identity, reply: &Response) -> bool {
+/// What a device said about itself, as text.
+pub(in crate::shell) fn shown(reply: &Response) -> String {
+    if let Response::ReadHoldingRegisters(words) | Response::ReadInputRegisters(words) = reply {
+        return words.iter().map(|word| format!("0x{word:04x}")).collect::<Vec<_>>().join(" ");
+    }
+    let Response::ReadDeviceIdentification(shown) = reply else { return format!("{reply:?}") };
+    let texts = shown.device_id_objects.iter().filter_map(|object| object.value_as_str());
+    texts.map(str::to_owned).collect::<Vec<_>>().join(" / ")
+}
+
+/// Whether the reply is that of the device of the configuration.
+pub(in crate::shell) fn is_answered(identity: &Identity, reply: &Response) -> bool {
     match (identity, reply) {
         (
             Identity::Words { words, .. },

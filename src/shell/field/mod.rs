@@ -8,7 +8,7 @@ mod endpoint;
 pub mod engine;
 pub mod error;
 pub mod health;
-mod identity;
+pub(in crate::shell) mod identity;
 mod image;
 mod link;
 mod mailbox;

@@ -253,6 +253,7 @@ mod tests {
                 watchdog_s: None,
             }],
             points,
+            derived: Vec::new(),
             classes: vec![class("fast", 1.0), class("slow", 60.0)],
             wiring: Wiring::default(),
         }

@@ -1,20 +1,28 @@
 //! Point test of commissioning (点对点): every point of a device is read and compared by a person with what the local
-//! panel shows; the outcome is a signed-off record. Reads only, through an engine that cannot write.
+//! panel shows; the outcome is a signed-off record. Reads through an engine that cannot write. Gates are moved only when
+//! asked for, each step after the person has typed its name, through the record, interlocks and field tasks of the service.
 
 mod answer;
+mod hand;
+mod moves;
+mod plan;
 mod record;
+mod trace;
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, Write};
 use std::time::Duration;
 
-use tokio_modbus::Response;
+use tokio::sync::mpsc;
+use tokio_modbus::{Request, Response};
 
-pub use record::{Head, Record, RecordError, Saved, Tested, Verdict};
+pub use hand::{MoveError, Moves};
+pub use record::{Head, MoveVerdict, Movement, Record, RecordError, Saved, Saw, Step, Tested, Verdict, Way};
 
 use super::clock::Clock;
 use super::field::engine::Engine;
 use super::field::error::FieldError;
+use super::field::identity;
 use super::field::plan::Block;
 use super::probe;
 use crate::config::Config;
@@ -39,6 +47,9 @@ pub enum PointTestError {
     /// Terminal or file.
     #[error("the test cannot ask or be answered: {0}")]
     Io(#[from] io::Error),
+    /// The movement of gates.
+    #[error(transparent)]
+    Move(#[from] MoveError),
     /// The file answers another question.
     #[error(
         "{file}:{line}: answers {found:?}, but {asked} is asked; give one line NAME ANSWER for each question, in order"
@@ -58,7 +69,12 @@ pub enum PointTestError {
 /// Where answers come from.
 pub enum Answers {
     /// A person at a terminal.
-    Typed(Box<dyn BufRead>),
+    Typed {
+        /// Lines as they come, `Ok(None)` at their end.
+        lines: mpsc::UnboundedReceiver<io::Result<Option<String>>>,
+        /// There are no more.
+        ended: bool,
+    },
     /// A file with a line `NAME ANSWER` for each question, in order; lines that begin with # are remarks.
     Given {
         /// Its name.
@@ -68,7 +84,39 @@ pub enum Answers {
     },
 }
 
+/// Says "stop" as if the person had typed it, for a signal.
+#[derive(Clone, Debug)]
+pub struct Stopper(mpsc::UnboundedSender<io::Result<Option<String>>>);
+
+impl Stopper {
+    /// Says it.
+    pub fn stop(&self) {
+        // Nobody listens any more: nothing moves.
+        drop(self.0.send(Ok(Some("stop".into()))));
+    }
+}
+
 impl Answers {
+    /// What a person types into `input`, and a way to say stop in their place. A thread of its own reads: a gate that
+    /// moves is watched while nothing is typed.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn typed(input: impl BufRead + Send + 'static) -> io::Result<(Self, Stopper)> {
+        let (sender, lines) = mpsc::unbounded_channel();
+        let stopper = Stopper(sender.clone());
+        std::thread::Builder::new().name("typed".into()).spawn(move || {
+            for line in input.lines() {
+                let failed = line.is_err();
+                if sender.send(line.map(Some)).is_err() || failed {
+                    return;
+                }
+            }
+            drop(sender.send(Ok(None)));
+        })?;
+        Ok((Self::Typed { lines, ended: false }, stopper))
+    }
+
     /// The answers of a file.
     pub fn given(file: &str, text: &str) -> Self {
         let lines = text.lines().enumerate().map(|(at, line)| (at + 1, line.trim().to_owned()));
@@ -79,17 +127,31 @@ impl Answers {
     /// How they come, for the record.
     fn kind(&self) -> String {
         match self {
-            Self::Typed(_) => "typed".into(),
+            Self::Typed { .. } => "typed".into(),
             Self::Given { file, .. } => format!("from file {file}"),
         }
     }
 
-    /// The answer to a question; `None` when there are no more.
-    fn next(&mut self, asked: &str) -> Result<Option<String>, PointTestError> {
+    /// What is said while something moves: what the person types, or the next line of the file when it is meant for it. A
+    /// file without such a line says nothing. Cancel-safe.
+    async fn interrupt(&mut self, asked: &str) -> Result<Option<String>, PointTestError> {
+        if let Self::Given { lines, .. } = self
+            && !lines.front().is_some_and(|(_, text)| {
+                text.strip_prefix(asked).is_some_and(|rest| rest.starts_with(char::is_whitespace))
+            })
+        {
+            return std::future::pending().await;
+        }
+        self.next(asked).await
+    }
+
+    /// The answer to a question; `None` when there are no more. Cancel-safe.
+    async fn next(&mut self, asked: &str) -> Result<Option<String>, PointTestError> {
         match self {
-            Self::Typed(input) => {
-                let mut line = String::new();
-                Ok((input.read_line(&mut line)? > 0).then_some(line))
+            Self::Typed { lines, ended } => {
+                let line = if *ended { None } else { lines.recv().await.transpose()?.flatten() };
+                *ended = line.is_none();
+                Ok(line)
             }
             Self::Given { file, lines } => {
                 let Some((line, text)) = lines.pop_front() else { return Ok(None) };
@@ -116,16 +178,17 @@ impl std::fmt::Debug for Answers {
 }
 
 /// Asks through all points of `device`; `by` is who compares them. A point the device does not give is a failed point, not
-/// the end of the test.
+/// the end of the test. With `moves` its gates are moved afterwards, unless the person has stopped before.
 ///
 /// # Errors
-/// When nobody can be asked.
+/// When nobody can be asked, or gates are to be moved and record or field do not allow it.
 pub async fn test(
     config: &Config,
     device: DeviceId,
     by: &str,
     answers: &mut Answers,
     out: &mut dyn Write,
+    moves: Option<&Moves>,
 ) -> Result<Record, PointTestError> {
     let started = Clock::machine_utc();
     let field = &config.field;
@@ -136,6 +199,10 @@ pub async fn test(
     writeln!(out, "{}  {} / {}", head.device, head.name_zh, head.name_en)?;
     writeln!(out, "link {} {}, unit {}, {} points\n\n{HELP}", head.link, head.peer, head.unit, ids.len())?;
     let mut reader = Reader { config, device, engine: None };
+    head.identity = reader.identity().await;
+    if let Some(shown) = &head.identity {
+        writeln!(out, "identity: {shown}\n")?;
+    }
     let mut tested = Vec::new();
     let mut going = true;
     for (number, id) in ids.iter().enumerate() {
@@ -146,6 +213,13 @@ pub async fn test(
         let left = || Tested::untested(point, "the test was stopped before", "-");
         tested.push(done.unwrap_or_else(left));
     }
+    // Some gateways serve one connection only: that of the reading ends before that of the moving begins.
+    drop(reader);
+    let mut movement = Vec::new();
+    if let Some(moves) = moves.filter(|_| going) {
+        let done = moves::run(config, moves, device, by, answers, out).await?;
+        (movement, going) = (done.movements, !done.was_stopped);
+    }
     let count = |verdict| tested.iter().filter(|point| point.verdict == verdict).count();
     head.passed = count(Verdict::Passed);
     head.failed = count(Verdict::Failed);
@@ -155,11 +229,14 @@ pub async fn test(
     head.started = record::civil(started, &config.basin.zone);
     head.ended = record::civil(ended, &config.basin.zone);
     writeln!(out, "\n{} passed, {} failed, {} not tested", head.passed, head.failed, head.not_tested)?;
+    for moved in &movement {
+        writeln!(out, "{}: movement {:?} {}", moved.gate, moved.verdict, moved.remark)?;
+    }
     write!(out, "To sign, type your name as given ({by}); Enter leaves the record unsigned> ")?;
     out.flush()?;
-    head.signed = answers.next("sign")?.is_some_and(|name| name.trim() == by);
+    head.signed = answers.next("sign").await?.is_some_and(|name| name.trim() == by);
     writeln!(out)?;
-    Ok(Record { test: head, point: tested, was_stopped: !going })
+    Ok(Record { test: head, point: tested, movement, was_stopped: !going })
 }
 
 fn head(config: &Config, device: DeviceId, by: &str, answers: String) -> Head {
@@ -185,6 +262,7 @@ fn head(config: &Config, device: DeviceId, by: &str, answers: String) -> Head {
         failed: 0,
         not_tested: 0,
         written_only: 0,
+        identity: None,
     }
 }
 
@@ -226,7 +304,7 @@ async fn ask(
         let answer = loop {
             write!(out, "        panel> ")?;
             out.flush()?;
-            let Some(text) = answers.next(&point.id)? else { break Answer::Stop };
+            let Some(text) = answers.next(&point.id).await? else { break Answer::Stop };
             let answer = answer::parse(&text);
             if answer != Answer::Unclear {
                 break answer;
@@ -369,13 +447,31 @@ impl Reader<'_> {
     }
 
     async fn once(&mut self, block: &Block) -> Result<Response, FieldError> {
+        self.send(block.unit, &block.request()).await
+    }
+
+    async fn send(&mut self, unit: u8, request: &Request<'_>) -> Result<Response, FieldError> {
         let mut engine = match self.engine.take() {
             Some(engine) if engine.is_connected() => engine,
             Some(_) | None => probe::connect(&self.config.field, self.device).await?,
         };
-        let answer = engine.request(block.unit, &block.request()).await;
+        let answer = engine.request(unit, request).await;
         self.engine = Some(engine);
         answer
+    }
+
+    /// What the device says when asked who it is; `None` where the configuration does not ask.
+    async fn identity(&mut self) -> Option<String> {
+        let spec = self.config.field.devices.get(self.device.0)?;
+        let identity = spec.identity.as_ref()?;
+        Some(match self.send(spec.unit, &identity::question(identity)).await {
+            Ok(reply) => {
+                let verdict =
+                    if identity::is_answered(identity, &reply) { "as configured" } else { "ANOTHER DEVICE" };
+                format!("{verdict}: {}", identity::shown(&reply))
+            }
+            Err(error) => format!("no answer: {error}"),
+        })
     }
 
     fn grade(&self, id: PointId, value: Result<f64, Reason>) -> Reading {

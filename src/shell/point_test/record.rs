@@ -75,6 +75,142 @@ pub struct Tested {
     pub at: String,
 }
 
+/// What became of a gate that was to be moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MoveVerdict {
+    /// Out and back, arrived both times, and the person saw it.
+    Passed,
+    /// Did not arrive, or the person saw something else, or it was not taken back.
+    Failed,
+    /// Not moved: the interlocks or its own state forbid it.
+    Refused,
+    /// Left out by the person, or no room to move.
+    NotTested,
+}
+
+/// Direction of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// Away from where it stood: opening.
+    Out,
+    /// Back to where it stood.
+    Back,
+}
+
+impl Way {
+    /// As in the names of questions.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Out => "out",
+            Self::Back => "back",
+        }
+    }
+}
+
+/// What the person at the gate saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Saw {
+    /// It moved as it should.
+    Ok,
+    /// It did not.
+    NotOk,
+    /// Nobody was asked.
+    NotAsked,
+}
+
+/// One movement of a gate. Positions are in its stroke unit, times in service time.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Step {
+    /// Direction.
+    pub way: Way,
+    /// Position before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<f64>,
+    /// Position asked for.
+    pub to: f64,
+    /// When it was given, civil time of the site.
+    pub at: String,
+    /// Number of the command in the journal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<u64>,
+    /// What came of the one write.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub write: Option<String>,
+    /// How the command ended, or why there was none.
+    pub outcome: String,
+    /// From command to end, s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub took_s: Option<f64>,
+    /// Measured speed, stroke units per second; absent when it was there within a scan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub speed_per_s: Option<f64>,
+    /// Speed by its configured stroke time.
+    pub expected_per_s: f64,
+    /// Furthest beyond the position asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overshoot: Option<f64>,
+    /// Target register read back at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_back: Option<f64>,
+    /// Position at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<f64>,
+    /// What the person saw.
+    pub saw: Saw,
+    /// In their words.
+    pub note: String,
+}
+
+impl Step {
+    /// As a line for people.
+    pub(super) fn said(&self, unit: &str) -> String {
+        let number = |value: Option<f64>| value.map_or_else(|| "-".into(), shown);
+        format!(
+            "{} after {} s; {} {unit}/s (configured {}), overshoot {} {unit}, target reads back {} {unit}, stands at {} {unit}",
+            self.outcome,
+            number(self.took_s),
+            number(self.speed_per_s),
+            shown(self.expected_per_s),
+            number(self.overshoot),
+            number(self.read_back),
+            number(self.ended_at)
+        )
+    }
+}
+
+/// One gate that was moved, or was to be.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Movement {
+    /// The gate.
+    pub gate: String,
+    /// Its Chinese name.
+    pub name_zh: String,
+    /// Its English name.
+    pub name_en: String,
+    /// Unit of its positions.
+    pub unit: String,
+    /// Where it stood before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stood: Option<f64>,
+    /// Where it was left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left: Option<f64>,
+    /// What became of it.
+    pub verdict: MoveVerdict,
+    /// Why, where the verdict does not say it all.
+    pub remark: String,
+    /// What its box does by itself some time after the test, when it has a watchdog: nobody feeds it any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub afterwards: Option<String>,
+    /// Civil time of the site.
+    pub at: String,
+    /// Out, and back.
+    pub step: Vec<Step>,
+}
+
 /// What was tested, by whom, when.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Head {
@@ -116,6 +252,9 @@ pub struct Head {
     pub not_tested: usize,
     /// Points that are never read.
     pub written_only: usize,
+    /// What the device said when asked who it is, where the configuration asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
 }
 
 /// A record, not yet sealed.
@@ -125,6 +264,9 @@ pub struct Record {
     pub test: Head,
     /// The points, in the order they were asked.
     pub point: Vec<Tested>,
+    /// The gates that were moved, in their order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub movement: Vec<Movement>,
     /// Whether the person stopped before the last point.
     #[serde(skip)]
     pub was_stopped: bool,
@@ -166,9 +308,10 @@ pub(super) fn civil(utc: Timestamp, zone: &TimeZone) -> String {
 }
 
 impl Record {
-    /// Whether every point that is read passed and a person signed.
+    /// Whether every point that is read and every gate that was to be moved passed, and a person signed.
     pub fn is_clean(&self) -> bool {
-        self.test.signed && self.test.failed == 0 && self.test.not_tested == 0
+        let moved = self.movement.iter().all(|movement| movement.verdict == MoveVerdict::Passed);
+        self.test.signed && self.test.failed == 0 && self.test.not_tested == 0 && moved
     }
 
     /// The record as TOML; its last two lines hold the SHA-256 of all bytes before them.
@@ -220,7 +363,7 @@ impl Record {
         let mut out = format!(
             "Point test record  点对点测试记录{bench}\n\n\
              device         {}  {}  {}\nbasin          {}\nlink           {}  {}  unit {}\nconfiguration  {}\n\
-             program        qindan {}\nfrom           {}\nto             {}\nanswers        {}\n\n",
+             program        qindan {}\nidentity       {}\nfrom           {}\nto             {}\nanswers        {}\n\n",
             test.device,
             test.name_zh,
             test.name_en,
@@ -230,6 +373,7 @@ impl Record {
             test.unit,
             test.configuration,
             test.program,
+            test.identity.as_deref().unwrap_or("not asked by the configuration"),
             test.started,
             test.ended,
             test.answers,
@@ -260,14 +404,63 @@ impl Record {
         };
         let _ = writeln!(
             out,
-            "\n{} passed, {} failed, {} not tested, {} written only\nmovement of gates is not part of this test\n\n{signed}\n\n\
+            "\n{} passed, {} failed, {} not tested, {} written only\n{}\n{signed}\n\n\
              signature ____________________   date ____________________\n\nSHA-256 of the record file  {}",
             test.passed,
             test.failed,
             test.not_tested,
             test.written_only,
+            self.movements(),
             hex(&Sha256::digest(sealed.as_bytes()))
         );
+        out
+    }
+}
+
+impl Record {
+    /// The movements to print.
+    fn movements(&self) -> String {
+        if self.movement.is_empty() {
+            return "movement of gates is not part of this test\n".into();
+        }
+        let mut out = String::from("\nmovement  闸门动作\n");
+        for Movement {
+            gate, name_zh, name_en, unit, stood, left, verdict, remark, afterwards, step, ..
+        } in &self.movement
+        {
+            let number = |value: &Option<f64>| value.map_or_else(|| "-".into(), shown);
+            let verdict = match verdict {
+                MoveVerdict::Passed => "passed",
+                MoveVerdict::Failed => "FAILED",
+                MoveVerdict::Refused => "refused",
+                MoveVerdict::NotTested => "not tested",
+            };
+            // Writing to a text cannot fail.
+            let _ = writeln!(
+                out,
+                "{gate}  {name_zh}  {name_en}: {verdict}; stood at {} {unit}, left at {} {unit}  {remark}",
+                number(stood),
+                number(left)
+            );
+            if let Some(afterwards) = afterwards {
+                let _ = writeln!(out, "    after the test, by its own watchdog: {afterwards}");
+            }
+            for step in step {
+                let (saw, way, note) = (step.saw, step.way.name(), &step.note);
+                let saw = match saw {
+                    Saw::Ok => "seen ok",
+                    Saw::NotOk => "SEEN WRONG",
+                    Saw::NotAsked => "not asked",
+                };
+                let command = step.command.map_or_else(|| "-".into(), |command| command.to_string());
+                let _ = writeln!(
+                    out,
+                    "    {way} to {} {unit}, command {command}: {}; {saw} {note}",
+                    shown(step.to),
+                    step.said(unit)
+                );
+            }
+        }
         out
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use crate::basin::Rating;
 use crate::config::Config;
 use crate::control::quality::{Quality, Reading};
 use crate::control::status::{
@@ -47,6 +48,7 @@ pub(super) fn document(config: &Config, status: &Status) -> Value {
         "gates": status.gates.iter().map(gate).collect::<Vec<_>>(),
         "nodes": status.nodes.iter().map(|node| estimate(*node)).collect::<Vec<_>>(),
         "meters": meters.collect::<Vec<_>>(),
+        "ratings": basin.ratings.iter().map(|each| rating(each, season.date())).collect::<Vec<_>>(),
         "flood_limits_m": basin.reservoirs.iter().map(|body| body.flood_limit_on(season.date()))
             .collect::<Vec<_>>(),
         "transit": status.transit.iter().map(transit).collect::<Vec<_>>(),
@@ -106,6 +108,18 @@ pub(super) fn reading(reading: &Reading) -> Value {
         put("last", json!(reading.last_good.map(|value| round(value, 1e4))));
     }
     Value::Object(parts)
+}
+
+/// Which curve a flow meter is read off today.
+fn rating(rating: &Rating, today: jiff::civil::Date) -> Value {
+    let version = rating.version_on(today).and_then(|at| rating.versions.get(at));
+    json!({
+        "id": rating.id, "name": rating.name, "meter": rating.flow, "level_meter": rating.level,
+        "valid_from": version.map(|version| version.from.to_string()),
+        "uncertainty": version.map(|version| version.uncertainty),
+        "limit_m3s": version.map(|version| flow(version.limit())),
+        "void": rating.void_on(today).map(|void| &void.why),
+    })
 }
 
 fn estimate(estimate: Estimate) -> Value {

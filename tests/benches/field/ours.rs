@@ -88,6 +88,7 @@ fn field(task: &Task) -> Field {
         links: (0..task.links).map(|at| link(at, task)).collect(),
         devices: Vec::new(),
         points: Vec::new(),
+        derived: Vec::new(),
         classes: vec![ScanClass { id: "all".into(), period_s }],
         wiring: Wiring::default(),
     };

@@ -85,6 +85,7 @@ export default {
   tag: { substituted: "est", manual: "man", simulated: "sim" }, last_at: "{v} at {when}", never: "never read",
   why_bad: {
     never_read: "never read", comm_error: "no answer", exception: "device answered exception {code}", sentinel: "device reports no value", out_of_range: "out of range", config_error: "address unknown to the device", wrong_device: "another device answers",
+    no_rating: "no rating curve in force", rating_void: "rating curve void in this season", below_rating: "level below the rating curve", above_rating: "level above what was gauged",
     stale: "older than 3 scans", rate: "changes too fast", frozen: "frozen", manual: "entered by a person", estimated: "from the water balance",
   },
   reasons_text: {

@@ -85,6 +85,7 @@ export default {
   tag: { substituted: "估", manual: "人工", simulated: "模拟" }, last_at: "{v} 于 {when}", never: "从未读到",
   why_bad: {
     never_read: "从未读到", comm_error: "通信无应答", exception: "设备回异常码 {code}", sentinel: "设备报“无值”", out_of_range: "超出量程", config_error: "点表地址不对", wrong_device: "应答的不是该设备",
+    no_rating: "当前无有效水位流量关系", rating_void: "本季水位流量关系无效", below_rating: "水位低于关系曲线", above_rating: "水位超出实测范围",
     stale: "超过 3 次扫描未更新", rate: "变化过快", frozen: "读数冻结", manual: "人工录入", estimated: "水量平衡估算",
   },
   reasons_text: {
