@@ -31,6 +31,8 @@ use crate::shell::clock::{Clock, Mark};
 const SILENT_MOST: u8 = 3;
 /// Requests given up on whose late reply is still recognised.
 const GIVEN_UP_MOST: usize = 64;
+/// What a connection does that takes no more bytes until the time-out.
+const READS_NOTHING: &str = "the peer reads nothing";
 /// Room for input before it grows: a reply of 125 registers.
 const INPUT: usize = 260;
 
@@ -170,18 +172,14 @@ impl Engine {
     pub async fn connect(&mut self) -> Result<(), FieldError> {
         self.close("connecting anew");
         let deadline = self.clock.real_deadline(self.endpoint.connect_timeout);
-        let opened =
-            timeout_at(deadline, Stream::open(&self.endpoint.transport, self.endpoint.timeout)).await;
-        let why = match opened {
-            Ok(Ok(stream)) => {
+        match Stream::open(&self.endpoint, deadline).await {
+            Ok(stream) => {
                 self.stream = Some(stream);
                 self.counters.connects += 1;
-                return Ok(());
+                Ok(())
             }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("no connection within {:?}", self.endpoint.connect_timeout),
-        };
-        Err(FieldError::Unsent { device: self.peer.clone(), why })
+            Err(why) => Err(FieldError::Unsent { device: self.peer.clone(), why }),
+        }
     }
 
     /// What a request meets that finds no connection.
@@ -189,9 +187,14 @@ impl Engine {
         FieldError::Unsent { device: self.peer.clone(), why: "not connected".into() }
     }
 
-    /// Ends the connection, if there is one; open requests may have been carried out.
+    /// Ends the connection, if there is one; open requests may have been carried out. What has no answer and is still
+    /// on its way is held back, as far as the system can.
     pub fn close(&mut self, why: &str) {
-        self.stream = None;
+        if let Some(stream) = self.stream.take()
+            && (self.silent > 0 || !self.open.is_empty())
+        {
+            stream.abandon();
+        }
         self.input.clear();
         self.silent = 0;
         for open in self.open.drain(..) {
@@ -373,16 +376,27 @@ impl Engine {
                     self.counters.bytes_out += some as u64;
                     continue;
                 }
-                Ok(Err(error)) => error.to_string(),
-                Err(_) => "the peer reads nothing".to_owned(),
+                // The peer may have said why before it closed.
+                Ok(Err(error)) => match self.fill().now_or_never() {
+                    Some(Err(why)) => why,
+                    Some(Ok(())) | None => error.to_string(),
+                },
+                Err(_) => READS_NOTHING.to_owned(),
             };
+            if let Some(stream) = &self.stream {
+                stream.abandon();
+            }
             // A part of a frame would be completed by the next one: the connection cannot be kept.
             return Err(if sent == 0 { self.unsent(why) } else { self.broken(why) });
         }
-        if let Some(Stream::Tls(stream)) = &mut self.stream
-            && let Err(error) = stream.flush().await
-        {
-            return Err(self.broken(error.to_string()));
+        if let Some(stream @ Stream::Tls(_)) = &mut self.stream {
+            let why = match timeout_at(deadline, stream.flush()).await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => READS_NOTHING.to_owned(),
+            };
+            stream.abandon();
+            return Err(self.broken(why));
         }
         Ok(())
     }
@@ -522,6 +536,9 @@ impl Engine {
             self.pause();
             if let Some(line) = &mut self.line {
                 line.fell_silent(now, open.unit, &open.request, self.endpoint.timeout);
+                if let Some(port @ Stream::Serial(_)) = &self.stream {
+                    port.abandon();
+                }
                 self.counters.garbled += u64::from(!self.input.is_empty());
                 self.input.clear();
                 self.echo.clear();
