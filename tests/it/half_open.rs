@@ -11,11 +11,15 @@ use qindan::control::grade::Grader;
 use qindan::control::quality::Quality;
 use qindan::points::Field;
 use qindan::shell::clock::Clock;
+use qindan::shell::field::engine::{Endpoint, Engine};
+use qindan::shell::field::error::FieldError;
 use qindan::shell::field::health::LinkState;
 use qindan::shell::field::{self, Access, FieldHandle};
 use socket2::{SockFilter, Socket};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_modbus::Request;
 
+use crate::engine::endpoint_at;
 use crate::modbus::{TARGET, basin, boxes_at, first_report, half, link, order, peer, until, value};
 
 /// Response time-out of the link.
@@ -178,4 +182,30 @@ async fn a_write_into_a_dead_connection_is_unknown_and_never_arrives_later() {
     assert_eq!(device.writes(), Vec::new(), "the order came after it had been given up");
     assert_ne!(bank.lock().unwrap().get(1, TARGET), 300);
     assert_eq!(link(&handle).counters.writes, 1);
+}
+
+/// A request is given up before the kernel gives its connection up. The kernel would go on repeating what it holds, after
+/// 0.2, 0.6 and 1.4 s, and deliver it when the cable is back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_is_given_up_delivers_nothing_any_more() {
+    let (device, _bank) = peer(|_, _| None).await;
+    let cable = Cable::to(device.address).await;
+    let second = Duration::from_secs(1);
+    let endpoint =
+        Endpoint { timeout: second, gap: Duration::from_millis(100), ..endpoint_at(cable.address) };
+    let mut engine = Engine::new(endpoint, Clock::real());
+    engine.connect().await.unwrap();
+    let ask = Request::ReadHoldingRegisters(0, 1);
+    engine.request(1, &ask).await.unwrap();
+    cable.pull();
+    let lost = engine.request(1, &Request::WriteSingleRegister(TARGET, 300)).await;
+    assert!(matches!(lost, Err(FieldError::Silent { .. })), "{lost:?}");
+    engine.close("given up");
+    cable.put_back();
+    engine.connect().await.unwrap();
+    // Two seconds, in the gaps of the engine.
+    for _ in 0..20 {
+        engine.request(1, &ask).await.unwrap();
+    }
+    assert_eq!(device.writes(), Vec::new(), "the write came after it had been given up");
 }

@@ -20,7 +20,7 @@ use qindan::shell::field::{self, Access};
 use qindan::units::Opening;
 use simulators::plant::Forcing;
 use simulators::serve::{Bind, Serving};
-use simulators::world::World;
+use simulators::world::{SharedWorld, World};
 use tokio_modbus::{Request, Response};
 
 use crate::engine::endpoint_at;
@@ -266,9 +266,20 @@ async fn our_master_talks_with_a_server_on_pymodbus() {
 
 /// Runs mbpoll once against a unit; registers by their address, what it prints, and whether it was content.
 fn mbpoll(address: SocketAddr, unit: u8, more: &[&str], values: &[&str]) -> (Vec<(u16, u16)>, String, bool) {
+    let port = address.port().to_string();
+    mbpoll_by(&["-m", "tcp", "-p", &port], &address.ip().to_string(), unit, more, values)
+}
+
+pub(crate) fn mbpoll_by(
+    way: &[&str],
+    place: &str,
+    unit: u8,
+    more: &[&str],
+    values: &[&str],
+) -> (Vec<(u16, u16)>, String, bool) {
     let mut command = Command::new("mbpoll");
-    command.args(["-m", "tcp", "-0", "-1", "-a", &unit.to_string(), "-p", &address.port().to_string()]);
-    command.args(more).arg(address.ip().to_string()).args(values).stdin(Stdio::null());
+    command.args(way).args(["-0", "-1", "-a", &unit.to_string()]);
+    command.args(more).arg(place).args(values).stdin(Stdio::null());
     let output = command.output().unwrap_or_else(|error| {
         panic!("{command:?}: {error}; install the Debian package mbpoll, or run ops/test once")
     });
@@ -282,22 +293,41 @@ fn mbpoll(address: SocketAddr, unit: u8, more: &[&str], values: &[&str]) -> (Vec
 }
 
 /// What `qindan-sim serve` serves: the shipped configuration, here on free ports.
+pub(crate) struct Simulator {
+    pub(crate) config: config::Config,
+    pub(crate) world: SharedWorld,
+    pub(crate) serving: Serving,
+    /// The set-point of a gate.
+    pub(crate) target: Point,
+}
+
+impl Simulator {
+    pub(crate) async fn start() -> Self {
+        let config = config::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("config")).unwrap();
+        let start: Timestamp = "2026-05-01T00:00:00Z".parse().unwrap();
+        let world = Arc::new(Mutex::new(World::new(&config, 1, start, &Forcing::dry(&config.basin, 5))));
+        let serving = Serving::start(&config.field, &world, Bind::FreePorts).await.unwrap();
+        let gate = config.basin.gate("zf.eco.v1").unwrap();
+        let target = config.field.points[config.field.wiring.gates[gate.0].target.unwrap().0].clone();
+        Self { config, world, serving, target }
+    }
+
+    /// Where a point is: address of its link, unit, name of its link.
+    pub(crate) fn place(&self, point: &Point) -> (SocketAddr, u8, &str) {
+        let field = self.serving.field();
+        let device = &field.devices[point.device.0];
+        let link = &field.links[device.link.0];
+        (link.transport.address().unwrap(), device.unit, &link.id)
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn mbpoll_reads_and_writes_our_simulator() {
-    let config = config::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("config")).unwrap();
-    let start: Timestamp = "2026-05-01T00:00:00Z".parse().unwrap();
-    let world = Arc::new(Mutex::new(World::new(&config, 1, start, &Forcing::dry(&config.basin, 5))));
-    let serving = Serving::start(&config.field, &world, Bind::FreePorts).await.unwrap();
-    let field = serving.field();
-    let gate = config.basin.gate("zf.eco.v1").unwrap();
-    let target = &field.points[field.wiring.gates[gate.0].target.unwrap().0];
-    let place = |point: &Point| {
-        let device = &field.devices[point.device.0];
-        (field.links[device.link.0].transport.address().unwrap(), device.unit)
-    };
+    let simulator = Simulator::start().await;
+    let (field, target) = (simulator.serving.field(), &simulator.target);
 
     // Flow, status and set-point of a gate box: both masters see the same.
-    let (address, unit) = place(target);
+    let (address, unit, _) = simulator.place(target);
     let mut engine = connected(address).await;
     for (first, count) in [(4, 2), (11, 1), (20, 5)] {
         let ours = holding(&mut engine, unit, first, count).await;
@@ -325,7 +355,7 @@ async fn mbpoll_reads_and_writes_our_simulator() {
     // A meter, wherever its value stands.
     let meter = field.points.iter().find(|point| point.role == Role::Value && point.table == Table::Input);
     if let Some(meter) = meter {
-        let (address, unit) = place(meter);
+        let (address, unit, _) = simulator.place(meter);
         let at = meter.address.to_string();
         let (theirs, text, content) = mbpoll(address, unit, &["-t", "3", "-r", &at, "-c", "2"], &[]);
         assert!(content && theirs.len() == 2, "{text}");

@@ -21,7 +21,9 @@ use tokio_modbus::{Request, Response};
 
 use crate::engine::endpoint_at;
 use crate::modbus::{first_report, half, link, order, until, value};
-use crate::peers::{ANYWHERE, PATIENCE, UNIT, box_behind, holding, libmodbus, pymodbus, talks_with};
+use crate::peers::{
+    ANYWHERE, PATIENCE, Simulator, UNIT, box_behind, connected_by, holding, libmodbus, pymodbus, talks_with,
+};
 
 /// Two terminals joined by socat: what is written to one is read from the other.
 struct Cable {
@@ -226,4 +228,55 @@ async fn a_port_that_nobody_reads_is_told_in_time_and_keeps_no_old_commands() {
     println!("{failed} of 50 failed, write {newest} of {WRITES} was the last to arrive");
     assert!(failed <= 3, "{failed}");
     assert!(newest < 40 || newest == 300, "{newest}");
+}
+
+/// `qindan-sim serve --pty`: mbpoll and our master read over the line what is read over TCP, and their writes arrive.
+#[tokio::test(flavor = "multi_thread")]
+async fn mbpoll_reads_and_writes_our_simulator_over_a_terminal() {
+    let mut simulator = Simulator::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let field = Arc::clone(&simulator.config.field);
+    let paths = simulator.serving.terminals(&field, &simulator.world, folder.path()).unwrap();
+    assert_eq!(paths.len(), field.links.len());
+    let (address, unit, link) = simulator.place(&simulator.target);
+    let path = folder.path().join(link).to_str().unwrap().to_owned();
+    let port = Transport::Rtu { path: path.clone(), line: SerialLine::default() };
+    let way = ["-m", "rtu", "-b", "9600", "-P", "none"];
+    let mbpoll =
+        |unit: u8, more: &[&str], values: &[&str]| crate::peers::mbpoll_by(&way, &path, unit, more, values);
+
+    let mut over_tcp = connected_by(Transport::Tcp(address)).await;
+    for (first, count) in [(4, 2), (11, 1), (20, 5)] {
+        let words = holding(&mut over_tcp, unit, first, count).await;
+        let (at, many) = (first.to_string(), count.to_string());
+        let (theirs, text, content) = mbpoll(unit, &["-t", "4", "-r", &at, "-c", &many], &[]);
+        assert!(content, "{text}");
+        assert_eq!(theirs, (first..).zip(words.clone()).collect::<Vec<_>>(), "{text}");
+        let mut ours = connected_by(port.clone()).await;
+        assert_eq!(holding(&mut ours, unit, first, count).await, words);
+    }
+
+    let (target, at) = (simulator.target.address, simulator.target.address.to_string());
+    for values in [&["321"][..], &["123", "4"]] {
+        let (_, text, content) = mbpoll(unit, &["-t", "4", "-r", &at], values);
+        assert!(content, "{text}");
+        assert_eq!(holding(&mut over_tcp, unit, target, 1).await, [values[0].parse::<u16>().unwrap()]);
+    }
+
+    // An address nobody has is refused, a unit nobody has is silence.
+    let (_, text, content) = mbpoll(unit, &["-t", "4", "-r", "60000"], &[]);
+    assert!(!content && text.contains("Illegal data address"), "{text}");
+    let (_, text, content) = mbpoll(247, &["-t", "4", "-r", "0", "-o", "0.2"], &[]);
+    assert!(!content && text.contains("timed out"), "{text}");
+
+    // To all units: done by each, answered by none. Behind it the line goes on.
+    let endpoint = Endpoint { transport: port, timeout: Duration::from_millis(200), ..endpoint_at(ANYWHERE) };
+    let mut engine = Engine::new(endpoint, Clock::real());
+    engine.connect().await.unwrap();
+    let to_all = engine.request(0, &Request::WriteSingleRegister(target, 77)).await;
+    assert!(matches!(to_all, Err(FieldError::Silent { .. })), "{to_all:?}");
+    assert_eq!(holding(&mut engine, unit, target, 1).await, [77]);
+
+    drop(simulator);
+    assert!(!folder.path().join("dam").is_symlink(), "the names go with the terminals");
 }
