@@ -243,13 +243,15 @@ impl Bench {
         if rate < LINE_LEAST {
             self.missed.push(format!("reads a second on a line: {rate:.2} < {LINE_LEAST}"));
         }
-        let line::Shared { alive, first_minute, second_minute } = runtime.block_on(line::with_one_dead());
+        let shared = runtime.block_on(line::with_one_dead());
+        let line::Shared { alive, first_minute, second_minute, in_vain: [first, second] } = shared;
         println!("\nthe same line with 31 units; reads a second of thirty of them");
         println!(
             "  {alive:.2} while the last answers too (alone they would have {:.2})",
             alive * 31.0 / 30.0
         );
         println!("  {first_minute:.2} in the first minute after it has died, {second_minute:.2} in the next");
+        println!("  the dead one was asked {first} times in the first minute, {second} times in the next");
         let slower = 100.0 * (1.0 - second_minute / alive);
         self.bar("slower by one dead unit after a minute, %", slower, SLOWER_MOST_PCT);
     }

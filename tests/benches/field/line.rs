@@ -57,6 +57,8 @@ struct Line {
     dead: AtomicU8,
     /// Reads answered by all but [`UNITS`].
     answered: AtomicU64,
+    /// Reads the dead one was asked for.
+    in_vain: AtomicU64,
 }
 
 async fn units(mut stream: TcpStream, line: Arc<Line>) {
@@ -64,6 +66,7 @@ async fn units(mut stream: TcpStream, line: Arc<Line>) {
     let mut request = [0_u8; 8];
     while stream.read_exact(&mut request).await.is_ok() {
         if request[0] == line.dead.load(Relaxed) {
+            line.in_vain.fetch_add(1, Relaxed);
             continue;
         }
         let count = u16::from_be_bytes([request[4], request[5]]);
@@ -124,6 +127,8 @@ pub(crate) struct Shared {
     pub(crate) first_minute: f64,
     /// In the minute after that.
     pub(crate) second_minute: f64,
+    /// Reads the dead one was asked for in the first and in the second minute.
+    pub(crate) in_vain: [u64; 2],
 }
 
 /// The link task over thirty-one units, each with one block that is always due.
@@ -138,9 +143,12 @@ pub(crate) async fn with_one_dead() -> Shared {
     rate(5).await;
     let alive = rate(30).await;
     line.dead.store(UNITS, Relaxed);
-    let (first_minute, second_minute) = (rate(60).await, rate(60).await);
+    let first_minute = rate(60).await;
+    let first = line.in_vain.load(Relaxed);
+    let second_minute = rate(60).await;
+    let second = line.in_vain.load(Relaxed) - first;
     handle.shutdown().await;
-    Shared { alive, first_minute, second_minute }
+    Shared { alive, first_minute, second_minute, in_vain: [first, second] }
 }
 
 /// A field of one link: a scan of all its units takes longer than their period.
