@@ -104,6 +104,9 @@ struct Serve {
     /// Use this configuration folder
     #[arg(long, value_name = "DIR")]
     config: Option<PathBuf>,
+    /// Serve each link on a pseudo terminal too, as Modbus RTU; its name appears in this folder
+    #[arg(long, value_name = "DIR")]
+    pty: Option<PathBuf>,
 }
 
 fn speed(text: &str) -> Result<f64, String> {
@@ -129,8 +132,8 @@ fn main() -> ExitCode {
             demo::demo(&demo::Order { scenario, speed, length, data, port, config, set, seed })
         }
         Command::Serve(args) => {
-            let Serve { speed, scenario, control, config } = args;
-            demo::alone(&demo::Alone { scenario, speed, control, config })
+            let Serve { speed, scenario, control, config, pty } = args;
+            demo::alone(&demo::Alone { scenario, speed, control, config, pty })
         }
     };
     match done {

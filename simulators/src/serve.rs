@@ -1,10 +1,12 @@
-//! The devices behind Modbus TCP: one listener per link, all its units behind it, as a gateway has them.
+//! The devices behind Modbus TCP: one listener per link, all its units behind it, as a gateway has them. On demand each
+//! link is a serial line as well.
 //!
 //! Serving never steps the river; whoever holds the [`SharedWorld`] does that at his own pace. Registers are those of the
 //! last step, as a device answers from its last cycle.
 
 pub mod http;
 mod pdu;
+mod terminal;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,6 +18,7 @@ use tokio::task::JoinSet;
 
 use crate::world::{SharedWorld, lock};
 use pdu::Answer;
+pub use terminal::TerminalError;
 
 /// Why the devices cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +68,9 @@ pub enum Bind {
 #[derive(Debug)]
 pub struct Serving {
     field: Field,
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
+    /// Of terminals, by link; empty without.
+    names: Vec<terminal::Name>,
 }
 
 impl Serving {
@@ -97,7 +102,7 @@ impl Serving {
                 Line { field: Arc::clone(field), world: Arc::clone(world), link: LinkId(at) },
             ));
         }
-        Ok(Self { field: served, _tasks: tasks })
+        Ok(Self { field: served, tasks, names: Vec::new() })
     }
 
     /// Where each link listens, by [`LinkId`].

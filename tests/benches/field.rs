@@ -50,6 +50,8 @@ const SCAN_MOST_MS: f64 = 115.0;
 
 /// Reads of 20 registers a second on a line of 9600 baud with a turnaround of 5 ms.
 const LINE_LEAST: f64 = 13.0;
+/// What a dead unit may cost the thirty others on such a line, a minute after it has died.
+const SLOWER_MOST_PCT: f64 = 10.0;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Contestant {
@@ -241,6 +243,17 @@ impl Bench {
         if rate < LINE_LEAST {
             self.missed.push(format!("reads a second on a line: {rate:.2} < {LINE_LEAST}"));
         }
+        let shared = runtime.block_on(line::with_one_dead());
+        let line::Shared { alive, first_minute, second_minute, in_vain: [first, second] } = shared;
+        println!("\nthe same line with 31 units; reads a second of thirty of them");
+        println!(
+            "  {alive:.2} while the last answers too (alone they would have {:.2})",
+            alive * 31.0 / 30.0
+        );
+        println!("  {first_minute:.2} in the first minute after it has died, {second_minute:.2} in the next");
+        println!("  the dead one was asked {first} times in the first minute, {second} times in the next");
+        let slower = 100.0 * (1.0 - second_minute / alive);
+        self.bar("slower by one dead unit after a minute, %", slower, SLOWER_MOST_PCT);
     }
 
     /// Many units behind one gateway.

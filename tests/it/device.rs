@@ -198,6 +198,11 @@ impl Device {
         self.log().into_iter().filter(Query::writes).collect()
     }
 
+    /// Keeps nothing of what was asked so far.
+    pub(crate) fn forget(&self) {
+        self.log.lock().unwrap().clear();
+    }
+
     /// Resets all open connections, whatever they are in the middle of.
     pub(crate) fn reset(&self) {
         self.resets.send_modify(|count| *count += 1);

@@ -86,10 +86,9 @@ async fn a_lost_write_of_the_same_target_is_unknown_where_no_sequence_tells() {
 /// A controller that knows one of the two functions gets every register by it, the watchdog too.
 #[tokio::test]
 async fn registers_are_written_by_the_functions_the_device_knows() {
-    for (writes, known, addresses) in [
-        (Writes::Single, 6, vec![TARGET, SEQUENCE, COMMAND]),
-        (Writes::Multiple, 16, vec![TARGET]),
-    ] {
+    for (writes, known, addresses) in
+        [(Writes::Single, 6, vec![TARGET, SEQUENCE, COMMAND]), (Writes::Multiple, 16, vec![TARGET])]
+    {
         let mut bank = Bank::default();
         let device = Device::start(move |query: &Query| -> Vec<Act> {
             let taken = !query.writes() || query.function() == known;

@@ -3,7 +3,7 @@
 
 use std::io::Cursor;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use qindan::basin::OnLinkLoss;
 use qindan::config::Config;
@@ -52,10 +52,34 @@ impl Bench {
     }
 
     async fn answered(&self, answers: &mut Answers) -> (Result<Record, PointTestError>, String) {
-        let mut out = Vec::new();
+        let said = Said::default();
+        let record = self.saying(answers, said.clone()).await;
+        (record, said.text())
+    }
+
+    async fn saying(&self, answers: &mut Answers, mut said: Said) -> Result<Record, PointTestError> {
         let moves = self.moves();
-        let record = test(&self.config, DeviceId(0), "Li Ming", answers, &mut out, Some(&moves)).await;
-        (record, String::from_utf8(out).unwrap())
+        test(&self.config, DeviceId(0), "Li Ming", answers, &mut said, Some(&moves)).await
+    }
+}
+
+/// What the test has said so far, for a person who answers as it goes.
+#[derive(Clone, Default)]
+struct Said(Arc<Mutex<Vec<u8>>>);
+
+impl Said {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl std::io::Write for Said {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
@@ -128,12 +152,12 @@ async fn a_gate_that_turns_to_local_before_the_confirmation_is_not_moved() {
     let bench = Bench::new(30.0, Drive::Quick).await;
     let (input, typed) = std::io::pipe().unwrap();
     let (mut answers, _stopper) = Answers::typed(std::io::BufReader::new(input)).unwrap();
+    let said = Said::default();
     let person = async {
         use std::io::Write;
         let mut typed = typed;
         typed.write_all("\n".repeat(11).as_bytes()).unwrap();
-        // The question has been asked when the box has been polled by the connection that moves.
-        while !bench.site.device.log().iter().any(|query| query.connection > 0) {
+        while !said.text().contains("type v1 to move it") {
             tokio::task::yield_now().await;
         }
         bench.site.set(REMOTE, 0);
@@ -143,7 +167,8 @@ async fn a_gate_that_turns_to_local_before_the_confirmation_is_not_moved() {
         }
         typed.write_all(b"v1\nLi Ming\n").unwrap();
     };
-    let ((record, said), ()) = tokio::join!(bench.answered(&mut answers), person);
+    let (record, ()) = tokio::join!(bench.saying(&mut answers, said.clone()), person);
+    let said = said.text();
     let record = record.unwrap();
     assert!(bench.site.written().is_empty(), "{said}");
     assert_eq!(record.movement[0].verdict, MoveVerdict::Refused, "{said}");

@@ -25,7 +25,10 @@ static void serve(modbus_t *modbus, modbus_mapping_t *tables) {
         int length = modbus_receive(modbus, query);
         if (length > 0) {
             modbus_reply(modbus, query, length, tables);
-        } else if (length == -1 && errno != EMBBADCRC) {
+        } else if (length == -1 && (errno == EMBBADCRC || errno == ETIMEDOUT)) {
+            /* What is left of a broken or cut frame would be taken for the head of the next. */
+            modbus_flush(modbus);
+        } else if (length == -1) {
             return;
         }
     }

@@ -29,6 +29,8 @@ pub struct Alone {
     pub control: SocketAddr,
     /// Another configuration folder.
     pub config: Option<PathBuf>,
+    /// Where to name a terminal for each link, for masters that speak RTU.
+    pub pty: Option<PathBuf>,
 }
 
 /// Serves until interrupted.
@@ -47,10 +49,15 @@ async fn serve(order: &Alone) -> Result<bool> {
     let world = World::new(&case.config, case.scenario.seed, case.scenario.start, &forcing);
     let mut live = Live::new(case, Arc::new(Mutex::new(world)), Duration::ZERO);
     let config = live.case().config.clone();
-    let serving = Serving::start(&config.field, live.world(), Bind::AsConfigured).await?;
+    let mut serving = Serving::start(&config.field, live.world(), Bind::AsConfigured).await?;
     let (control, _task) = http::start(&config, Arc::clone(live.world()), order.control).await?;
     for (link, address) in config.field.links.iter().zip(serving.addresses()) {
         voice.say(&format!("{address}  {}", link.id));
+    }
+    if let Some(folder) = &order.pty {
+        for path in serving.terminals(&config.field, live.world(), folder)? {
+            voice.say(&format!("{}  RTU, at any speed", path.display()));
+        }
     }
     voice.say(&format!(
         "faults and truth at http://{control}; time runs × {:.0}; end with Ctrl-C",

@@ -18,7 +18,7 @@ pub(super) enum Answer {
 /// Exception codes the server itself gives.
 const ILLEGAL_FUNCTION: u8 = 1;
 const ILLEGAL_VALUE: u8 = 3;
-const GATEWAY_TARGET_FAILED: u8 = 0x0B;
+pub(super) const GATEWAY_TARGET_FAILED: u8 = 0x0B;
 
 /// Answers a request to `unit` behind `link`. Checks in the order of the specification: function, quantity, address.
 pub(super) fn answer(world: &mut World, field: &Field, link: LinkId, unit: u8, pdu: &[u8]) -> Answer {

@@ -190,18 +190,14 @@ impl Engine {
     pub async fn connect(&mut self) -> Result<(), FieldError> {
         self.close("connecting anew");
         let deadline = self.clock.real_deadline(self.endpoint.connect_timeout);
-        let opened =
-            timeout_at(deadline, Stream::open(&self.endpoint.transport, self.endpoint.timeout)).await;
-        let why = match opened {
-            Ok(Ok(stream)) => {
+        match Stream::open(&self.endpoint, deadline).await {
+            Ok(stream) => {
                 self.stream = Some(stream);
                 self.counters.connects += 1;
-                return Ok(());
+                Ok(())
             }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("no connection within {:?}", self.endpoint.connect_timeout),
-        };
-        Err(FieldError::Unsent { device: self.peer.clone(), why })
+            Err(why) => Err(FieldError::Unsent { device: self.peer.clone(), why }),
+        }
     }
 
     /// What a request meets that finds no connection.
@@ -209,9 +205,14 @@ impl Engine {
         FieldError::Unsent { device: self.peer.clone(), why: "not connected".into() }
     }
 
-    /// Ends the connection, if there is one; open requests may have been carried out.
+    /// Ends the connection, if there is one; open requests may have been carried out. What has no answer and is still
+    /// on its way is held back, as far as the system can.
     pub fn close(&mut self, why: &str) {
-        self.stream = None;
+        if let Some(stream) = self.stream.take()
+            && (self.silent > 0 || !self.open.is_empty())
+        {
+            stream.abandon();
+        }
         self.input.clear();
         self.silent = 0;
         for open in self.open.drain(..) {
@@ -493,6 +494,9 @@ impl Engine {
             self.pause();
             if let Some(line) = &mut self.line {
                 line.fell_silent(now, open.unit, &open.request, self.endpoint.timeout);
+                if let Some(port @ Stream::Serial(_)) = &self.stream {
+                    port.abandon();
+                }
                 self.counters.garbled += u64::from(!self.input.is_empty());
                 self.input.clear();
                 self.echo.clear();

@@ -113,8 +113,9 @@ impl Actor {
         let now = self.now.mono;
         let Some(scan) = self.scans.get_mut(at) else { return };
         let Some(started) = scan.asked.take() else { return };
-        if let Err(FieldError::Unsent { .. }) = answer {
+        if let Err(error @ FieldError::Unsent { .. }) = answer {
             // The peer had closed in between, which is no fault of its devices: still due after connecting.
+            self.shared.with_health(self.link, |health| health.last_error = Some(error.to_string()));
             return;
         }
         let lag = started.saturating_sub(scan.due);

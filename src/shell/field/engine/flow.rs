@@ -15,6 +15,8 @@ use super::super::stream::Stream;
 use super::super::trace::Way;
 use super::Engine;
 
+/// What a connection does that takes no more bytes until the time-out.
+const READS_NOTHING: &str = "the peer reads nothing";
 /// Room for input before it grows: a reply of 125 registers.
 const INPUT: usize = 260;
 
@@ -64,7 +66,7 @@ impl Engine {
                 }
                 Ok(_) => "the connection takes no more bytes".to_owned(),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) => error.to_string(),
+                Err(error) => self.reason(&error),
             },
             Some(Stream::Tls(_) | Stream::Serial(_)) => return Ok(false),
             None => "not connected".to_owned(),
@@ -85,18 +87,33 @@ impl Engine {
                     self.counters.bytes_out += some as u64;
                     continue;
                 }
-                Ok(Err(error)) => error.to_string(),
-                Err(_) => "the peer reads nothing".to_owned(),
+                Ok(Err(error)) => self.reason(&error),
+                Err(_) => READS_NOTHING.to_owned(),
             };
+            if let Some(stream) = &self.stream {
+                stream.abandon();
+            }
             // A part of a frame would be completed by the next one: the connection cannot be kept.
             return Err(if begun { self.broken(why) } else { self.unsent(why) });
         }
-        if let Some(Stream::Tls(stream)) = &mut self.stream
-            && let Err(error) = stream.flush().await
-        {
-            return Err(self.broken(error.to_string()));
+        if let Some(stream @ Stream::Tls(_)) = &mut self.stream {
+            let why = match timeout_at(deadline, stream.flush()).await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => READS_NOTHING.to_owned(),
+            };
+            stream.abandon();
+            return Err(self.broken(why));
         }
         Ok(())
+    }
+
+    /// Why a write failed: the peer may have said it before it closed.
+    fn reason(&mut self, error: &io::Error) -> String {
+        match self.poll_fill(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Err(why)) => why,
+            Poll::Ready(Ok(())) | Poll::Pending => error.to_string(),
+        }
     }
 
     /// More bytes into the buffer; what has come stays there.
