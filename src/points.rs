@@ -73,8 +73,8 @@ pub enum Transport {
     Tls {
         /// Where it listens, port 802 by the specification.
         address: SocketAddr,
-        /// Certificates.
-        files: TlsFiles,
+        /// Certificates; boxed, for most links have none.
+        files: Box<TlsFiles>,
     },
     /// RTU frames through a serial server.
     RtuOverTcp {

@@ -26,6 +26,7 @@ use crate::basin::Basin;
 use crate::control::command::{NotSent, OpenIntent, WriteReport, WriteResult};
 use crate::control::interlock::{Cleared, Purpose};
 use crate::control::operator::OperatorAct;
+use crate::control::quality::Sample;
 use crate::control::record::{Entry, Kind};
 use crate::control::status::Status;
 use crate::control::{Controller, Decision, Now, Snapshot};
@@ -69,6 +70,8 @@ pub(super) struct Cycle {
     notify: Notify,
     /// Reports about commands that were not handed to the field, for the next tick.
     unsent: Vec<WriteReport>,
+    /// Room for the next freeze.
+    samples: Vec<Sample>,
     load: Load,
     stop: Stop,
 }
@@ -88,6 +91,7 @@ impl Cycle {
             unpublished: false,
             notify: Notify::from_environment(&parts.clock),
             unsent: Vec::new(),
+            samples: Vec::new(),
             load: Load { since: parts.clock.mark(), ticks: 0, skipped: 0, behind: false },
             stop,
             parts,
@@ -140,6 +144,7 @@ impl Cycle {
             self.publish();
         }
         self.answer(decision, replies, &places, recorded.ok().as_deref());
+        self.samples = seen.samples;
         self.parts.history.record(now.utc, self.parts.controller.readings());
         self.count();
         self.parts.field.feed();
@@ -194,8 +199,10 @@ impl Cycle {
     fn freeze(&mut self, acts: Vec<OperatorAct>) -> Snapshot {
         let mut writes = std::mem::take(&mut self.unsent);
         writes.extend(self.parts.field.take_reports());
+        let mut samples = std::mem::take(&mut self.samples);
+        self.parts.field.freeze_into(&mut samples);
         Snapshot {
-            samples: self.parts.field.freeze(),
+            samples,
             writes,
             acts,
             recovered: std::mem::take(&mut self.parts.recovered),

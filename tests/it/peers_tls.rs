@@ -107,7 +107,7 @@ impl Office {
 fn tunnel(address: std::net::SocketAddr, ca: &Authority, ours: &Pair) -> Transport {
     let files =
         TlsFiles { name: NAME.into(), ca: ca.file.clone(), cert: ours.cert.clone(), key: ours.key.clone() };
-    Transport::Tls { address, files }
+    Transport::Tls { address, files: Box::new(files) }
 }
 
 /// Far enough that no test outlives it.

@@ -29,7 +29,7 @@ pub(in crate::config) fn transport(
         RawTransport::Tcp => self::address(at, address, bench).map(Transport::Tcp),
         RawTransport::Tls => {
             let (address, files) = (self::address(at, address, bench), tls(at, raw));
-            Some(Transport::Tls { address: address?, files: files? })
+            Some(Transport::Tls { address: address?, files: Box::new(files?) })
         }
         RawTransport::RtuOverTcp => {
             let (address, line) = (self::address(at, address, bench), line(at, raw));

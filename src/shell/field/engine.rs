@@ -398,14 +398,18 @@ impl Engine {
             return self.sort_out_line();
         }
         loop {
-            let frame = mbap::take(&mut self.input).inspect_err(|_| self.counters.framing += 1)?;
-            let Some(frame) = frame else { return Ok(()) };
-            match self.open.iter().position(|open| open.id == frame.id) {
-                Some(at) if self.open.get(at).is_some_and(|o| self.endpoint.accepts(o.unit, frame.unit)) => {
-                    self.settle(at, frame.pdu)?;
-                }
-                Some(_) => self.counters.other_unit += 1,
-                None => self.skip(&frame),
+            let head = mbap::head(&self.input).inspect_err(|_| self.counters.framing += 1)?;
+            let Some(head) = head else { return Ok(()) };
+            let pdu = self.input.get(mbap::HEADER..head.length).unwrap_or_default();
+            let found = self.open.iter().position(|open| open.id == head.id);
+            let open = found.and_then(|at| self.open.get(at));
+            let open = open.filter(|open| self.endpoint.accepts(open.unit, head.unit));
+            let checked = open.map(|open| pdu::check(&open.request, pdu));
+            self.input.advance(head.length);
+            match (found, checked) {
+                (Some(at), Some(checked)) => self.settle(at, checked)?,
+                (Some(_), None) => self.counters.other_unit += 1,
+                (None, _) => self.skip(head),
             }
         }
     }
@@ -430,11 +434,12 @@ impl Engine {
             line.answered(unit);
             line.took(left, self.heard.real, pdu.len() + 3);
         }
-        self.settle(0, pdu)
+        let checked = self.open.first().map(|open| pdu::check(&open.request, &pdu));
+        checked.map_or(Ok(()), |checked| self.settle(0, checked))
     }
 
     /// Counts a frame that is no reply to an open request.
-    fn skip(&mut self, frame: &mbap::Frame) {
+    fn skip(&mut self, frame: mbap::Head) {
         if let Some(at) =
             self.given_up.iter().position(|g| g.id == frame.id && self.endpoint.accepts(g.unit, frame.unit))
         {
@@ -449,15 +454,15 @@ impl Engine {
         }
     }
 
-    /// Ends the open request `at` with the reply in `pdu`.
-    fn settle(&mut self, at: usize, pdu: Bytes) -> Result<(), String> {
+    /// Ends the open request `at` with what its reply was found to be.
+    fn settle(&mut self, at: usize, checked: Result<Reply, Fault>) -> Result<(), String> {
         if at >= self.open.len() {
             return Ok(());
         }
         let open = self.open.swap_remove(at);
         let device = || self.peer.clone();
         self.silent = 0;
-        let answer = match pdu::check(&open.request, pdu) {
+        let answer = match checked {
             Ok(Reply::Data(response)) => {
                 self.counters.replies += 1;
                 Ok(response)

@@ -68,9 +68,10 @@ impl Image {
         }
     }
 
-    /// A copy of all samples, consistent per reply.
-    pub(super) fn freeze(&self) -> Vec<Sample> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().map(Slot::sample).collect()
+    /// A copy of all samples, consistent per reply, in place of what `samples` held.
+    pub(super) fn freeze(&self, samples: &mut Vec<Sample>) {
+        samples.clear();
+        samples.extend(self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().map(Slot::sample));
     }
 }
 
@@ -78,17 +79,23 @@ impl Image {
 mod tests {
     use super::*;
 
+    fn frozen(image: &Image) -> Vec<Sample> {
+        let mut samples = Vec::new();
+        image.freeze(&mut samples);
+        samples
+    }
+
     #[test]
     fn bad_never_overwrites_the_last_good_value() {
         let image = Image::new(2);
-        assert_eq!(image.freeze()[0], Sample { good: None, fault: Some(Reason::NeverRead) });
+        assert_eq!(frozen(&image)[0], Sample { good: None, fault: Some(Reason::NeverRead) });
         let at = Duration::from_secs(7);
         image.update(at, [(PointId(0), Ok(1.5)), (PointId(1), Err(Reason::Sentinel))].into_iter());
         image.update(Duration::from_secs(8), [(PointId(0), Err(Reason::Exception(6)))].into_iter());
         let exception = Sample { good: Some((1.5, at)), fault: Some(Reason::Exception(6)) };
-        assert_eq!(image.freeze()[0], exception);
+        assert_eq!(frozen(&image)[0], exception);
         image.lost([PointId(0), PointId(1)].into_iter());
-        assert_eq!(image.freeze()[0].fault, Some(Reason::CommError));
-        assert_eq!(image.freeze()[1].fault, Some(Reason::Sentinel));
+        assert_eq!(frozen(&image)[0].fault, Some(Reason::CommError));
+        assert_eq!(frozen(&image)[1].fault, Some(Reason::Sentinel));
     }
 }

@@ -1,18 +1,20 @@
 //! Frames of Modbus TCP: header and PDU, judged as soon as the header is in.
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{BufMut, BytesMut};
 use tokio_modbus::Request;
 
 use super::pdu;
 
 /// Header up to and including the unit identifier.
-const HEADER: usize = 7;
+pub(super) const HEADER: usize = 7;
 
-/// A whole frame.
-pub(super) struct Frame {
+/// The header of a frame that is whole.
+#[derive(Clone, Copy)]
+pub(super) struct Head {
     pub(super) id: u16,
     pub(super) unit: u8,
-    pub(super) pdu: Bytes,
+    /// Bytes of the frame; the PDU begins at [`HEADER`].
+    pub(super) length: usize,
 }
 
 /// Appends header and PDU of a request.
@@ -38,12 +40,12 @@ pub(super) fn encode(
     Ok(())
 }
 
-/// Takes the first whole frame out of `input`, or leaves it as it is.
+/// The header of the first frame in `input`, once the frame is whole.
 ///
 /// # Errors
 ///
 /// The header is none: the stream cannot be trusted any more.
-pub(super) fn take(input: &mut BytesMut) -> Result<Option<Frame>, String> {
+pub(super) fn head(input: &[u8]) -> Result<Option<Head>, String> {
     let Some(header) = input.first_chunk::<6>() else { return Ok(None) };
     let [id, protocol, length] =
         [[header[0], header[1]], [header[2], header[3]], [header[4], header[5]]].map(u16::from_be_bytes);
@@ -53,11 +55,7 @@ pub(super) fn take(input: &mut BytesMut) -> Result<Option<Frame>, String> {
     if !(3..=254).contains(&length) {
         return Err(format!("length {length} outside 3 to 254"));
     }
-    if input.len() < 6 + usize::from(length) {
-        return Ok(None);
-    }
-    let mut frame = input.split_to(6 + usize::from(length)).freeze();
-    let Some(&unit) = frame.get(6) else { return Ok(None) };
-    frame.advance(HEADER);
-    Ok(Some(Frame { id, unit, pdu: frame }))
+    let length = 6 + usize::from(length);
+    let whole = input.get(..length).and_then(|frame| frame.get(6));
+    Ok(whole.map(|unit| Head { id, unit: *unit, length }))
 }

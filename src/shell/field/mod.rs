@@ -193,7 +193,14 @@ impl FieldHandle {
 
     /// The samples of all points, in file order.
     pub fn freeze(&self) -> Vec<Sample> {
-        self.shared.image.freeze()
+        let mut samples = Vec::new();
+        self.freeze_into(&mut samples);
+        samples
+    }
+
+    /// [`FieldHandle::freeze`] into room that is there already: a cycle takes the same each time.
+    pub fn freeze_into(&self, samples: &mut Vec<Sample>) {
+        self.shared.image.freeze(samples);
     }
 
     /// Reports since the last call, oldest first.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use qindan::basin::Name;
 use qindan::config;
 use qindan::control::grade::Grader;
-use qindan::control::quality::{Reading, Sample};
+use qindan::control::quality::{Reading, Reason, Sample};
 use qindan::points::{
     ByteOrder, ClassId, DataType, Device, DeviceId, Element, Field, Link, LinkId, Point, Role, ScanClass,
     Table, Transport, Wiring,
@@ -109,6 +109,7 @@ struct Service {
     handle: FieldHandle,
     clock: Clock,
     grader: Grader,
+    samples: Vec<Sample>,
     readings: Vec<Reading>,
     next: Instant,
     period: Option<Duration>,
@@ -123,8 +124,9 @@ impl Service {
         for _ in 0..count {
             sleep_until(self.next).await;
             self.next += TICK;
-            let samples = self.handle.freeze();
-            self.grader.grade(&samples, self.clock.now().mono, &mut self.readings);
+            self.handle.freeze_into(&mut self.samples);
+            let samples = &self.samples;
+            self.grader.grade(samples, self.clock.now().mono, &mut self.readings);
             self.handle.feed();
             let Some(period) = self.period else { continue };
             let devices = samples.chunks_exact(POINTS).zip(&mut self.newest).enumerate();
@@ -158,7 +160,10 @@ pub(crate) async fn run(task: Task) -> Figures {
     let field = Arc::new(field(&task));
     let mut grader = Grader::new(&basin, &field);
     let mut readings = Vec::new();
-    grader.grade(&vec![Sample::default(); field.points.len()], Duration::ZERO, &mut readings);
+    // What a cycle keeps: a frozen sample and a reading of each point.
+    let never = Sample { good: None, fault: Some(Reason::NeverRead) };
+    let samples = vec![never; field.points.len()];
+    grader.grade(&samples, Duration::ZERO, &mut readings);
     let rss_before_kb = rss_kb();
 
     let clock = match task.period_ms {
@@ -170,7 +175,8 @@ pub(crate) async fn run(task: Task) -> Figures {
     let handle = field::start(Arc::clone(&field), clock.clone(), Access::Command);
     let newest = vec![Duration::ZERO; field.devices.len()];
     let late = Vec::new();
-    let mut service = Service { handle, clock, grader, readings, next, period: task.period(), newest, late };
+    let mut service =
+        Service { handle, clock, grader, samples, readings, next, period: task.period(), newest, late };
     service.ticks(WARM_UP.as_secs()).await;
     service.late.clear();
 
