@@ -184,16 +184,13 @@ mod tests {
         }
     }
 
+    fn branch(from: f64, to: f64, factor: f64, zero: f64, exponent: f64) -> Branch {
+        Branch { from: stage(from), to: stage(to), factor, zero: stage(zero), exponent }
+    }
+
     /// Low branch 10 · (H − 0.20)² to 0.70 m, where it gives 10 · 0.5² = 2.500; high branch 5.661 · (H − 0.10)^1.6, which
     /// begins there with 5.661 · 0.6^1.6 = 5.661 · 0.44161 = 2.49997. Highest gauging 5.0 m³/s.
     fn branches() -> Curve {
-        let branch = |from, to, factor, zero, exponent| Branch {
-            from: stage(from),
-            to: stage(to),
-            factor,
-            zero: stage(zero),
-            exponent,
-        };
         Curve::Branches(vec![branch(0.20, 0.70, 10.0, 0.20, 2.0), branch(0.70, 3.0, 5.661, 0.10, 1.6)])
     }
 
@@ -363,13 +360,6 @@ mod tests {
         let joint = zero + depth;
         let low = 4.0 * depth.powf(exponents.0);
         let high = low * (1.0 + error) / (depth + lift).powf(exponents.1);
-        let branch = |from, to, factor, zero, exponent| Branch {
-            from: stage(from),
-            to: stage(to),
-            factor,
-            zero: stage(zero),
-            exponent,
-        };
         Curve::Branches(vec![
             branch(zero, joint, 4.0, zero, exponents.0),
             branch(joint, joint + 9.0, high, zero - lift, exponents.1),

@@ -312,20 +312,7 @@ pub(crate) fn small() -> Config {
                 window: 1,
                 gap_s: 0.0,
             }],
-            devices: vec![Device {
-                id: "dam.rtu".into(),
-                name: name("大坝", "Dam"),
-                link: LinkId(0),
-                unit: 1,
-                max_block: 100,
-                max_gap: Some(8),
-                boundary: None,
-                forbidden: Vec::new(),
-                writes: qindan::points::Writes::Both,
-                accept_unit_ids: Vec::new(),
-                identity: None,
-                watchdog_s: None,
-            }],
+            devices: vec![unit("dam.rtu", 1)],
             points,
             derived: Vec::new(),
             classes: vec![ScanClass { id: "normal".into(), period_s: 5.0 }],
@@ -339,5 +326,23 @@ pub(crate) fn small() -> Config {
             start_mode: Mode::Automatic,
         },
         digest: "0".repeat(64),
+    }
+}
+
+/// A unit behind the first link that takes everything and shows nothing of itself.
+pub(crate) fn unit(id: &str, unit: u8) -> Device {
+    Device {
+        id: id.into(),
+        name: name("大坝", "Dam"),
+        link: LinkId(0),
+        unit,
+        max_block: 100,
+        max_gap: Some(8),
+        boundary: None,
+        forbidden: Vec::new(),
+        writes: qindan::points::Writes::Both,
+        accept_unit_ids: Vec::new(),
+        identity: None,
+        watchdog_s: None,
     }
 }

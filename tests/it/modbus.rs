@@ -4,15 +4,15 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use qindan::basin::{Basin, GateId, Name, Stroke, StrokeUnit};
+use qindan::basin::{Basin, GateId, Stroke, StrokeUnit};
 use qindan::control::command::{Action, CommandId, NotSent, WriteReport, WriteResult};
 use qindan::control::gate::{GateFacts, GateMemory};
 use qindan::control::interlock::{Allowed, Authorities, Purpose, Situation, Wish, review};
 use qindan::control::operator::{Authority, Mode};
 use qindan::control::quality::{Reason, Sample};
 use qindan::points::{
-    ByteOrder, ClassId, DataType, Device as Unit, DeviceId, Element, Field, GatePoints, Link, LinkId, Point,
-    PointId, Role, ScanClass, Table, Transport, Wiring,
+    ByteOrder, ClassId, DataType, Device as Unit, DeviceId, Element, Field, GatePoints, Link, Point, PointId,
+    Role, ScanClass, Table, Transport, Wiring,
 };
 use qindan::shell::clock::Clock;
 use qindan::shell::field::health::{LinkHealth, LinkState, UnitState};
@@ -62,20 +62,11 @@ pub(crate) fn boxes(peer: &Device, units: u8) -> Field {
 }
 
 pub(crate) fn boxes_at(address: SocketAddr, units: u8) -> Field {
-    let name = || Name { zh: "闸".into(), en: "gate".into() };
     let unit = |at: u8| Unit {
-        id: format!("d{at}"),
-        name: name(),
-        link: LinkId(0),
-        unit: at + 1,
         max_block: 125,
         max_gap: Some(3),
-        boundary: None,
-        forbidden: Vec::new(),
-        writes: qindan::points::Writes::Both,
-        accept_unit_ids: Vec::new(),
-        identity: None,
         watchdog_s: Some(5.0),
+        ..fixture::unit(&format!("d{at}"), at + 1)
     };
     let roles = [
         (POSITION, Role::Position),

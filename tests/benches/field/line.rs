@@ -5,11 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use qindan::basin::Name;
-use qindan::points::{
-    ByteOrder, ClassId, DataType, Device, DeviceId, Element, Field, Link, LinkId, Point, Role, ScanClass,
-    SerialLine, Table, Transport, Wiring,
-};
+use qindan::points::{DataType, Field, Link, ScanClass, SerialLine, Transport, Wiring};
 use qindan::shell::clock::Clock;
 use qindan::shell::field;
 use qindan::shell::field::engine::{Access, Endpoint, Engine};
@@ -18,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_modbus::Request;
 
 use crate::measure::COUNT;
+use crate::ours::{device, point};
 
 const BAUD: u32 = 9600;
 /// A unit thinks for so long.
@@ -154,38 +151,7 @@ pub(crate) async fn with_one_dead() -> Shared {
 
 /// A field of one link: a scan of all its units takes longer than their period.
 fn always_due(transport: Transport) -> Field {
-    let device = |unit: u8| Device {
-        id: format!("d{unit}"),
-        name: Name { zh: "表".into(), en: "meter".into() },
-        link: LinkId(0),
-        unit,
-        max_block: 125,
-        max_gap: Some(8),
-        writes: qindan::points::Writes::Both,
-        accept_unit_ids: Vec::new(),
-        boundary: None,
-        forbidden: Vec::new(),
-        identity: None,
-        watchdog_s: None,
-    };
-    let point = |device: usize, address: u16| Point {
-        id: format!("d{device}/{address}"),
-        device: DeviceId(device),
-        table: Table::Holding,
-        address,
-        data_type: DataType::U16,
-        order: ByteOrder::Abcd,
-        bit: 0,
-        scale: 1.0,
-        offset: 0.0,
-        sentinels: Vec::new(),
-        min: None,
-        max: None,
-        unit: "m".into(),
-        class: Some(ClassId(0)),
-        element: Element::None,
-        role: Role::Other,
-    };
+    let units = 0..usize::from(UNITS);
     Field {
         links: vec![Link {
             id: "line".into(),
@@ -195,8 +161,8 @@ fn always_due(transport: Transport) -> Field {
             window: 1,
             gap_s: 0.0,
         }],
-        devices: (1..=UNITS).map(device).collect(),
-        points: (0..usize::from(UNITS)).flat_map(|at| (0..COUNT).map(move |a| point(at, a))).collect(),
+        devices: (1..=UNITS).map(|unit| device(usize::from(unit - 1), 0, unit)).collect(),
+        points: units.flat_map(|at| (0..COUNT).map(move |a| point(at, a, DataType::U16))).collect(),
         classes: vec![ScanClass { id: "all".into(), period_s: 1.0 }],
         derived: Vec::new(),
         wiring: Wiring::default(),

@@ -41,7 +41,7 @@ fn link(at: usize, task: &Task) -> Link {
     }
 }
 
-fn device(at: usize, link: usize, unit: u8) -> Device {
+pub(crate) fn device(at: usize, link: usize, unit: u8) -> Device {
     let id = format!("d{at}");
     Device {
         name: Name { zh: id.clone(), en: id.clone() },
@@ -59,7 +59,7 @@ fn device(at: usize, link: usize, unit: u8) -> Device {
     }
 }
 
-fn point(device: usize, address: u16, data_type: DataType) -> Point {
+pub(crate) fn point(device: usize, address: u16, data_type: DataType) -> Point {
     let float = data_type == DataType::F32;
     Point {
         id: format!("d{device}/{address}"),
