@@ -228,7 +228,7 @@ mod tests {
 
     fn field(points: Vec<Point>, max_block: u16, max_gap: u16) -> Field {
         let name = crate::basin::Name { zh: "d".into(), en: "d".into() };
-        let class = |id: &str, period_s| ScanClass { id: id.into(), period_s };
+        let class = ScanClass::new;
         Field {
             links: vec![Link {
                 id: "l".into(),
