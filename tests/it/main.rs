@@ -39,6 +39,7 @@ mod modbus;
 mod model_vs_plant;
 mod moment;
 mod observing;
+mod one_connection;
 mod outlets;
 mod page;
 mod peers;
