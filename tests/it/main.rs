@@ -16,6 +16,7 @@
 
 mod acts;
 mod addresses;
+mod bad_network;
 mod broken_config;
 mod browser;
 mod config;
