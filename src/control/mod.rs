@@ -2,6 +2,7 @@
 
 mod acts;
 pub mod alarm;
+mod away;
 pub mod carry;
 pub mod command;
 mod controller;

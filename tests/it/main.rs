@@ -39,6 +39,7 @@ mod meters;
 mod modbus;
 mod model_vs_plant;
 mod moment;
+mod network_lost;
 mod observing;
 mod one_connection;
 mod outlets;

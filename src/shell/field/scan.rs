@@ -8,7 +8,7 @@ use super::Shared;
 use super::engine::{Answer, Tag};
 use super::error::FieldError;
 use super::health::{DOWN_AFTER, UnitState};
-use super::link::{Actor, Unit};
+use super::link::{Actor, Sight, Unit};
 use super::plan::{self, Block, Plan};
 use super::reads::Read;
 use crate::control::quality::Reason;
@@ -120,7 +120,7 @@ impl Actor {
         }
         let lag = started.saturating_sub(scan.due);
         let skipped = scan.advance(now);
-        let (device, class) = (scan.device, scan.class);
+        let (device, class, unit_at) = (scan.device, scan.class, scan.unit_at);
         match answer {
             Ok(reply) => {
                 let scales = &self.shared.scales;
@@ -136,6 +136,13 @@ impl Actor {
         }
         self.told.lag = Some((class, lag, skipped));
         self.note(device, answer.as_ref().err());
+        // Failures are counted anew with every answer, if only to refuse.
+        if let Some(unit) = self.units.get_mut(unit_at)
+            && unit.failures == 0
+            && matches!(unit.sight, Sight::New | Sight::Lost)
+        {
+            unit.sight = Sight::Seen(now);
+        }
         if !self.measured && self.engine.turnaround().is_some() {
             self.measured = true;
             self.whole_again = Some(now);
@@ -220,6 +227,15 @@ impl Actor {
                 tracing::info!(device = device.0, state = ?unit.state, "unit changed its state");
             }
         });
+    }
+
+    /// Nothing has been read since the start or the loss of the link, as `sight` says. A unit of which nothing is read
+    /// has nothing to show.
+    pub(super) fn lose_sight(&mut self, sight: Sight) {
+        for (at, unit) in self.units.iter_mut().enumerate() {
+            let is_read = self.scans.iter().any(|scan| scan.unit_at == at);
+            unit.sight = if is_read { sight } else { Sight::Seen(Duration::ZERO) };
+        }
     }
 
     /// The scanned points of a device.

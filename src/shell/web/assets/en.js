@@ -109,7 +109,7 @@ export default {
   detail: {
     flow_m3s: "flow {v} m³/s", floor_m3s: "floor {v} m³/s", in_h: "in {v} h", level_m: "level {v} m", limit_m: "limit {v} m", lowest_m: "lowest {v} m",
     owed_m3s: "owed {v} m³/s", last_m3s: "last good {v} m³/s", opening: "at {v}", target: "target {v}", mode: "mode {v}", by: "by {v}", rung: "{v}", address: "{v}", unit: "unit {v}",
-    reason: "{v}", estop: "emergency stop",
+    reason: "{v}", estop: "emergency stop", silent: "{v} links silent", links: "of {v}",
   },
   alarm: {
     A01: { title: "Flow at a section below its floor", cause: "release too small, an abstraction nobody announced, meter", consequence: "ecological breach, entry in the compliance record", action: "look at the why-panel; open the outlet it names by hand if automatic may not; call the units upstream; cut the nearest low-priority intake" },
@@ -132,6 +132,7 @@ export default {
     A36: { title: "Hold-all is on", cause: "a person pressed it", consequence: "nothing moves, a trip included", action: "release it when the reason has gone" },
     A39: { title: "Wetland below its survival level", cause: "inlet shut or clogged, source dry", consequence: "plants and fish die", action: "check inlet and source, feed it before industry and irrigation" },
     A40: { title: "Station below its minimum release", cause: "hydropeaking, clogged eco pipe", consequence: "dewatered reach, breach of the permit", action: "call the station: stop units, open the sluice" },
+    A42: { title: "Field network lost", cause: "core switch, firewall, provider, power of the control room", consequence: "every gate holds or does its own safe act; single devices and links that were not told before are not told meanwhile", action: "call IT; telephone the sites that matter most; nothing is sent to a device before it has been read afresh" },
     unknown: { title: "Alarm {id}", cause: "–", consequence: "–", action: "see the alarm manual" },
   },
 };

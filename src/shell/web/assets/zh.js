@@ -109,7 +109,7 @@ export default {
   detail: {
     flow_m3s: "流量 {v} m³/s", floor_m3s: "下限 {v} m³/s", in_h: "{v} h 后", level_m: "水位 {v} m", limit_m: "限 {v} m", lowest_m: "最低 {v} m",
     owed_m3s: "应泄 {v} m³/s", last_m3s: "最后好值 {v} m³/s", opening: "开度 {v}", target: "目标 {v}", mode: "模式 {v}", by: "{v}", rung: "{v}", address: "{v}", unit: "站号 {v}",
-    reason: "{v}", estop: "急停已按",
+    reason: "{v}", estop: "急停已按", silent: "{v} 条链路无应答", links: "共 {v} 条",
   },
   alarm: {
     A01: { title: "断面流量低于下限", cause: "放水太小、未预告的取水、或仪表", consequence: "破坏生态流量，记入达标记录", action: "看“为什么”；自动不能动时由人开它点名的闸；电话上游单位；压减最近的低序位取水" },
@@ -132,6 +132,7 @@ export default {
     A36: { title: "全部保持", cause: "有人按下", consequence: "什么都不动，机组跳闸也不补水", action: "原因消失后解除" },
     A39: { title: "湿地低于生存水位", cause: "进水关闭或堵塞、水源干涸", consequence: "植物和鱼类死亡", action: "查进水与水源，先于工业和灌溉补水" },
     A40: { title: "电站下泄不足", cause: "调峰、生态管堵塞", consequence: "河段减脱水，违反许可", action: "电话电站：停机，开冲沙闸" },
+    A42: { title: "现场网络中断", cause: "核心交换机、防火墙、运营商、机房电源", consequence: "各闸保持或按其失联动作；此前未报的设备与链路在此期间不再逐个报警", action: "通知信息人员；电话最要紧的现场；重新读到数据之前不向设备下发" },
     unknown: { title: "报警 {id}", cause: "–", consequence: "–", action: "见报警手册" },
   },
 };
