@@ -38,6 +38,7 @@ pub const LIST: &[(&str, u8, u64, u64)] = &[
     ("A39", 2, 3600, 3600),
     ("A40", 2, 1800, 600),
     ("A42", 2, 30, 60),
+    ("A43", 2, 0, 10),
 ];
 
 /// A condition that holds this cycle.

@@ -9,6 +9,7 @@ mod controller;
 pub mod dispatch;
 pub mod estimate;
 mod facts;
+pub mod fallback;
 pub mod gate;
 pub mod grade;
 mod handover;

@@ -54,6 +54,7 @@ impl Controller {
         self.sections(&mut conditions, now);
         self.structures(&mut conditions, now);
         self.away(&mut conditions);
+        self.fallbacks(&mut conditions);
         self.service(&mut conditions);
         self.water(&mut conditions, now);
         for change in self.carry.alarms.advance(conditions, since, now.utc) {

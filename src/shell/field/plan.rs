@@ -251,6 +251,7 @@ mod tests {
                 accept_unit_ids: Vec::new(),
                 identity: None,
                 watchdog_s: None,
+                watchdog_return: None,
             }],
             points,
             derived: Vec::new(),

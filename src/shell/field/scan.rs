@@ -40,6 +40,9 @@ pub(super) struct Scan {
     pub(super) due: Duration,
     /// When it was sent; its answer is awaited.
     pub(super) asked: Option<Duration>,
+    /// Once it is answered the unit counts as seen: it bears what the unit shows of its watchdog, or the unit shows
+    /// nothing of it.
+    tells: bool,
 }
 
 /// What the answer to a scan tells about the link.
@@ -72,9 +75,18 @@ pub(super) fn scans(shared: &Shared, plan: Plan, units: &[Unit], due: Duration) 
             period,
             due,
             asked: None,
+            tells: false,
         })
     };
     let mut scans: Vec<_> = plan.blocks.into_iter().filter_map(scan).collect();
+    let shown: Vec<PointId> = field.wiring.gates.iter().filter_map(|gate| gate.fallback).collect();
+    let telling: Vec<bool> =
+        scans.iter().map(|scan| scan.points().any(|point| shown.contains(&point))).collect();
+    let units: Vec<usize> =
+        scans.iter().zip(&telling).filter(|(_, tells)| **tells).map(|(scan, _)| scan.unit_at).collect();
+    for (scan, tells) in scans.iter_mut().zip(telling) {
+        scan.tells = tells || !units.contains(&scan.unit_at);
+    }
     scans.shrink_to_fit();
     scans
 }
@@ -120,7 +132,8 @@ impl Actor {
         }
         let lag = started.saturating_sub(scan.due);
         let skipped = scan.advance(now);
-        let (device, class, unit_at) = (scan.device, scan.class, scan.unit_at);
+        let (device, class, tells) = (scan.device, scan.class, scan.tells);
+        let unit_at = scan.unit_at;
         match answer {
             Ok(reply) => {
                 let scales = &self.shared.scales;
@@ -137,7 +150,8 @@ impl Actor {
         self.told.lag = Some((class, lag, skipped));
         self.note(device, answer.as_ref().err());
         // Failures are counted anew with every answer, if only to refuse.
-        if let Some(unit) = self.units.get_mut(unit_at)
+        if tells
+            && let Some(unit) = self.units.get_mut(unit_at)
             && unit.failures == 0
             && matches!(unit.sight, Sight::New | Sight::Lost)
         {
@@ -304,6 +318,7 @@ mod tests {
             phase: s(0),
             due: s(10),
             asked: None,
+            tells: true,
         };
         assert_eq!((scan.advance(s(12)), scan.due), (0, s(15)));
         // 20, 25 and 30 have passed when the read due at 15 ends at 32: the next is 35, without drift.
