@@ -116,6 +116,9 @@ impl Actor {
         if let Err(error) = sent {
             self.now = self.shared.clock.look();
             self.read(at, &Err(error));
+        } else {
+            // A line may have had to fall silent first. The engine has looked when it sent.
+            self.now = self.engine.sent();
         }
         left
     }
@@ -300,7 +303,13 @@ fn nanos(time: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::points::{LinkId, Point, SerialLine, Transport};
+    use crate::shell::clock::Clock;
+    use crate::shell::field::engine::Access;
+    use crate::shell::field::testing;
 
     #[test]
     fn a_late_scan_is_skipped_not_queued() {
@@ -341,5 +350,34 @@ mod tests {
         }
         // A hundred each, give or take four standard deviations of sqrt(400 · 0.25 · 0.75).
         assert!(quarters.iter().all(|count| (65..=135).contains(count)), "{quarters:?}");
+    }
+
+    /// A read that is lost leaves the line in quarantine; the next one waits for its end before it leaves. What falls due
+    /// then is told by the time after the wait.
+    #[tokio::test]
+    async fn after_the_silence_of_a_line_the_task_knows_the_time() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (wait, quarantine) = (Duration::from_millis(50), Duration::from_millis(150));
+        let line = SerialLine { quarantine_s: Some(quarantine.as_secs_f64()), ..SerialLine::default() };
+        let other = Point { table: Table::Input, ..testing::point("q", 0) };
+        let mut field = testing::field(vec![testing::point("p", 0), other], 125, 8);
+        let address = listener.local_addr().unwrap();
+        field.links[0].transport = Transport::RtuOverTcp { address, line };
+        field.links[0].timeout_s = wait.as_secs_f64();
+        let (field, clock) = (Arc::new(field), Clock::real());
+        let shared = Shared::new(Arc::clone(&field), clock.clone(), Access::Observe);
+        let plan = plan::plans(&field).remove(0);
+        let mut actor = Actor::new(shared, LinkId(0), &field.links[0], plan);
+        actor.engine.connect().await.unwrap();
+        actor.now = clock.look();
+        assert!(actor.ask(0).await);
+        let given_up = actor.engine.deadline().unwrap();
+        let (tag, answer) = actor.engine.next().await.unwrap();
+        assert!((tag, matches!(answer, Err(FieldError::Silent { .. }))) == (0, true), "{answer:?}");
+        actor.read(0, &answer);
+        // Another function: no reply to the first can be taken for one to this, so there is no canary.
+        assert!(actor.ask(1).await);
+        assert!(actor.now.real >= given_up + quarantine);
+        assert!(actor.now == actor.engine.sent() && actor.now.mono <= clock.mono());
     }
 }
