@@ -302,6 +302,18 @@ pub struct ScanClass {
     pub id: String,
     /// Period, s.
     pub period_s: f64,
+    /// A reading older than this is stale, s; at least the period.
+    pub stale_s: f64,
+}
+
+impl ScanClass {
+    /// Periods after which a reading is stale when the configuration says nothing else.
+    pub const STALE_SCANS: f64 = 3.0;
+
+    /// A class whose readings are stale after [`ScanClass::STALE_SCANS`] periods.
+    pub fn new(id: impl Into<String>, period_s: f64) -> Self {
+        Self { id: id.into(), period_s, stale_s: Self::STALE_SCANS * period_s }
+    }
 }
 
 /// Modbus table.
@@ -557,5 +569,11 @@ impl Field {
     pub fn period_s(&self, point: PointId) -> Option<f64> {
         let class = self.points.get(point.0)?.class?;
         self.classes.get(class.0).map(|class| class.period_s)
+    }
+
+    /// Age at which a reading of a point is stale, s; `None` when it is not scanned.
+    pub fn stale_s(&self, point: PointId) -> Option<f64> {
+        let class = self.points.get(point.0)?.class?;
+        self.classes.get(class.0).map(|class| class.stale_s)
     }
 }

@@ -43,6 +43,13 @@ impl Live {
         &self.world
     }
 
+    /// Time until the next event of the scenario; none after the last.
+    pub fn until_event(&self) -> Option<Duration> {
+        let rest = self.case.scenario.happenings.get(self.next..)?;
+        let event = rest.iter().find(|happening| matches!(happening.what, What::Event(_)))?;
+        Some(event.at.saturating_sub(self.now))
+    }
+
     /// Advances by `by`, in steps that end where something happens; shows each step. Gives what happened.
     pub fn advance(&mut self, by: Duration, mut show: impl FnMut(&Case, &Plant, Step<'_>)) -> Vec<String> {
         let end = self.now + by;

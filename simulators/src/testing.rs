@@ -519,7 +519,7 @@ pub(crate) fn small() -> Config {
         devices: vec![device("box", 1, Some(10.0)), device("unit", 2, None), device("logger", 3, None)],
         points,
         derived: Vec::new(),
-        classes: vec![ScanClass { id: "fast".into(), period_s: 1.0 }],
+        classes: vec![ScanClass::new("fast", 1.0)],
         wiring: Wiring {
             meters: vec![Some(PointId(15)), Some(PointId(16)), Some(PointId(17)), None, None],
             gates: (0..config.basin.gates.len()).map(gates).collect(),

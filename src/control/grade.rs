@@ -6,9 +6,6 @@ use super::quality::{Quality, Reading, Reason, Sample};
 use crate::basin::{Basin, MeterId};
 use crate::points::{Element, Field, PointId, Role};
 
-/// Scans after which a value counts as stale.
-const STALE_SCANS: f64 = 3.0;
-
 /// Hold time of points that belong to no meter (positions, switches), s: the local gate loop of the
 /// control parameters.
 const LOCAL_HOLD_S: f64 = 300.0;
@@ -54,7 +51,7 @@ impl Grader {
 }
 
 fn grading(basin: &Basin, field: &Field, point: PointId) -> Option<Grading> {
-    let period = field.period_s(point)?;
+    let stale_s = field.stale_s(point)?;
     let spec = field.points.get(point.0)?;
     let meter = match (spec.element, spec.role) {
         (Element::Meter(MeterId(at)), Role::Value) => basin.meters.get(at),
@@ -62,7 +59,7 @@ fn grading(basin: &Basin, field: &Field, point: PointId) -> Option<Grading> {
     };
     let bound = |own: Option<f64>, of_meter: Option<f64>, outer: f64| own.or(of_meter).unwrap_or(outer);
     Some(Grading {
-        stale_after: Duration::from_secs_f64(STALE_SCANS * period),
+        stale_after: Duration::from_secs_f64(stale_s),
         hold: Duration::from_secs_f64(meter.map_or(LOCAL_HOLD_S, |m| m.hold_s)),
         min: bound(spec.min, meter.map(|m| m.min), f64::NEG_INFINITY),
         max: bound(spec.max, meter.map(|m| m.max), f64::INFINITY),

@@ -35,8 +35,11 @@ const GIVE_WAY_S: f64 = 900.0;
 /// Minutes of flow seen before the first discretionary movement.
 const WATCH_MIN: usize = 5;
 
-/// Smallest change of a turbine's share worth its wear, m³/s. Assumed.
+/// Smallest rise of a turbine's share worth its wear, m³/s. Assumed.
 const SHARE_STEP: f64 = 0.15;
+
+/// What a turbine leaves to the valve above the least, so that not every small fall of the release moves it, m³/s. Assumed.
+const SHARE_ROOM: f64 = 0.1;
 
 /// The outlets of one dispatched reservoir.
 #[derive(Clone, Debug, PartialEq)]
@@ -411,7 +414,7 @@ impl Outlets {
         wishes.push(self.flow_wish(view, *trim, taken, level, Purpose::Discretionary, why));
     }
 
-    /// Leaves to the turbine what lies above the floor, so that a trip alone cannot breach it.
+    /// Leaves to the turbine what lies above the set point of the floor, so that a trip alone cannot breach it.
     fn share(&mut self, view: &View<'_>, target: f64, level: Stage, wishes: &mut Vec<Wish>) {
         let Some((id, gate)) = self.base.iter().find_map(|id| {
             let ready = view.facts.get(id.0).is_some_and(|f| f.trip != Some(true) && f.remote == Some(true));
@@ -424,15 +427,13 @@ impl Outlets {
         let rest: f64 =
             self.base.iter().filter(|other| **other != id).map(|o| self.flow_or_gone(view, *o, level)).sum();
         let most = self.flow_at(view.basin, id, gate.highest, level);
-        let spare = (target - view.floor - rest).min(most);
-        // Starting takes a little more than staying on.
-        let least = if now > 0.05 { minimum.get() } else { minimum.get() + SHARE_STEP };
-        let wanted = if spare >= least { spare } else { 0.0 };
+        // What the units leave to the valve keeps the set point when they trip, however long it takes to see it.
+        let allowed = (target - view.setpoint - rest).min(most);
+        let wanted = wanted_share(now, allowed, minimum.get());
         // It takes more load at leisure, and gives way as fast as the river may fall.
         let patience = if wanted > now { TAKE_S } else { QUIET_S };
         let since = self.memory.shared.map(|at| view.now.saturating_sub(at).as_secs_f64());
-        let trifle = (wanted - now).abs() < if wanted > 0.0 { SHARE_STEP } else { AT_REST };
-        if trifle || since.is_some_and(|since| since < patience) {
+        if (wanted - now).abs() < AT_REST || since.is_some_and(|since| since < patience) {
             return;
         }
         // Falling by more than the fall limit at once would only be refused.
@@ -457,6 +458,18 @@ impl Outlets {
         self.memory.giving_way = None;
         self.memory.shared = Some(view.now);
     }
+}
+
+/// What a unit that carries `now` is to carry when `allowed` is the most, m³/s: it gives way as soon as it carries more
+/// than that, with room to spare for the next small fall of the release, and takes more only when it is worth its wear.
+fn wanted_share(now: f64, allowed: f64, minimum: f64) -> f64 {
+    let runs = now > 0.05;
+    // Starting takes a little more than staying on.
+    if allowed < if runs { minimum } else { minimum + SHARE_STEP } {
+        return 0.0;
+    }
+    let easy = (allowed - SHARE_ROOM).max(minimum);
+    if now > allowed || easy - now >= SHARE_STEP { easy } else { now }
 }
 
 /// The opening rounded up to a tenth of a per cent, the usual resolution of a valve's register.

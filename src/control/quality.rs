@@ -22,7 +22,7 @@ pub enum Reason {
     ConfigError,
     /// Another device answers in its place.
     WrongDevice,
-    /// Older than three scans.
+    /// Older than its scan class allows.
     Stale,
     /// Changed faster than water can.
     Rate,
@@ -46,13 +46,13 @@ pub enum Reason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Quality {
-    /// Decoded, in range, at most three scans old.
+    /// Decoded, in range, no older than its scan class allows.
     Good,
     /// From a simulated bus.
     Simulated,
     /// An estimate or a manual entry in place of the meter.
     Substituted,
-    /// Older than three scans: a number with its age until its hold time.
+    /// Older than its scan class allows: a number with its age until its hold time.
     Stale,
     /// Out of range, too fast, frozen.
     Suspect,

@@ -315,7 +315,7 @@ pub(crate) fn small() -> Config {
             devices: vec![unit("dam.rtu", 1)],
             points,
             derived: Vec::new(),
-            classes: vec![ScanClass { id: "normal".into(), period_s: 5.0 }],
+            classes: vec![ScanClass::new("normal", 5.0)],
             wiring,
         }),
         schedules: Arc::new(Schedules { turns: vec![turn], gates: Vec::new() }),

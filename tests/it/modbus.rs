@@ -105,7 +105,7 @@ pub(crate) fn boxes_at(address: SocketAddr, units: u8) -> Field {
         devices: (0..units).map(unit).collect(),
         points,
         derived: Vec::new(),
-        classes: vec![ScanClass { id: "fast".into(), period_s: 0.1 }],
+        classes: vec![ScanClass::new("fast", 0.1)],
         wiring: Wiring { meters: Vec::new(), gates: vec![gate] },
     }
 }

@@ -6,6 +6,8 @@
 //!  └ pace, score    ┘──── time and speed, 50 × a second ───>└                                  ┘
 //! ```
 //!
+//! Around an event time runs slower, so that who looks sees what is done about it.
+//!
 //! Scans, cycle, travel and expiry run in simulated time; socket time-outs and the page run in real time. Whoever cannot
 //! keep up slows both down, and it is said. While the service is away, time runs at real speed, so that its absence lasts
 //! as long as it does.
@@ -52,6 +54,13 @@ const LOAD_BEATS: u64 = 100;
 const LATE_MOST: Duration = Duration::from_millis(60);
 /// Longest time stands still for a device that waits to be asked, real time: its link may be probed only now and then.
 const WAIT_MOST: Duration = Duration::from_millis(100);
+/// Speed around an event. At it one beat of the river and a write to the disk are less than the second in which the dam
+/// is scanned: what the service does about a trip is then what it would do on site, on any machine.
+const SLOW_MOTION: f64 = 30.0;
+/// Slow motion begins this long before an event of the scenario, river time.
+const SLOW_BEFORE: Duration = Duration::from_secs(20);
+/// Slow motion goes on this long after an event, river time: in it the outlet is to be back at its floor.
+const SLOW_AFTER: Duration = Duration::from_secs(60);
 /// Real time lost between two looks at the load that makes it run slower.
 const LOST_MOST: Duration = Duration::from_millis(200);
 /// Real time between two questions to the service.
@@ -170,6 +179,8 @@ struct Stage {
     /// The service has been ready since it was last started.
     ready: bool,
     quiet: u32,
+    /// Speed told last.
+    told: f64,
     /// Real time that time has stood still for devices that wait; none while it runs.
     stood: Duration,
     clock: Clock,
@@ -200,6 +211,7 @@ impl Stage {
             restarts: 0,
             ready: false,
             quiet: 0,
+            told: 0.0,
             stood: Duration::ZERO,
             clock: Clock::real(),
         }
@@ -227,9 +239,8 @@ impl Stage {
                 }
             }
             beat += 1;
-            let stood = self.stood;
             missed += self.step(&mut last);
-            if stood.is_zero() != self.stood.is_zero() {
+            if self.speed_now().to_bits() != self.told.to_bits() {
                 self.pace().await;
             }
             if self.end.is_some_and(|end| self.live.now().mono >= end) {
@@ -241,7 +252,7 @@ impl Stage {
             if beat.is_multiple_of(SHOW_BEATS) {
                 let now = seen.borrow_and_update().clone();
                 self.welcome(&now).await;
-                self.voice.show(&self.live, &self.score, &now, self.speed, self.share());
+                self.voice.show(&self.live, &self.score, &now, self.tempo(), self.share());
             }
             if beat.is_multiple_of(LOAD_BEATS) {
                 let behind = seen.borrow().behind;
@@ -258,7 +269,7 @@ impl Stage {
             return real;
         }
         let made_up = real.min(LATE_MOST);
-        let by = made_up.mul_f64(self.speed);
+        let by = made_up.mul_f64(self.tempo());
         let by = self.end.map_or(by, |end| by.min(end.saturating_sub(self.live.now().mono)));
         let score = &mut self.score;
         let happened = self.live.advance(by, |case, plant, step| score.add(case, plant, step));
@@ -278,9 +289,21 @@ impl Stage {
 
     /// Tells the service the time.
     async fn pace(&mut self) {
-        let speed = if self.stood.is_zero() { self.speed } else { 0.0 };
-        let pace = Pace { utc: self.live.now().utc, speed };
-        self.service.pace(pace).await;
+        self.told = self.speed_now();
+        self.service.pace(Pace { utc: self.live.now().utc, speed: self.told }).await;
+    }
+
+    /// The speed now: none while time stands still.
+    fn speed_now(&self) -> f64 {
+        if self.stood.is_zero() { self.tempo() } else { 0.0 }
+    }
+
+    /// The speed of running time: less around an event.
+    fn tempo(&self) -> f64 {
+        let soon = self.live.until_event().is_some_and(|left| left < SLOW_BEFORE);
+        let last = lock(self.live.world()).plant.last_event();
+        let recent = last.is_some_and(|at| self.live.now().mono.saturating_sub(at) < SLOW_AFTER);
+        if soon || recent { self.speed.min(SLOW_MOTION) } else { self.speed }
     }
 
     /// Once the service is ready, time runs as asked for.

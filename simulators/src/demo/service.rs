@@ -9,6 +9,7 @@ use std::process::{ExitStatus, Stdio};
 use anyhow::{Context, Result, bail};
 use qindan::basin::Basin;
 use qindan::config::Schedules;
+use qindan::points::ScanClass;
 use qindan::shell::pace::Pace;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStdin, Command};
@@ -84,8 +85,8 @@ pub(super) struct Bench {
 }
 
 /// Makes the configuration of a demonstration: the folder the scenario runs on, with its own addresses, the scenario's mode
-/// and its announced turns. Pauses that only a serial line needs are left out, and nothing is scanned more often than the
-/// river is stepped.
+/// and its announced turns. Pauses that only a serial line needs are left out, and no reading is stale before the river
+/// has been stepped three times: its registers show nothing newer in between.
 ///
 /// # Errors
 /// When a file cannot be read or written.
@@ -101,17 +102,30 @@ pub(super) fn configure(
         changes.push(Change::text(&["link", &link.id, "address"], &address.to_string()));
         changes.push(Change::number(&["link", &link.id, "gap_s"], 0.0));
     }
-    for class in &case.config.field.classes {
-        changes.push(Change::number(&["class", &class.id, "period_s"], class.period_s.max(bench.step_s)));
-    }
     changes.push(Change::text(&["service", "listen"], &bench.page.to_string()));
     let mode = serde_json::to_value(case.scenario.mode).unwrap_or_default();
     changes.push(Change::text(&["service", "start_mode"], mode.as_str().unwrap_or("automatic")));
     vary::copy(from, into, &changes)?;
-    let file = into.join("schedules.toml");
-    let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
-    let text = announce(&text, &case.config.schedules, &case.config.basin).context("schedules.toml")?;
-    fs::write(&file, text).with_context(|| file.display().to_string())
+    rewrite(&into.join("devices.toml"), |text| patient(text, &case.config.field.classes, bench.step_s))?;
+    rewrite(&into.join("schedules.toml"), |text| announce(text, &case.config.schedules, &case.config.basin))
+}
+
+fn rewrite(file: &Path, change: impl FnOnce(&str) -> Result<String>) -> Result<()> {
+    let of = || file.display().to_string();
+    let text = fs::read_to_string(file).with_context(of)?;
+    fs::write(file, change(&text).with_context(of)?).with_context(of)
+}
+
+/// The devices in `text`, no reading of which is stale before the river has been stepped three times, every `step_s`.
+fn patient(text: &str, classes: &[ScanClass], step_s: f64) -> Result<String> {
+    let mut file = text.parse::<toml::Table>()?;
+    for class in classes {
+        let table =
+            file.get_mut("class").and_then(|all| all.get_mut(&class.id)).and_then(toml::Value::as_table_mut);
+        let stale_s = class.stale_s.max(ScanClass::STALE_SCANS * step_s);
+        table.with_context(|| format!("no class {}", class.id))?.insert("stale_s".into(), stale_s.into());
+    }
+    Ok(toml::to_string(&file)?)
 }
 
 /// The calendar in `text` with the turns of `schedules` in place of its own.

@@ -1,5 +1,7 @@
 //! Events and commands: what people, faults and masters do to the plant.
 
+use std::time::Duration;
+
 use qindan::basin::{GateId, MeterId};
 
 use super::actuator::Key;
@@ -47,7 +49,13 @@ impl Plant {
             Event::Peaking { station, on } => self.peaking(station, *on)?,
         }
         self.changed = true;
+        self.last_event = Some(self.time);
         Ok(())
+    }
+
+    /// When something last happened, since the start.
+    pub fn last_event(&self) -> Option<Duration> {
+        self.last_event
     }
 
     fn drive_named(&mut self, id: &str) -> Result<&mut super::Actuator, UnknownElement> {

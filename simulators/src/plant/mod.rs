@@ -115,6 +115,7 @@ pub struct Plant {
     storage_at_start: f64,
     restless: bool,
     changed: bool,
+    last_event: Option<Duration>,
 }
 
 impl Plant {
@@ -160,6 +161,7 @@ impl Plant {
             storage_at_start: 0.0,
             restless: false,
             changed: false,
+            last_event: None,
             field: Arc::clone(&config.field),
             basin,
             river,

@@ -170,8 +170,16 @@ fn device(
 pub(in crate::config) fn classes(entries: Vec<Entry<'_, RawClass>>) -> Option<Vec<ScanClass>> {
     let class = |entry: Entry<'_, RawClass>| {
         let remedy = "give the scan period in seconds";
-        let period_s = entry.spot.number("period_s", entry.raw?.period_s, POSITIVE, remedy);
-        Some(ScanClass { id: entry.id, period_s: period_s? })
+        let raw = entry.raw?;
+        let period_s = entry.spot.number("period_s", raw.period_s, POSITIVE, remedy)?;
+        let remedy = "give the age in seconds at which a reading is stale, or leave it out: three periods";
+        let stale_s = entry.spot.optional("stale_s", raw.stale_s, POSITIVE, remedy);
+        let class = ScanClass::new(entry.id, period_s);
+        let stale_s = stale_s.unwrap_or(class.stale_s);
+        if stale_s < period_s {
+            entry.spot.key("stale_s").complain(format!("is shorter than the period of {period_s} s"), remedy);
+        }
+        Some(ScanClass { stale_s, ..class })
     };
     let list = entries.into_iter().map(class).collect::<Vec<_>>();
     list.into_iter().collect()

@@ -15,9 +15,6 @@ use crate::points::{
     Writes,
 };
 
-/// Scans after which a value counts as stale.
-const STALE_SCANS: f64 = 3.0;
-
 /// The basin as far as it is right: an element whose own values are wrong is `None`.
 #[derive(Clone, Copy)]
 pub(in crate::config) struct Elements<'b> {
@@ -325,10 +322,12 @@ impl Whole<'_, '_> {
         };
         let class = self.points.get(point.0).and_then(|(point, _)| point.class);
         if let Some(class) = class.and_then(|class| self.classes.get(class.0))
-            && meter.hold_s < STALE_SCANS * class.period_s
+            && meter.hold_s < class.stale_s
         {
-            let what =
-                format!("is shorter than three scans of class {} ({} s each)", class.id, class.period_s);
+            let what = format!(
+                "is shorter than the {} s after which a reading of class {} is stale",
+                class.stale_s, class.id
+            );
             spot.key("hold_s").complain(what, "hold the value longer, or scan it more often");
         }
     }

@@ -74,6 +74,7 @@ pub(in crate::config) struct RawIdentity {
 #[serde(default, deny_unknown_fields)]
 pub(in crate::config) struct RawClass {
     pub(in crate::config) period_s: Given<f64>,
+    pub(in crate::config) stale_s: Given<f64>,
 }
 
 /// A point of a layout, or what a device or an instance overrides of it: absent keys are taken from the layout.

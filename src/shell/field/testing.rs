@@ -33,7 +33,7 @@ pub(super) fn point(id: &str, device: usize) -> Point {
 /// One device, unit 3, behind one link.
 pub(super) fn field(points: Vec<Point>, max_block: u16, max_gap: u16) -> Field {
     let name = Name { zh: "d".into(), en: "d".into() };
-    let class = |id: &str, period_s| ScanClass { id: id.into(), period_s };
+    let class = ScanClass::new;
     Field {
         links: vec![Link {
             id: "l".into(),

@@ -163,7 +163,7 @@ fn always_due(transport: Transport) -> Field {
         }],
         devices: (1..=UNITS).map(|unit| device(usize::from(unit - 1), 0, unit)).collect(),
         points: units.flat_map(|at| (0..COUNT).map(move |a| point(at, a, DataType::U16))).collect(),
-        classes: vec![ScanClass { id: "all".into(), period_s: 1.0 }],
+        classes: vec![ScanClass::new("all", 1.0)],
         derived: Vec::new(),
         wiring: Wiring::default(),
     }

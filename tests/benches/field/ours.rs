@@ -90,7 +90,7 @@ fn field(task: &Task) -> Field {
         devices: Vec::new(),
         points: Vec::new(),
         derived: Vec::new(),
-        classes: vec![ScanClass { id: "all".into(), period_s }],
+        classes: vec![ScanClass::new("all", period_s)],
         wiring: Wiring::default(),
     };
     for link in 0..task.links {
