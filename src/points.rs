@@ -229,6 +229,18 @@ pub struct Device {
     pub identity: Option<Identity>,
     /// Period of watchdog writes, simulated seconds, for a device that stops without them.
     pub watchdog_s: Option<f64>,
+    /// How its gates come back after it has acted by itself; for a device that shows it ([`Role::Fallback`]).
+    pub watchdog_return: Option<WatchdogReturn>,
+}
+
+/// How a gate comes back after its box has acted by itself because its watchdog ran out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WatchdogReturn {
+    /// When a person gives it back to automatic.
+    Operator,
+    /// When the box says that it obeys again.
+    Auto,
 }
 
 impl Device {
@@ -437,6 +449,8 @@ pub enum Role {
     Fault,
     /// 1 after a unit trip.
     Trip,
+    /// 1 while the box acts by itself because its watchdog ran out.
+    Fallback,
     /// Flow through the gate as its box reports it, m³/s.
     Flow,
     /// Level above, m above the datum.
@@ -534,6 +548,8 @@ pub struct GatePoints {
     pub fault: Option<PointId>,
     /// [`Role::Trip`].
     pub trip: Option<PointId>,
+    /// [`Role::Fallback`].
+    pub fallback: Option<PointId>,
     /// [`Role::Flow`].
     pub flow: Option<PointId>,
 }

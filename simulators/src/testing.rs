@@ -477,6 +477,7 @@ pub(crate) fn small() -> Config {
             sentinels: vec![65_535.0],
             ..point(2, Element::Meter(MeterId(2)), Role::Value, 0, DataType::U32)
         },
+        bit(Role::Fallback, 13),
     ];
     let device = |id: &str, unit, watchdog_s| Device {
         id: id.into(),
@@ -491,6 +492,7 @@ pub(crate) fn small() -> Config {
         accept_unit_ids: Vec::new(),
         identity: None,
         watchdog_s,
+        watchdog_return: None,
     };
     let gates = |at: usize| match at {
         0 => GatePoints {

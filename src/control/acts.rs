@@ -97,6 +97,7 @@ impl Controller {
         {
             memory.foreign = false;
             memory.missed = false;
+            self.give_back_box(gate);
         }
         Ok("authority set".into())
     }

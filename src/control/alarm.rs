@@ -37,6 +37,8 @@ pub const LIST: &[(&str, u8, u64, u64)] = &[
     ("A36", 2, 0, 0),
     ("A39", 2, 3600, 3600),
     ("A40", 2, 1800, 600),
+    ("A42", 2, 30, 60),
+    ("A43", 2, 0, 10),
 ];
 
 /// A condition that holds this cycle.
@@ -171,6 +173,18 @@ impl Alarms {
         };
         self.open.retain(|_, alarm| alarm.state != State::Normal || alarm.present);
         Some(change)
+    }
+
+    /// Whether the alarm with `key` has been raised and is open still, its condition gone or not.
+    pub(super) fn is_open(&self, key: &str) -> bool {
+        self.open.get(key).is_some_and(|alarm| alarm.state != State::Normal)
+    }
+
+    /// Whether the alarm with `key` stands: raised, and not taken back since.
+    pub(super) fn stands(&self, key: &str) -> bool {
+        self.open
+            .get(key)
+            .is_some_and(|alarm| matches!(alarm.state, State::Unacknowledged | State::Acknowledged))
     }
 
     /// Open alarms, highest priority and newest first.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::alarm::Alarms;
 use super::dispatch::Release;
 use super::estimate::River;
+use super::fallback::Fallback;
 use super::operator::{Authority, Mode};
 use super::routing::Path;
 use super::series::BIN_S;
@@ -54,6 +55,9 @@ pub struct Carry {
     pub hold_all: Option<String>,
     /// Who moves each gate, by gate.
     pub authorities: Vec<Authority>,
+    /// Boxes that have acted by themselves, by gate.
+    #[serde(default)]
+    pub fallbacks: Vec<Fallback>,
     /// Memory of the river.
     pub river: River,
     /// Releases, by dispatched reservoir.
@@ -83,6 +87,7 @@ impl Carry {
             mode_by: "service".into(),
             hold_all: None,
             authorities: vec![Authority::default(); basin.gates.len()],
+            fallbacks: vec![Fallback::default(); basin.gates.len()],
             river: River::new(basin, paths),
             releases: vec![Release::default(); dispatched],
             alarms: Alarms::default(),

@@ -170,6 +170,7 @@ impl Controller {
             }
         }
         self.adopt(&seen.recovered);
+        self.look_at_boxes();
         self.settle(&mut decision, now);
         let mut wishes = self.obey(&seen.acts, &mut decision, now);
         self.observe(dt, now);
@@ -362,6 +363,7 @@ impl Controller {
             },
             release: view.as_ref().map(|(o, v)| o.limits(v, id)),
             above: view.as_ref().and_then(|(o, _)| o.level(now.mono)),
+            fallen_back: self.has_fallen_back(id),
             now: now.mono,
         };
         let allowed = interlock::survey(&seen);

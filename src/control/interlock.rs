@@ -152,6 +152,8 @@ enum Applies {
     All,
     /// Automatic and people, not protection.
     NotProtective,
+    /// Automatic and protection, not people.
+    NotOperator,
     /// Automatic only.
     Discretionary,
 }
@@ -161,6 +163,7 @@ impl Applies {
         match self {
             Self::All => true,
             Self::NotProtective => purpose != Purpose::Protective,
+            Self::NotOperator => purpose != Purpose::Operator,
             Self::Discretionary => purpose == Purpose::Discretionary,
         }
     }
@@ -231,6 +234,8 @@ pub struct Situation<'a> {
     pub release: Option<ReleaseLimits>,
     /// Water level above it, when usable.
     pub above: Option<Stage>,
+    /// Its box has acted by itself, and nothing has ended that yet.
+    pub fallen_back: bool,
     /// Now.
     pub now: Duration,
 }
@@ -268,6 +273,10 @@ fn drive(allowed: &mut Allowed, gate: &Gate, seen: &Situation<'_>) {
     }
     if seen.facts.fault != Some(false) || seen.facts.trip == Some(true) {
         allowed.refuse(Limit::DriveFault, Applies::All);
+    }
+    // What a box did because it heard nobody is not undone at once, not even to protect: a person may.
+    if seen.fallen_back {
+        allowed.refuse(Limit::FallenBack, Applies::NotOperator);
     }
     if seen.facts.opening.is_none() {
         allowed.refuse(Limit::PositionUnknown, Applies::NotProtective);

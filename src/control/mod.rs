@@ -2,12 +2,14 @@
 
 mod acts;
 pub mod alarm;
+mod away;
 pub mod carry;
 pub mod command;
 mod controller;
 pub mod dispatch;
 pub mod estimate;
 mod facts;
+pub mod fallback;
 pub mod gate;
 pub mod grade;
 mod handover;

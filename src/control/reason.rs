@@ -158,6 +158,8 @@ pub enum Limit {
     EmergencyStop,
     /// Drive fault.
     DriveFault,
+    /// The box has acted by itself because its watchdog ran out; it comes back as configured, or when given back.
+    FallenBack,
     /// Position unknown or too old: no discretionary movement.
     PositionUnknown,
     /// A level or flow the limit depends on is not usable.

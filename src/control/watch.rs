@@ -8,13 +8,11 @@ use super::alarm::Condition;
 use super::controller::{Controller, due_after};
 use super::estimate;
 use super::operator::{Authority, Mode};
-use super::quality::{Quality, Reading, Reason};
 use super::record::{Entry, Kind};
 use super::station::passes_what_comes;
 use super::status::Rung;
 use super::{Decision, Now};
 use crate::basin::{Actuation, Duty, SectionId};
-use crate::points::{DeviceId, LinkId};
 use crate::units::{Discharge, Opening};
 
 /// Period of the alarm conditions, s.
@@ -26,15 +24,6 @@ const LOOK_H: f64 = 0.5;
 /// Steps a foreseen flow is the mean of: two hours. A dip of minutes at the dam is flat after a day of travel, and the
 /// forecast knows no dispersion. Assumed.
 const LOOKS: usize = 5;
-
-/// Whether the device behind a reading has not answered: one that says "no value" has.
-fn is_silent(reading: &Reading) -> bool {
-    /// A gateway whose device does not answer.
-    const GATEWAY: [Option<Reason>; 2] = [Some(Reason::Exception(0x0A)), Some(Reason::Exception(0x0B))];
-    let unheard = [None, Some(Reason::NeverRead), Some(Reason::CommError), Some(Reason::Stale)];
-    matches!(reading.quality, Quality::Bad | Quality::Stale)
-        && (unheard.contains(&reading.reason) || GATEWAY.contains(&reading.reason))
-}
 
 /// Least flow foreseen at a far section.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,7 +53,8 @@ impl Controller {
         let mut conditions = Vec::new();
         self.sections(&mut conditions, now);
         self.structures(&mut conditions, now);
-        self.devices(&mut conditions);
+        self.away(&mut conditions);
+        self.fallbacks(&mut conditions);
         self.service(&mut conditions);
         self.water(&mut conditions, now);
         for change in self.carry.alarms.advance(conditions, since, now.utc) {
@@ -168,41 +158,6 @@ impl Controller {
         }
         for gate in self.conflicts.iter().filter_map(|id| self.basin.gates.get(id.0)) {
             out.push(Condition::new("A33", &gate.id, json!({})));
-        }
-    }
-
-    /// Devices of which nothing is good any more; a whole link speaks for its devices.
-    fn devices(&self, out: &mut Vec<Condition>) {
-        let mut alive = vec![None::<bool>; self.field.devices.len()];
-        for (point, reading) in
-            self.field.points.iter().zip(&self.readings).filter(|(p, _)| p.class.is_some())
-        {
-            let good = !is_silent(reading);
-            if let Some(slot) = alive.get_mut(point.device.0) {
-                *slot = Some(slot.unwrap_or(false) || good);
-            }
-        }
-        let dead = |id: usize| alive.get(id).copied().flatten() == Some(false);
-        for (at, link) in self.field.links.iter().enumerate() {
-            let on_link = self
-                .field
-                .devices
-                .iter()
-                .enumerate()
-                .filter(|(_, d)| d.link == LinkId(at))
-                .map(|(d, _)| DeviceId(d));
-            let on_link = on_link.collect::<Vec<_>>();
-            if on_link.len() > 1 && on_link.iter().all(|d| dead(d.0)) {
-                out.push(Condition::new("A11", &link.id, json!({ "address": link.transport.to_string() })));
-                continue;
-            }
-            for device in on_link.iter().filter(|d| dead(d.0)).filter_map(|d| self.field.devices.get(d.0)) {
-                out.push(Condition::new(
-                    "A10",
-                    &device.id,
-                    json!({ "unit": device.unit, "name": device.name }),
-                ));
-            }
         }
     }
 

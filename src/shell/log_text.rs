@@ -104,6 +104,7 @@ impl Display for Bound<'_> {
             "local" => f.write_str("key on local"),
             "emergency_stop" => f.write_str("emergency stop"),
             "drive_fault" => f.write_str("drive fault"),
+            "fallen_back" => f.write_str("its box has acted by itself"),
             "position_unknown" => f.write_str("position unknown"),
             "input_lost" => write!(f, "{} is not usable", t("meter")),
             "starts" => write!(f, "at most {} starts an hour", t("per_hour")),

@@ -104,6 +104,8 @@ async fn registers_are_written_by_the_functions_the_device_knows() {
         let sent = device.writes();
         assert!(sent.iter().all(|query| query.function() == known), "{writes:?}: {sent:?}");
         assert_eq!(sent.iter().map(Query::address).collect::<Vec<_>>(), addresses, "{writes:?}");
+        let seen = |h: &FieldHandle| h.freeze()[0].fault.is_none().then_some(());
+        until(&handle, seen).await;
         handle.feed();
         until(&handle, |handle| (handle.health()[0].watchdog_writes > 0).then_some(())).await;
         assert!(device.writes().iter().all(|query| query.function() == known), "{writes:?}");

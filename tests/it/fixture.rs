@@ -344,5 +344,6 @@ pub(crate) fn unit(id: &str, unit: u8) -> Device {
         accept_unit_ids: Vec::new(),
         identity: None,
         watchdog_s: None,
+        watchdog_return: None,
     }
 }

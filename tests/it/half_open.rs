@@ -37,40 +37,53 @@ fn down_after(period: Duration) -> Duration {
 const BUSY: Duration = Duration::from_millis(1500);
 
 /// A cable to a device that can be pulled and put back.
-struct Cable {
-    address: SocketAddr,
+pub(crate) struct Cable {
+    pub(crate) address: SocketAddr,
     /// The listener and all connections accepted so far.
     near: Arc<Mutex<Vec<Socket>>>,
+    /// When they were accepted, by the clock given.
+    came: Arc<Mutex<Vec<Duration>>>,
 }
 
 impl Cable {
     async fn to(device: SocketAddr) -> Self {
+        Self::timed(device, Clock::real()).await
+    }
+
+    pub(crate) async fn timed(device: SocketAddr, clock: Clock) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let near = Arc::new(Mutex::new(vec![twin(&listener)]));
-        let kept = Arc::clone(&near);
+        let came: Arc<Mutex<Vec<Duration>>> = Arc::default();
+        let (kept, times) = (Arc::clone(&near), Arc::clone(&came));
         tokio::spawn(async move {
             while let Ok((mut here, _)) = listener.accept().await {
                 here.set_nodelay(true).unwrap();
                 kept.lock().unwrap().push(twin(&here));
+                times.lock().unwrap().push(clock.mono());
                 tokio::spawn(async move {
                     let mut far = TcpStream::connect(device).await.unwrap();
                     let _ = tokio::io::copy_bidirectional(&mut here, &mut far).await;
                 });
             }
         });
-        Self { address, near }
+        Self { address, near, came }
     }
 
     /// From now on every packet to the far end is lost.
-    fn pull(&self) {
+    pub(crate) fn pull(&self) {
         // BPF_RET | BPF_K: keep 0 bytes of every packet.
         let nothing = [SockFilter::new(0x06, 0, 0, 0)];
         self.near.lock().unwrap().iter().for_each(|socket| socket.attach_filter(&nothing).unwrap());
     }
 
-    fn put_back(&self) {
+    pub(crate) fn put_back(&self) {
         self.near.lock().unwrap().iter().for_each(|socket| socket.detach_filter().unwrap());
+    }
+
+    /// When connections came, by the clock of the cable.
+    pub(crate) fn arrivals(&self) -> Vec<Duration> {
+        self.came.lock().unwrap().clone()
     }
 }
 

@@ -3,14 +3,16 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use qindan::points::{SerialLine, Transport};
+use qindan::points::{ClassId, Element, Point, Role, SerialLine, Transport};
 use qindan::shell::clock::Clock;
 use qindan::shell::field::engine::{Access, Endpoint, Engine};
 use qindan::shell::field::error::FieldError;
+use qindan::shell::field::{self, plan};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_modbus::{Request, Response};
 
+use crate::modbus::{boxes_at, until, value};
 use crate::vectors::crc;
 
 const UNIT: u8 = 0x11;
@@ -245,4 +247,46 @@ async fn no_damaged_reply_gives_a_value() {
         let (accepted, recovered) = done.unwrap();
         assert!(!accepted && recovered, "accepted {accepted}, recovered {recovered}");
     }
+}
+
+/// At 19 200 baud a gap of 40 registers is not worth reading along while units are taken to answer within 20 ms, and is
+/// when they are found to take 50. The plan is made anew once that has been measured, and what was read stays true.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_is_planned_anew_with_what_its_units_were_measured_to_take() {
+    const SLOW: u64 = 50;
+    const GAP: u16 = 40;
+    let counts = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let asked = std::sync::Arc::clone(&counts);
+    let address = line(move |_, frame| {
+        asked.lock().unwrap().push(u16::from_be_bytes([frame[4], frame[5]]));
+        after(SLOW, right(frame))
+    })
+    .await;
+    let line = SerialLine { baud: 19_200, ..SerialLine::default() };
+    let transport = Transport::RtuOverTcp { address, line };
+    let least = plan::break_even(&transport, Duration::from_millis(SLOW - 10));
+    assert!(plan::break_even(&transport, plan::TURNAROUND) < GAP && GAP <= least);
+    let mut field = boxes_at(address, 1);
+    field.links[0].transport = transport;
+    field.links[0].timeout_s = 2.0;
+    field.devices[0].max_gap = None;
+    field.classes[0].period_s = 0.01;
+    let only = |address: u16| Point {
+        address,
+        class: Some(ClassId(0)),
+        element: Element::None,
+        role: Role::Other,
+        ..field.points[0].clone()
+    };
+    field.points = vec![only(100), only(101 + GAP)];
+    field.wiring.gates.clear();
+    let handle = field::start(std::sync::Arc::new(field), Clock::real(), Access::Observe);
+    until(&handle, |_| counts.lock().unwrap().contains(&(GAP + 2)).then_some(())).await;
+    let first: Vec<_> = counts.lock().unwrap().iter().copied().take_while(|count| *count == 1).collect();
+    assert!(first.len() >= 32, "planned anew after {} answers", first.len());
+    let replies = handle.health()[0].counters.replies;
+    until(&handle, |handle| (handle.health()[0].counters.replies > replies + 2).then_some(())).await;
+    assert!(counts.lock().unwrap()[first.len()..].iter().all(|count| *count == GAP + 2));
+    assert_eq!((value(&handle, 0), value(&handle, 1)), (Some(100.0), Some(f64::from(101 + GAP))));
+    assert_eq!(handle.health()[0].counters.connects, 1);
 }

@@ -16,6 +16,8 @@
 
 mod acts;
 mod addresses;
+mod bad_network;
+mod box_fallback;
 mod broken_config;
 mod browser;
 mod config;
@@ -38,7 +40,9 @@ mod meters;
 mod modbus;
 mod model_vs_plant;
 mod moment;
+mod network_lost;
 mod observing;
+mod one_connection;
 mod outlets;
 mod page;
 mod peers;

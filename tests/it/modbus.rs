@@ -132,6 +132,7 @@ pub(crate) fn order_numbered(id: u64, action: Action, valid_for: Duration) -> Wr
         service,
         release: None,
         above: None,
+        fallen_back: false,
         now: Duration::ZERO,
     };
     let wish = Wish {

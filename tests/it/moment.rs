@@ -137,6 +137,7 @@ fn fill_image(config: &Config, status: &mut Status) {
             | Role::BottomLimit
             | Role::Fault
             | Role::Trip
+            | Role::Fallback
             | Role::Load
             | Role::Other => good(0.0, 2),
         })

@@ -187,7 +187,7 @@ pub(crate) fn hundredths(percent: f64) -> u16 {
     (percent * 100.0).round() as u16
 }
 
-fn move_to(bank: &mut Bank, position: u16) {
+pub(crate) fn move_to(bank: &mut Bank, position: u16) {
     bank.set(1, POSITION, position);
     bank.set(1, OUTLET, (FULL_M3S * f64::from(position) / 10_000.0 * 1000.0) as u16);
 }

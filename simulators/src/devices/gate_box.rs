@@ -95,6 +95,7 @@ impl Devices {
             dog.expired = true;
             for gate in &dog.gates {
                 plant.safe_action(*gate);
+                self.panels.look_again(*gate);
             }
         }
     }
@@ -172,6 +173,7 @@ impl Devices {
             | Role::BottomLimit
             | Role::Fault
             | Role::Trip
+            | Role::Fallback
             | Role::Flow
             | Role::LevelUp
             | Role::LevelDown
@@ -212,6 +214,7 @@ impl Devices {
             | Role::BottomLimit
             | Role::Fault
             | Role::Trip
+            | Role::Fallback
             | Role::Flow
             | Role::LevelUp
             | Role::LevelDown
@@ -226,6 +229,11 @@ impl Devices {
             unit.bank_mut(point.table).set(point.address, words);
         }
         self.shown[id.0].forget();
+    }
+
+    /// Whether the box of a gate acts by itself because nobody has fed its watchdog.
+    pub(super) fn is_in_fallback(&self, gate: GateId) -> bool {
+        self.watchdogs.iter().any(|dog| dog.expired && dog.gates.contains(&gate))
     }
 
     fn has_command(&self, gate: GateId) -> bool {
@@ -258,7 +266,9 @@ impl Devices {
             && dog.fed.is_none_or(|(last, _)| last != value)
         {
             dog.fed = Some((value, now));
-            dog.expired = false;
+            if std::mem::take(&mut dog.expired) {
+                dog.gates.iter().for_each(|gate| self.panels.look_again(*gate));
+            }
         }
     }
 }

@@ -175,6 +175,7 @@ impl Devices {
             Role::BottomLimit => drive.opening <= 0.0,
             Role::Fault => drive.fault,
             Role::Trip => drive.trip,
+            Role::Fallback => self.is_in_fallback(id),
             // A lamp of the box: the motor turns, the unit runs.
             Role::Other if point.data_type == DataType::Bit => {
                 let runs = matches!(gate.kind, GateKind::Turbine { .. }) && drive.opening > 0.0;

@@ -179,6 +179,10 @@ fn a_watchdog_that_runs_out_stops_the_valve() {
     let stopped = site.holding(1, 1)[0];
     assert!((300 + 31 * 1000 / 180 - 10..300 + 32 * 1000 / 180 + 10).contains(&stopped), "{stopped}");
     site.wait(20);
+    // Remote, and it acts by itself until somebody feeds it.
+    assert_eq!((site.holding(1, 1)[0], site.holding(11, 1)), (stopped, vec![1 | 1 << 13]));
+    site.write(BOX, 22, &[2]).unwrap();
+    site.wait(1);
     assert_eq!((site.holding(1, 1)[0], site.holding(11, 1)), (stopped, vec![1]));
 }
 

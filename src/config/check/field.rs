@@ -148,6 +148,8 @@ fn device(
     }
     let remedy = "give the period of watchdog writes in seconds";
     let watchdog_s = at.optional("watchdog_s", raw.watchdog_s, POSITIVE, remedy);
+    let remedy = "write operator (a person gives its gates back) or auto (when it obeys again)";
+    let watchdog_return = at.may("watchdog_return", raw.watchdog_return, remedy);
     Some(Device {
         id,
         name: name?,
@@ -161,6 +163,7 @@ fn device(
         forbidden: bounds.forbidden,
         identity: bounds.identity,
         watchdog_s,
+        watchdog_return,
     })
 }
 

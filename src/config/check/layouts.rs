@@ -116,7 +116,7 @@ pub(in crate::config) fn role_named(name: &str) -> Option<Role> {
 }
 
 /// Names of the roles a gate or meter can have, for suggestions.
-pub(in crate::config) const ROLES: [&str; 19] = [
+pub(in crate::config) const ROLES: [&str; 20] = [
     "value",
     "position",
     "target",
@@ -132,6 +132,7 @@ pub(in crate::config) const ROLES: [&str; 19] = [
     "bottom_limit",
     "fault",
     "trip",
+    "fallback",
     "flow",
     "level_up",
     "level_down",

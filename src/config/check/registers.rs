@@ -208,6 +208,7 @@ fn written(role: Role, raw: &RawPoint, table: Table, data_type: DataType, at: &S
         | Role::BottomLimit
         | Role::Fault
         | Role::Trip
+        | Role::Fallback
         | Role::Flow
         | Role::LevelUp
         | Role::LevelDown
@@ -261,6 +262,7 @@ fn limits(raw: &RawPoint, role: Role, owner: Owner<'_>, at: &Spot<'_>) -> (Optio
         | Role::BottomLimit
         | Role::Fault
         | Role::Trip
+        | Role::Fallback
         | Role::Flow
         | Role::LevelUp
         | Role::LevelDown

@@ -214,6 +214,7 @@ fn slot(gate: &mut GatePoints, role: Role) -> Option<&mut Option<PointId>> {
         Role::MovingShut => &mut gate.moving_shut,
         Role::Fault => &mut gate.fault,
         Role::Trip => &mut gate.trip,
+        Role::Fallback => &mut gate.fallback,
         Role::Flow => &mut gate.flow,
         Role::Value
         | Role::TopLimit
@@ -370,6 +371,19 @@ impl Whole<'_, '_> {
             (false, Some(_)) => {
                 spot.key("watchdog_s")
                     .complain("has no watchdog register to write", "wire one, or remove it");
+            }
+            (true, Some(_)) | (false, None) => {}
+        }
+        match (own().any(|(point, _)| point.role == Role::Fallback), device.watchdog_return) {
+            (true, None) => {
+                let what = "is missing, but the device shows when its watchdog has run out";
+                let remedy = "write operator (a person gives its gates back) or auto (when it obeys again)";
+                spot.key("watchdog_return").complain(what, remedy);
+            }
+            (false, Some(_)) => {
+                let what = "means nothing for a device that does not show when its watchdog has run out";
+                spot.key("watchdog_return")
+                    .complain(what, "wire a point with role = \"fallback\", or remove it");
             }
             (true, Some(_)) | (false, None) => {}
         }

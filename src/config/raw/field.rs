@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::Given;
-use crate::points::{ByteOrder, DataType, Parity, Role, Table, Writes};
+use crate::points::{ByteOrder, DataType, Parity, Role, Table, WatchdogReturn, Writes};
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
@@ -55,6 +55,7 @@ pub(in crate::config) struct RawDevice {
     pub(in crate::config) forbidden: Given<BTreeMap<Table, Vec<[u16; 2]>>>,
     pub(in crate::config) identity: Given<RawIdentity>,
     pub(in crate::config) watchdog_s: Given<f64>,
+    pub(in crate::config) watchdog_return: Given<WatchdogReturn>,
 }
 
 /// Fixed words of registers, or texts of the device identification.

@@ -82,6 +82,8 @@ pub struct Engine {
     not_before: Option<Instant>,
     /// When bytes last came in.
     heard: Moment,
+    /// When a request last left.
+    sent: Moment,
     counters: Counters,
     trace: Option<Arc<Trace>>,
 }
@@ -120,6 +122,7 @@ impl Engine {
             silent: 0,
             not_before: None,
             heard,
+            sent: heard,
             counters: Counters::default(),
             trace: None,
         }
@@ -170,6 +173,11 @@ impl Engine {
     /// When bytes last came in, or the engine was made.
     pub(super) fn heard(&self) -> Moment {
         self.heard
+    }
+
+    /// When a request last left, or the engine was made.
+    pub(super) fn sent(&self) -> Moment {
+        self.sent
     }
 
     /// What the units of a serial line take to answer, once enough have.
@@ -326,6 +334,7 @@ impl Engine {
             Box::pin(self.write(deadline, self.output.len() < length)).await?;
             now = self.clock.look();
         }
+        self.sent = now;
         let deadline = match &mut self.line {
             None => now.real + self.endpoint.timeout,
             Some(line) => line.sent(now.real, length, request, self.endpoint.timeout),

@@ -46,6 +46,19 @@ pub(super) struct Unit {
     pub(super) not_before: Option<Instant>,
     /// Whether it is the device of the configuration.
     pub(super) proof: Proof,
+    pub(super) sight: Sight,
+}
+
+/// Whether a unit has been read since its link was last lost. What it did meanwhile is looked at before anything is
+/// written: a box whose watchdog has run out says so only until it is fed again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// Not read since the start.
+    New,
+    /// Not read since the link was lost.
+    Lost,
+    /// Read, at this service time for the first time.
+    Seen(Duration),
 }
 
 /// An unanswered write being looked at again.
@@ -116,10 +129,16 @@ impl Actor {
             None => engine,
         };
         let devices = field.devices.iter().enumerate().filter(|(_, device)| device.link == id);
-        let unit = |(at, _)| Unit { device: DeviceId(at), failures: 0, not_before: None, proof: Proof::Open };
+        let unit = |(at, _)| Unit {
+            device: DeviceId(at),
+            failures: 0,
+            not_before: None,
+            proof: Proof::Open,
+            sight: Sight::New,
+        };
         let mut units: Vec<_> = devices.map(unit).collect();
         units.shrink_to_fit();
-        Self {
+        let mut actor = Self {
             engine,
             timeout,
             scans: scan::scans(&shared, plan, &units, Duration::ZERO),
@@ -138,7 +157,9 @@ impl Actor {
             heard_at_connect: 0,
             rng: fastrand::Rng::new(),
             shared,
-        }
+        };
+        actor.lose_sight(Sight::New);
+        actor
     }
 
     /// Runs until told to stop. Boxed: a future keeps room for its argument twice.
@@ -351,6 +372,9 @@ impl Actor {
             Ok(()) => {
                 self.forget_identities();
                 let lost = self.lost;
+                if lost > 0 {
+                    self.lose_sight(Sight::Lost);
+                }
                 self.shared.with_health(self.link, |health| {
                     if lost > 0 {
                         health.enter(LinkState::Mute, now);
@@ -419,11 +443,17 @@ impl Actor {
         self.orders_in_a_row += 1;
         let shared = Arc::clone(&self.shared);
         let field = &shared.field;
-        if let Some(refused) = self.proof_of(order).and_then(|proof| match proof {
-            Proof::Right => None,
-            Proof::Wrong => Some(NotSent::WrongDevice),
-            Proof::Open => Some(NotSent::LinkDown),
-        }) {
+        if let Some(refused) =
+            self.unit_of(order).and_then(|unit| match (unit.proof, unit.sight, order.action) {
+                (Proof::Wrong, _, _) => Some(NotSent::WrongDevice),
+                // Decided on what stood there before: the next decision knows better.
+                (Proof::Open, _, _) | (Proof::Right, Sight::Lost, FieldAction::Goto(_)) => {
+                    Some(NotSent::LinkDown)
+                }
+                (Proof::Right, Sight::New | Sight::Seen(_), _)
+                | (Proof::Right, Sight::Lost, FieldAction::Stop) => None,
+            })
+        {
             shared.report(order.command, order.gate, WriteResult::NotSent(refused));
             return;
         }
@@ -439,12 +469,12 @@ impl Actor {
         }
     }
 
-    /// What is known of the device an order goes to.
-    fn proof_of(&self, order: &WriteOrder) -> Option<Proof> {
+    /// The unit an order goes to.
+    fn unit_of(&self, order: &WriteOrder) -> Option<&Unit> {
         let field = &self.shared.field;
         let points = field.wiring.gates.get(order.gate.0)?;
         let point = field.points.get(points.target.or(points.command)?.0)?;
-        self.units.iter().find(|unit| unit.device == point.device).map(|unit| unit.proof)
+        self.units.iter().find(|unit| unit.device == point.device)
     }
 
     fn hand<'a>(&'a mut self, shared: &'a Shared, watchdog: Option<u16>) -> Hand<'a> {

@@ -74,9 +74,38 @@ struct Shared {
     progress: watch::Sender<u64>,
     /// Service time of the last complete cycle, ns, plus one; 0 before the first.
     fed: AtomicU64,
+    /// When that cycle froze what it saw, the same way.
+    saw: AtomicU64,
+    /// When the newest cycle did, complete or not.
+    frozen: AtomicU64,
 }
 
 impl Shared {
+    fn new(field: Arc<points::Field>, clock: Clock, access: Access) -> Arc<Self> {
+        let health = (0..field.links.len()).map(|link| {
+            let devices = field.devices.iter().enumerate();
+            let behind =
+                devices.filter(|(_, device)| device.link.0 == link).map(|(at, _)| points::DeviceId(at));
+            Mutex::new(LinkHealth::new(LinkId(link), behind))
+        });
+        Arc::new(Self {
+            image: Image::new(field.points.len()),
+            scales: Scales::of(&field),
+            health: health.collect(),
+            mail: field.links.iter().map(|_| Mailbox::default()).collect(),
+            stop: AtomicBool::new(false),
+            traces: field.links.iter().map(|_| Arc::default()).collect(),
+            reports: Mutex::default(),
+            progress: watch::Sender::new(0),
+            fed: AtomicU64::new(0),
+            saw: AtomicU64::new(0),
+            frozen: AtomicU64::new(0),
+            field,
+            clock,
+            access,
+        })
+    }
+
     fn report(&self, command: CommandId, gate: GateId, result: WriteResult) {
         let report = WriteReport { command, gate, result, at: self.clock.mono() };
         self.reports.lock().unwrap_or_else(PoisonError::into_inner).push(report);
@@ -104,6 +133,11 @@ impl Shared {
         }
     }
 
+    /// Whether a complete cycle has seen what was read by `at`.
+    fn has_seen(&self, at: Duration) -> bool {
+        self.saw.load(Ordering::Relaxed) >= stamp(at)
+    }
+
     fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Acquire)
     }
@@ -124,6 +158,11 @@ impl Shared {
     }
 }
 
+/// A service time as it is shared: ns, plus one.
+fn stamp(at: Duration) -> u64 {
+    u64::try_from(at.as_nanos()).unwrap_or(u64::MAX - 1).saturating_add(1)
+}
+
 /// The running field. Dropping it ends the tasks at their next step; [`FieldHandle::shutdown`] waits for them.
 #[derive(Debug)]
 pub struct FieldHandle {
@@ -135,25 +174,7 @@ pub struct FieldHandle {
 
 /// Starts one task per link. With [`Access::Observe`] no function that writes can leave. Needs a tokio runtime.
 pub fn start(field: Arc<points::Field>, clock: Clock, access: Access) -> FieldHandle {
-    let health = (0..field.links.len()).map(|link| {
-        let devices = field.devices.iter().enumerate();
-        let behind = devices.filter(|(_, device)| device.link.0 == link).map(|(at, _)| points::DeviceId(at));
-        Mutex::new(LinkHealth::new(LinkId(link), behind))
-    });
-    let shared = Arc::new(Shared {
-        image: Image::new(field.points.len()),
-        scales: Scales::of(&field),
-        health: health.collect(),
-        mail: field.links.iter().map(|_| Mailbox::default()).collect(),
-        stop: AtomicBool::new(false),
-        traces: field.links.iter().map(|_| Arc::default()).collect(),
-        reports: Mutex::default(),
-        progress: watch::Sender::new(0),
-        fed: AtomicU64::new(0),
-        field,
-        clock,
-        access,
-    });
+    let shared = Shared::new(field, clock, access);
     let links = shared.field.links.iter().zip(plan::plans(&shared.field)).enumerate();
     let actors =
         links.map(|(at, (link, plan))| link::Actor::new(Arc::clone(&shared), LinkId(at), link, plan));
@@ -200,6 +221,8 @@ impl FieldHandle {
 
     /// [`FieldHandle::freeze`] into room that is there already: a cycle takes the same each time.
     pub fn freeze_into(&self, samples: &mut Vec<Sample>) {
+        // Before the look: what is read meanwhile may be missing.
+        self.shared.frozen.store(stamp(self.shared.clock.mono()), Ordering::Relaxed);
         self.shared.image.freeze(samples);
     }
 
@@ -208,10 +231,12 @@ impl FieldHandle {
         std::mem::take(&mut *self.shared.reports.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A cycle was completed: watchdogs are fed for the next ten seconds of service time.
+    /// A cycle was completed: watchdogs are fed for the next ten seconds of service time. After the start and after a
+    /// loss that of a unit waits until a cycle has seen what the unit shows.
     pub fn feed(&self) {
-        let ns = u64::try_from(self.shared.clock.mono().as_nanos()).unwrap_or(u64::MAX - 1);
-        self.shared.fed.store(ns.saturating_add(1), Ordering::Relaxed);
+        let shared = &self.shared;
+        shared.saw.store(shared.frozen.load(Ordering::Relaxed), Ordering::Relaxed);
+        shared.fed.store(stamp(shared.clock.mono()), Ordering::Relaxed);
     }
 
     /// State and counters of all links, in file order.

@@ -222,42 +222,9 @@ impl Block {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::points::{DataType, Device, Link, ScanClass, Wiring};
-    use crate::shell::field::testing;
+    use crate::points::DataType;
+    use crate::shell::field::testing::{self, field};
     use proptest::prelude::*;
-
-    fn field(points: Vec<Point>, max_block: u16, max_gap: u16) -> Field {
-        let name = crate::basin::Name { zh: "d".into(), en: "d".into() };
-        let class = ScanClass::new;
-        Field {
-            links: vec![Link {
-                id: "l".into(),
-                transport: crate::points::Transport::Tcp(std::net::SocketAddr::from(([127, 0, 0, 1], 502))),
-                timeout_s: 0.5,
-                connect_timeout_s: 1.0,
-                window: 1,
-                gap_s: 0.0,
-            }],
-            devices: vec![Device {
-                id: "d".into(),
-                name,
-                link: LinkId(0),
-                unit: 3,
-                max_block,
-                max_gap: Some(max_gap),
-                boundary: None,
-                forbidden: Vec::new(),
-                writes: crate::points::Writes::Both,
-                accept_unit_ids: Vec::new(),
-                identity: None,
-                watchdog_s: None,
-            }],
-            points,
-            derived: Vec::new(),
-            classes: vec![class("fast", 1.0), class("slow", 60.0)],
-            wiring: Wiring::default(),
-        }
-    }
 
     fn at(address: u16, data_type: DataType) -> Point {
         Point { address, data_type, ..testing::point("p", 0) }

@@ -75,7 +75,12 @@ fn is_of_length(frame: &[u8], request: &Request<'_>) -> bool {
 
 /// Answers over which the turnaround is smoothed.
 const SMOOTHED_OVER: u32 = 32;
-/// Requests given up on that are remembered per line.
+/// Requests given up on that are remembered per unit. Of the lengths a canary can have, 23, so many leave some free.
+///
+/// The bound of it: an adapter that queues would have to keep a reply while sixteen more requests to the unit are given
+/// up, and bring it after that. Each takes a time-out, its quarantine and, from the third on, the pause of a unit that
+/// is down, which grows to a minute: four minutes at least. A reply that old is not believed in (assumed); it would be
+/// taken for that of a read of the same length.
 const LOST_MOST: usize = 16;
 
 /// A request that was given up on.
@@ -138,8 +143,11 @@ impl Timing {
     /// A request had no answer by `now`.
     pub(super) fn fell_silent(&mut self, now: Instant, unit: u8, request: &Request<'_>, timeout: Duration) {
         let quarantine = self.line.quarantine_s.and_then(|s| Duration::try_from_secs_f64(s).ok());
-        if self.lost.len() >= LOST_MOST {
-            self.lost.remove(0);
+        // Each unit has room of its own: the silence of one must not make us forget what another still owes.
+        let mut of_unit =
+            self.lost.iter().enumerate().filter(|(_, lost)| lost.unit == unit).map(|(at, _)| at);
+        if let (Some(oldest), true) = (of_unit.next(), of_unit.count() + 1 >= LOST_MOST) {
+            self.lost.remove(oldest);
         }
         let until = now + quarantine.unwrap_or(timeout);
         self.lost.push(Lost { unit, request: request.clone().into_owned(), until });
@@ -309,5 +317,34 @@ mod tests {
         assert_eq!(timing.canary(UNIT, &ASK), Some(Request::ReadHoldingRegisters(0x6B, 1)));
         timing.answered(UNIT);
         assert_eq!(timing.canary(UNIT, &ASK), None);
+    }
+
+    /// A unit that is silent for long, its neighbours too: each canary has a length of its own, what the first request
+    /// may still bring is not forgotten before sixteen later ones to the same unit, and what is kept stays bounded.
+    #[test]
+    fn canaries_do_not_run_out_and_no_unit_is_forgotten_for_another() {
+        let mut timing = timing(9600);
+        let (now, wait) = (timing.free, Duration::from_millis(500));
+        timing.fell_silent(now, UNIT, &ASK, wait);
+        for _ in 0..100 {
+            timing.fell_silent(now, 0x12, &ASK, wait);
+        }
+        let mut lengths = vec![3];
+        for _ in 1..LOST_MOST {
+            let canary = timing.canary(UNIT, &ASK).unwrap();
+            let Request::ReadHoldingRegisters(0x6B, count) = canary else { panic!("{canary:?}") };
+            assert!(!lengths.contains(&count), "{count} again after {lengths:?}");
+            lengths.push(count);
+            timing.fell_silent(now, UNIT, &canary, wait);
+        }
+        assert!(timing.canary(UNIT, &ASK).is_some());
+        assert_eq!(timing.lost.len(), 2 * LOST_MOST);
+        timing.answered(0x12);
+        assert_eq!(timing.lost.len(), LOST_MOST);
+        // The bound: the seventeenth takes the place of the first.
+        let canary = timing.canary(UNIT, &ASK).unwrap();
+        timing.fell_silent(now, UNIT, &canary, wait);
+        assert_eq!(timing.canary(UNIT, &ASK), None);
+        assert_eq!(timing.lost.len(), LOST_MOST);
     }
 }

@@ -8,7 +8,7 @@ use super::Shared;
 use super::engine::{Answer, Tag};
 use super::error::FieldError;
 use super::health::{DOWN_AFTER, UnitState};
-use super::link::{Actor, Unit};
+use super::link::{Actor, Sight, Unit};
 use super::plan::{self, Block, Plan};
 use super::reads::Read;
 use crate::control::quality::Reason;
@@ -40,6 +40,9 @@ pub(super) struct Scan {
     pub(super) due: Duration,
     /// When it was sent; its answer is awaited.
     pub(super) asked: Option<Duration>,
+    /// Once it is answered the unit counts as seen: it bears what the unit shows of its watchdog, or the unit shows
+    /// nothing of it.
+    tells: bool,
 }
 
 /// What the answer to a scan tells about the link.
@@ -72,9 +75,18 @@ pub(super) fn scans(shared: &Shared, plan: Plan, units: &[Unit], due: Duration) 
             period,
             due,
             asked: None,
+            tells: false,
         })
     };
     let mut scans: Vec<_> = plan.blocks.into_iter().filter_map(scan).collect();
+    let shown: Vec<PointId> = field.wiring.gates.iter().filter_map(|gate| gate.fallback).collect();
+    let telling: Vec<bool> =
+        scans.iter().map(|scan| scan.points().any(|point| shown.contains(&point))).collect();
+    let units: Vec<usize> =
+        scans.iter().zip(&telling).filter(|(_, tells)| **tells).map(|(scan, _)| scan.unit_at).collect();
+    for (scan, tells) in scans.iter_mut().zip(telling) {
+        scan.tells = tells || !units.contains(&scan.unit_at);
+    }
     scans.shrink_to_fit();
     scans
 }
@@ -104,6 +116,9 @@ impl Actor {
         if let Err(error) = sent {
             self.now = self.shared.clock.look();
             self.read(at, &Err(error));
+        } else {
+            // A line may have had to fall silent first. The engine has looked when it sent.
+            self.now = self.engine.sent();
         }
         left
     }
@@ -120,7 +135,8 @@ impl Actor {
         }
         let lag = started.saturating_sub(scan.due);
         let skipped = scan.advance(now);
-        let (device, class) = (scan.device, scan.class);
+        let (device, class, tells) = (scan.device, scan.class, scan.tells);
+        let unit_at = scan.unit_at;
         match answer {
             Ok(reply) => {
                 let scales = &self.shared.scales;
@@ -136,6 +152,14 @@ impl Actor {
         }
         self.told.lag = Some((class, lag, skipped));
         self.note(device, answer.as_ref().err());
+        // Failures are counted anew with every answer, if only to refuse.
+        if tells
+            && let Some(unit) = self.units.get_mut(unit_at)
+            && unit.failures == 0
+            && matches!(unit.sight, Sight::New | Sight::Lost)
+        {
+            unit.sight = Sight::Seen(now);
+        }
         if !self.measured && self.engine.turnaround().is_some() {
             self.measured = true;
             self.whole_again = Some(now);
@@ -222,6 +246,15 @@ impl Actor {
         });
     }
 
+    /// Nothing has been read since the start or the loss of the link, as `sight` says. A unit of which nothing is read
+    /// has nothing to show.
+    pub(super) fn lose_sight(&mut self, sight: Sight) {
+        for (at, unit) in self.units.iter_mut().enumerate() {
+            let is_read = self.scans.iter().any(|scan| scan.unit_at == at);
+            unit.sight = if is_read { sight } else { Sight::Seen(Duration::ZERO) };
+        }
+    }
+
     /// The scanned points of a device.
     pub(super) fn points_of(&self, device: DeviceId) -> impl Iterator<Item = PointId> {
         self.scans.iter().filter(move |scan| scan.device == device).flat_map(Scan::points)
@@ -270,7 +303,13 @@ fn nanos(time: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::points::{LinkId, Point, SerialLine, Transport};
+    use crate::shell::clock::Clock;
+    use crate::shell::field::engine::Access;
+    use crate::shell::field::testing;
 
     #[test]
     fn a_late_scan_is_skipped_not_queued() {
@@ -288,6 +327,7 @@ mod tests {
             phase: s(0),
             due: s(10),
             asked: None,
+            tells: true,
         };
         assert_eq!((scan.advance(s(12)), scan.due), (0, s(15)));
         // 20, 25 and 30 have passed when the read due at 15 ends at 32: the next is 35, without drift.
@@ -310,5 +350,34 @@ mod tests {
         }
         // A hundred each, give or take four standard deviations of sqrt(400 · 0.25 · 0.75).
         assert!(quarters.iter().all(|count| (65..=135).contains(count)), "{quarters:?}");
+    }
+
+    /// A read that is lost leaves the line in quarantine; the next one waits for its end before it leaves. What falls due
+    /// then is told by the time after the wait.
+    #[tokio::test]
+    async fn after_the_silence_of_a_line_the_task_knows_the_time() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (wait, quarantine) = (Duration::from_millis(50), Duration::from_millis(150));
+        let line = SerialLine { quarantine_s: Some(quarantine.as_secs_f64()), ..SerialLine::default() };
+        let other = Point { table: Table::Input, ..testing::point("q", 0) };
+        let mut field = testing::field(vec![testing::point("p", 0), other], 125, 8);
+        let address = listener.local_addr().unwrap();
+        field.links[0].transport = Transport::RtuOverTcp { address, line };
+        field.links[0].timeout_s = wait.as_secs_f64();
+        let (field, clock) = (Arc::new(field), Clock::real());
+        let shared = Shared::new(Arc::clone(&field), clock.clone(), Access::Observe);
+        let plan = plan::plans(&field).remove(0);
+        let mut actor = Actor::new(shared, LinkId(0), &field.links[0], plan);
+        actor.engine.connect().await.unwrap();
+        actor.now = clock.look();
+        assert!(actor.ask(0).await);
+        let given_up = actor.engine.deadline().unwrap();
+        let (tag, answer) = actor.engine.next().await.unwrap();
+        assert!((tag, matches!(answer, Err(FieldError::Silent { .. }))) == (0, true), "{answer:?}");
+        actor.read(0, &answer);
+        // Another function: no reply to the first can be taken for one to this, so there is no canary.
+        assert!(actor.ask(1).await);
+        assert!(actor.now.real >= given_up + quarantine);
+        assert!(actor.now == actor.engine.sent() && actor.now.mono <= clock.mono());
     }
 }

@@ -1,6 +1,12 @@
 //! Small values for the unit tests of the field.
 
-use crate::points::{ByteOrder, ClassId, DataType, DeviceId, Element, Point, Role, Table};
+use std::net::SocketAddr;
+
+use crate::basin::Name;
+use crate::points::{
+    ByteOrder, ClassId, DataType, Device, DeviceId, Element, Field, Link, LinkId, Point, Role, ScanClass,
+    Table, Transport, Wiring, Writes,
+};
 
 /// A holding register of a device, scanned in the first class.
 pub(super) fn point(id: &str, device: usize) -> Point {
@@ -21,5 +27,40 @@ pub(super) fn point(id: &str, device: usize) -> Point {
         class: Some(ClassId(0)),
         element: Element::None,
         role: Role::Other,
+    }
+}
+
+/// One device, unit 3, behind one link.
+pub(super) fn field(points: Vec<Point>, max_block: u16, max_gap: u16) -> Field {
+    let name = Name { zh: "d".into(), en: "d".into() };
+    let class = ScanClass::new;
+    Field {
+        links: vec![Link {
+            id: "l".into(),
+            transport: Transport::Tcp(SocketAddr::from(([127, 0, 0, 1], 502))),
+            timeout_s: 0.5,
+            connect_timeout_s: 1.0,
+            window: 1,
+            gap_s: 0.0,
+        }],
+        devices: vec![Device {
+            id: "d".into(),
+            name,
+            link: LinkId(0),
+            unit: 3,
+            max_block,
+            max_gap: Some(max_gap),
+            boundary: None,
+            forbidden: Vec::new(),
+            writes: Writes::Both,
+            accept_unit_ids: Vec::new(),
+            identity: None,
+            watchdog_s: None,
+            watchdog_return: None,
+        }],
+        points,
+        derived: Vec::new(),
+        classes: vec![class("fast", 1.0), class("slow", 60.0)],
+        wiring: Wiring::default(),
     }
 }

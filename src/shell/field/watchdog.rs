@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::Shared;
 use super::engine::Access;
-use super::link::Actor;
+use super::link::{Actor, Sight};
 use super::words::Run;
 use crate::points::{DeviceId, LinkId, Table, Writes};
 
@@ -35,7 +35,15 @@ impl Actor {
         if self.shared.access == Access::Observe || !self.shared.is_fed(now) {
             return None;
         }
-        self.dogs.iter().position(|dog| dog.due <= now && self.may_ask(dog.device, real))
+        // Feeding one that has run out takes back the sign that it has: a cycle must have seen it.
+        let is_seen = |dog: &Dog| {
+            let unit = self.units.iter().find(|unit| unit.device == dog.device);
+            unit.is_some_and(|unit| match unit.sight {
+                Sight::Seen(at) => self.shared.has_seen(at),
+                Sight::New | Sight::Lost => false,
+            })
+        };
+        self.dogs.iter().position(|dog| dog.due <= now && self.may_ask(dog.device, real) && is_seen(dog))
     }
 
     /// Writes one watchdog register, once.

@@ -56,6 +56,7 @@ pub(crate) fn device(at: usize, link: usize, unit: u8) -> Device {
         accept_unit_ids: Vec::new(),
         identity: None,
         watchdog_s: None,
+        watchdog_return: None,
     }
 }
 

@@ -65,7 +65,7 @@ export default {
   about: {
     release_hold: "Dispatch goes on from the present openings and sends commands again. Make sure that what led to the hold is over.",
     set_authority_manual: "Dispatch no longer moves this gate until it is given back; protective acts still do.",
-    set_authority_automatic: "Dispatch takes over from the present opening, within the rate limits. Marks of missed arrivals and foreign writes are cleared.",
+    set_authority_automatic: "Dispatch takes over from the present opening, within the rate limits. Marks of missed arrivals, of foreign writes and of a box that acted by itself are cleared.",
   },
   do_release_hold: "release of the hold", do_mode: "{mode}", do_manual: "manual", do_automatic: "automatic",
   alarms: "Needs action", no_alarms: "No alarms", ack: "Acknowledge", ack_all: "Acknowledge {n}", places: "{n} places", returned: "returned · new", acked: "acknowledged", new_alarm: "new",
@@ -101,7 +101,7 @@ export default {
   limit: {
     travel: "travel {lowest}–{highest}", outlet_floor: "floor at the outlet, at least {opening}", section_short: "{section} will be short already: no reduction",
     ramp_up: "rise limit, at most {flow} now", ramp_down: "fall limit, at least {flow} now", siren: "above {flow} the siren sounds first",
-    local: "key on local", emergency_stop: "emergency stop", drive_fault: "drive fault", position_unknown: "position unknown", input_lost: "{meter} not usable",
+    local: "key on local", emergency_stop: "emergency stop", drive_fault: "drive fault", fallen_back: "its box has acted by itself", position_unknown: "position unknown", input_lost: "{meter} not usable",
     starts: "{per_hour} motor starts in the hour", pause: "pause, {left} left", too_small: "too small to be worth it", season_lock: "season lock",
     flood_order: "only by people with a flood order", not_driven: "not dispatched", manual: "manual authority", hold_all: "hold all is on", record_lost: "the record cannot be written: protective acts only",
     in_flight: "a command is running", unresolved: "not settled after the start, or a command is open", mode: "this mode sends nothing", conflict: "limits contradict each other: it holds",
@@ -109,8 +109,9 @@ export default {
   detail: {
     flow_m3s: "flow {v} m³/s", floor_m3s: "floor {v} m³/s", in_h: "in {v} h", level_m: "level {v} m", limit_m: "limit {v} m", lowest_m: "lowest {v} m",
     owed_m3s: "owed {v} m³/s", last_m3s: "last good {v} m³/s", opening: "at {v}", target: "target {v}", mode: "mode {v}", by: "by {v}", rung: "{v}", address: "{v}", unit: "unit {v}",
-    reason: "{v}", estop: "emergency stop",
+    reason: "{v}", estop: "emergency stop", silent: "{v} links silent", links: "of {v}", box: "{v}",
   },
+  box: { acts: "acts by itself still", waits: "obeys again, waits for you" },
   alarm: {
     A01: { title: "Flow at a section below its floor", cause: "release too small, an abstraction nobody announced, meter", consequence: "ecological breach, entry in the compliance record", action: "look at the why-panel; open the outlet it names by hand if automatic may not; call the units upstream; cut the nearest low-priority intake" },
     A03: { title: "Floor will be missed", cause: "tributaries falling, a turn about to begin, an outlet out of service", consequence: "A01 when the water that is missing would have arrived", action: "check that automatic may move the outlets; call the dispatcher; cut intakes near the section, they act sooner than the dam" },
@@ -132,6 +133,8 @@ export default {
     A36: { title: "Hold-all is on", cause: "a person pressed it", consequence: "nothing moves, a trip included", action: "release it when the reason has gone" },
     A39: { title: "Wetland below its survival level", cause: "inlet shut or clogged, source dry", consequence: "plants and fish die", action: "check inlet and source, feed it before industry and irrigation" },
     A40: { title: "Station below its minimum release", cause: "hydropeaking, clogged eco pipe", consequence: "dewatered reach, breach of the permit", action: "call the station: stop units, open the sluice" },
+    A42: { title: "Field network lost", cause: "core switch, firewall, provider, power of the control room", consequence: "every gate holds or does its own safe act; single devices and links that were not told before are not told meanwhile", action: "call IT; telephone the sites that matter most; nothing is sent to a device before it has been read afresh" },
+    A43: { title: "Gate box acted by itself, its watchdog ran out", cause: "link or service away for longer than the box waits", consequence: "the gate stands where the box left it, automatic control does not undo that", action: "look where it stands and why; give it back to automatic, or wait where it comes back by itself; you may move it at any time" },
     unknown: { title: "Alarm {id}", cause: "–", consequence: "–", action: "see the alarm manual" },
   },
 };

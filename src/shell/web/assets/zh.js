@@ -65,7 +65,7 @@ export default {
   about: {
     release_hold: "解除后，自动调度从现有开度开始，重新下发命令。请先确认引起保持的原因已消除。",
     set_authority_manual: "此闸门不再由自动调度移动，直到交还；保护动作仍执行。",
-    set_authority_automatic: "自动调度从现有开度接管，按变率移动。未到位与外来写入的标记随之清除。",
+    set_authority_automatic: "自动调度从现有开度接管，按变率移动。未到位、外来写入与闸控箱自行动作的标记随之清除。",
   },
   do_release_hold: "解除全部保持", do_mode: "切到{mode}", do_manual: "改为手动", do_automatic: "交还自动",
   alarms: "需要处理", no_alarms: "没有报警", ack: "确认", ack_all: "确认 {n} 条", places: "{n} 处", returned: "已恢复 · 未确认", acked: "已确认", new_alarm: "未确认",
@@ -101,7 +101,7 @@ export default {
   limit: {
     travel: "行程限位 {lowest}–{highest}", outlet_floor: "出口断面下限，至少 {opening}", section_short: "{section} 在途水已不足，不得再减",
     ramp_up: "涨水变率，现在最多放 {flow}", ramp_down: "退水变率，现在至少放 {flow}", siren: "超过 {flow} 须先鸣笛",
-    local: "在现地", emergency_stop: "急停", drive_fault: "传动故障", position_unknown: "开度不明", input_lost: "{meter} 不可用",
+    local: "在现地", emergency_stop: "急停", drive_fault: "传动故障", fallen_back: "闸控箱曾自行动作", position_unknown: "开度不明", input_lost: "{meter} 不可用",
     starts: "每小时启动已到 {per_hour} 次", pause: "换向间隔还剩 {left}", too_small: "动作太小，不值得", season_lock: "非汛期封堵",
     flood_order: "只凭防汛令由人操作", not_driven: "不由自动驱动", manual: "手动权限", hold_all: "全部保持中", record_lost: "记录写不进，非保护动作停止",
     in_flight: "已有命令在执行", unresolved: "启动后未核对完，或有未决命令", mode: "当前模式不下发", conflict: "限制互相矛盾，保持",
@@ -109,8 +109,9 @@ export default {
   detail: {
     flow_m3s: "流量 {v} m³/s", floor_m3s: "下限 {v} m³/s", in_h: "{v} h 后", level_m: "水位 {v} m", limit_m: "限 {v} m", lowest_m: "最低 {v} m",
     owed_m3s: "应泄 {v} m³/s", last_m3s: "最后好值 {v} m³/s", opening: "开度 {v}", target: "目标 {v}", mode: "模式 {v}", by: "{v}", rung: "{v}", address: "{v}", unit: "站号 {v}",
-    reason: "{v}", estop: "急停已按",
+    reason: "{v}", estop: "急停已按", silent: "{v} 条链路无应答", links: "共 {v} 条", box: "{v}",
   },
+  box: { acts: "仍在自行动作", waits: "已恢复受控，等人交还" },
   alarm: {
     A01: { title: "断面流量低于下限", cause: "放水太小、未预告的取水、或仪表", consequence: "破坏生态流量，记入达标记录", action: "看“为什么”；自动不能动时由人开它点名的闸；电话上游单位；压减最近的低序位取水" },
     A03: { title: "预报将低于下限", cause: "支流减少、轮灌将开始、出口设备停用", consequence: "缺的水该到时断面低于下限（A01）", action: "确认自动能动各出口；报调度；压减断面附近的取水，比坝上见效快" },
@@ -132,6 +133,8 @@ export default {
     A36: { title: "全部保持", cause: "有人按下", consequence: "什么都不动，机组跳闸也不补水", action: "原因消失后解除" },
     A39: { title: "湿地低于生存水位", cause: "进水关闭或堵塞、水源干涸", consequence: "植物和鱼类死亡", action: "查进水与水源，先于工业和灌溉补水" },
     A40: { title: "电站下泄不足", cause: "调峰、生态管堵塞", consequence: "河段减脱水，违反许可", action: "电话电站：停机，开冲沙闸" },
+    A42: { title: "现场网络中断", cause: "核心交换机、防火墙、运营商、机房电源", consequence: "各闸保持或按其失联动作；此前未报的设备与链路在此期间不再逐个报警", action: "通知信息人员；电话最要紧的现场；重新读到数据之前不向设备下发" },
+    A43: { title: "闸控箱看门狗到时，已自行动作", cause: "链路或本服务中断超过闸控箱的等待时间", consequence: "闸门停在闸控箱留下的位置，自动控制不会改回", action: "查看停在何处、为何；交还自动，或按配置等其自行恢复；随时可人工操作" },
     unknown: { title: "报警 {id}", cause: "–", consequence: "–", action: "见报警手册" },
   },
 };
