@@ -37,6 +37,7 @@ pub const LIST: &[(&str, u8, u64, u64)] = &[
     ("A36", 2, 0, 0),
     ("A39", 2, 3600, 3600),
     ("A40", 2, 1800, 600),
+    ("A41", 2, 0, 0),
 ];
 
 /// A condition that holds this cycle.

@@ -16,7 +16,7 @@ use super::interlock::{self, Authorities, Cleared, Purpose, Situation, Wish};
 use super::operator::{Authority, Mode};
 use super::outlets::{Outlets, View};
 use super::quality::Reading;
-use super::reason::Limit;
+use super::reason::{Because, Limit};
 use super::record::{Entry, Kind};
 use super::routing::{self, Path};
 use super::series::BIN_S;
@@ -170,8 +170,8 @@ impl Controller {
             }
         }
         self.adopt(&seen.recovered);
-        self.settle(&mut decision, now);
-        let mut wishes = self.obey(&seen.acts, &mut decision, now);
+        let mut wishes = self.settle(&mut decision, now);
+        wishes.extend(self.obey(&seen.acts, &mut decision, now));
         self.observe(dt, now);
         let cycle = now.mono >= self.next_cycle;
         if cycle {
@@ -218,8 +218,9 @@ impl Controller {
         }
     }
 
-    /// Ends commands that have ended, and explains what the last run left open.
-    fn settle(&mut self, decision: &mut Decision, now: Now) {
+    /// Ends commands that have ended, stops gates that go astray, and explains what the last run left open.
+    fn settle(&mut self, decision: &mut Decision, now: Now) -> Vec<Wish> {
+        let mut stops = Vec::new();
         for at in 0..self.gates.len() {
             let (Some(gate), Some(facts), Some(memory)) =
                 (self.basin.gates.get(at), self.facts.get(at), self.gates.get_mut(at))
@@ -230,6 +231,8 @@ impl Controller {
                 let entry = outcome_entry(&gate.id, &ended, facts.opening);
                 explain_end(&mut self.why, ended.command.id, &ended.terminal);
                 decision.entries.push(entry);
+                let has_stop = self.field.wiring.gates.get(at).is_some_and(|points| points.command.is_some());
+                stops.extend(stop_astray(GateId(at), &ended, facts.opening).filter(|_| has_stop));
             }
             if let Some(intent) = memory.open_intent.clone()
                 && let Some(terminal) = recovered(gate, facts, &intent)
@@ -246,6 +249,7 @@ impl Controller {
                 decision.entries.push(entry);
             }
         }
+        stops
     }
 
     /// Feeds the memory of the river.
@@ -543,6 +547,21 @@ pub(super) fn outcome_entry(gate: &str, ended: &Ended, after: Option<Opening>) -
     let took = ended.at.saturating_sub(ended.command.since);
     entry.took_ms = u64::try_from(took.as_millis()).ok();
     entry
+}
+
+/// The stop of a gate whose command ended because it went astray.
+fn stop_astray(gate: GateId, ended: &Ended, at: Option<Opening>) -> Option<Wish> {
+    let Terminal::Failed { why: FailReason::WrongWay | FailReason::Overshoot } = ended.terminal else {
+        return None;
+    };
+    let Action::Goto(to) = ended.command.action else { return None };
+    Some(Wish {
+        gate,
+        action: Action::Stop,
+        purpose: Purpose::Protective,
+        actor: "failsafe".into(),
+        because: vec![Because::Astray { at, to }],
+    })
 }
 
 fn explain_end(why: &mut VecDeque<Explanation>, id: CommandId, terminal: &Terminal) {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Adopting ──position──> Idle ──command──> Commanded ──accepted──> Travelling ──arrived──> Idle
-//!                         ^                    │refused, not sent       │deadline
+//!                         ^                    │refused, not sent       │deadline, astray
 //!                         └──── arrived ───────┴──> Idle                └──> Stuck ──command──> Commanded
 //! ```
 
@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::command::{Action, CommandId, FailReason, OpenIntent, Terminal, WriteResult};
+use super::course::Course;
 use super::quality::Reading;
 use super::reason::Because;
 use super::status::GateState;
@@ -98,11 +99,15 @@ pub struct GateMemory {
     pub drifted: Option<Duration>,
     /// Last command ended without arriving.
     pub missed: bool,
+    /// It went away from where a command sent it, or past it, until a person settles it.
+    pub astray: Option<FailReason>,
     /// An intent from before the start, to be explained.
     pub open_intent: Option<OpenIntent>,
     /// Since when the position has been usable without a break.
     pub seen_since: Option<Duration>,
     was_local: bool,
+    /// How the movement under the command in flight goes, since the device was known to have taken it.
+    course: Option<Course>,
     /// When the unit was last seen tripped, since its last command: its governor begins again by itself.
     tripped: Option<Duration>,
 }
@@ -120,9 +125,11 @@ impl Default for GateMemory {
             foreign: false,
             drifted: None,
             missed: false,
+            astray: None,
             open_intent: None,
             seen_since: None,
             was_local: false,
+            course: None,
             tripped: None,
         }
     }
@@ -156,6 +163,7 @@ impl GateMemory {
         self.in_flight = Some(next);
         self.state = GateState::Commanded;
         self.missed = false;
+        self.course = None;
         self.tripped = None;
         old
     }
@@ -205,7 +213,10 @@ impl GateMemory {
             Terminal::Failed { why: FailReason::NoArrival | FailReason::NotDone | FailReason::Unresolved }
         );
         self.foreign |= matches!(terminal, Terminal::Failed { why: FailReason::Foreign });
-        self.state = if self.missed { GateState::Stuck } else { GateState::Idle };
+        if let Terminal::Failed { why: why @ (FailReason::WrongWay | FailReason::Overshoot) } = terminal {
+            self.astray = Some(*why);
+        }
+        self.state = if self.missed || self.astray.is_some() { GateState::Stuck } else { GateState::Idle };
         let taken = *terminal == Terminal::Verified || command.write == Some(WriteResult::Accepted);
         self.known_since = now;
         self.known_target = match command.action {
@@ -260,6 +271,12 @@ impl GateMemory {
         };
         if taken && fresh && arrived {
             return Some(Terminal::Verified);
+        }
+        if taken && let Action::Goto(to) = command.action {
+            let course = self.course.get_or_insert(Course::from(now));
+            if let Some(why) = course.look(gate, facts, command.before, to) {
+                return failed(why);
+            }
         }
         if now >= command.deadline {
             return failed(if taken { FailReason::NoArrival } else { FailReason::Unresolved });
@@ -329,31 +346,10 @@ pub fn near(gate: &Gate, a: Opening, b: Opening) -> bool {
 mod tests {
     use super::*;
     use crate::basin::GateKind;
-    use crate::control::quality::Quality;
-    use crate::control::testing;
+    use crate::control::testing::{self, facts};
 
     fn valve() -> Gate {
         testing::gate(GateKind::Valve { bore_m: 0.6, cd_full: 0.6 }, 702.0)
-    }
-
-    fn facts(opening: f64, target: f64, at: u64) -> GateFacts {
-        let at = Duration::from_secs(at);
-        GateFacts {
-            opening: Some(Opening::clamped(opening)),
-            position: Reading {
-                value: Some(opening * 100.0),
-                quality: Quality::Good,
-                reason: None,
-                taken_at: Some(at),
-                last_good: Some(opening * 100.0),
-            },
-            target: Some((Opening::clamped(target), at)),
-            remote: Some(true),
-            estop: Some(false),
-            fault: Some(false),
-            trip: Some(false),
-            moving: Some(0),
-        }
     }
 
     fn commanded(to: f64) -> (Gate, GateMemory) {

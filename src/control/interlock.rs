@@ -152,6 +152,8 @@ enum Applies {
     All,
     /// Automatic and people, not protection.
     NotProtective,
+    /// Automatic and protection, not people.
+    NotOperator,
     /// Automatic only.
     Discretionary,
 }
@@ -161,6 +163,7 @@ impl Applies {
         match self {
             Self::All => true,
             Self::NotProtective => purpose != Purpose::Protective,
+            Self::NotOperator => purpose != Purpose::Operator,
             Self::Discretionary => purpose == Purpose::Discretionary,
         }
     }
@@ -301,6 +304,10 @@ fn service(allowed: &mut Allowed, gate: &Gate, seen: &Situation<'_>) {
     }
     if seen.memory.state == GateState::Adopting || seen.memory.open_intent.is_some() || seen.memory.foreign {
         allowed.refuse(Limit::Unresolved, Applies::Discretionary);
+    }
+    // Protection too would only send it further the wrong way: another gate has to do it.
+    if seen.memory.astray.is_some() {
+        allowed.refuse(Limit::Astray, Applies::NotOperator);
     }
 }
 

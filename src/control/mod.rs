@@ -5,6 +5,7 @@ pub mod alarm;
 pub mod carry;
 pub mod command;
 mod controller;
+mod course;
 pub mod dispatch;
 pub mod estimate;
 mod facts;

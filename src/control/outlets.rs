@@ -306,7 +306,9 @@ impl Outlets {
             None => Because::Trim { error: Discharge::lossy(-missing) },
         };
         let mut left = missing;
-        for id in &self.trim {
+        let (astray, trim): (Vec<GateId>, Vec<GateId>) =
+            self.trim.iter().partition(|id| Self::is_astray(view, **id));
+        for id in &trim {
             let room = self.flow_at(view.basin, *id, Opening::FULL, level) - heading(*id);
             let part = left.min(room);
             if part > 0.0 {
@@ -321,13 +323,20 @@ impl Outlets {
                 left -= part;
             }
         }
-        let reached = units + self.trim.iter().map(|id| self.reach(view, *id, level, ALONE_S)).sum::<f64>();
+        let stand = astray.iter().map(|id| self.flow_or_gone(view, *id, level)).sum::<f64>();
+        let reached =
+            units + stand + trim.iter().map(|id| self.reach(view, *id, level, ALONE_S)).sum::<f64>();
         let helps = left.max((view.setpoint - reached).max(0.0));
         if helps > control.min_action.get() {
             for id in self.standby.iter().filter(|id| heading(**id) < helps) {
                 wishes.push(self.flow_wish(view, *id, helps, level, Purpose::Protective, why.clone()));
             }
         }
+    }
+
+    /// A gate that went astray stands where it is until a person has settled it.
+    fn is_astray(view: &View<'_>, id: GateId) -> bool {
+        view.gates.get(id.0).is_some_and(|memory| memory.astray.is_some())
     }
 
     fn flow_or_gone(&self, view: &View<'_>, id: GateId, level: Stage) -> f64 {

@@ -151,6 +151,9 @@ impl Controller {
             if memory.missed {
                 raise("A05", json!({ "opening": facts.opening, "target": memory.known_target }));
             }
+            if let Some(why) = memory.astray {
+                raise("A41", json!({ "why": why, "opening": facts.opening, "target": memory.known_target }));
+            }
             if memory.foreign {
                 raise("A12", json!({ "target": memory.known_target }));
             }

@@ -16,9 +16,11 @@
 
 mod acts;
 mod addresses;
+mod astray;
 mod broken_config;
 mod browser;
 mod config;
+mod core;
 mod device;
 mod engine;
 mod estimate;

@@ -65,7 +65,7 @@ export default {
   about: {
     release_hold: "Dispatch goes on from the present openings and sends commands again. Make sure that what led to the hold is over.",
     set_authority_manual: "Dispatch no longer moves this gate until it is given back; protective acts still do.",
-    set_authority_automatic: "Dispatch takes over from the present opening, within the rate limits. Marks of missed arrivals and foreign writes are cleared.",
+    set_authority_automatic: "Dispatch takes over from the present opening, within the rate limits. Marks of missed arrivals, of foreign writes and of a gate that went astray are cleared.",
   },
   do_release_hold: "release of the hold", do_mode: "{mode}", do_manual: "manual", do_automatic: "automatic",
   alarms: "Needs action", no_alarms: "No alarms", ack: "Acknowledge", ack_all: "Acknowledge {n}", places: "{n} places", returned: "returned · new", acked: "acknowledged", new_alarm: "new",
@@ -74,7 +74,7 @@ export default {
   rung: { F0: "F0 · fresh plan", F1: "F1 · last plan, shifted", F2: "F2 · arrival-time rule", F3: "F3 · safe constant" }, ladder: "Ladder", earlier: "Before that",
   outcome: { verified: "verified", failed: "failed", expired: "expired", superseded: "superseded", abandoned: "abandoned", open: "running", refused: "refused", taken: "taken" },
   fail: {
-    refused: "device refused", not_done: "register unchanged", foreign: "foreign write", no_arrival: "did not arrive", unresolved: "unresolved", not_sent: "not sent", local: "on local", drive_fault: "drive fault or e-stop",
+    refused: "device refused", not_done: "register unchanged", foreign: "foreign write", no_arrival: "did not arrive", wrong_way: "went the wrong way", overshoot: "went past and on", unresolved: "unresolved", not_sent: "not sent", local: "on local", drive_fault: "drive fault or e-stop",
   },
   actions: "Last actions", actions_note: "verified = position read back", no_actions: "no action recorded yet", actions_failed: "cannot read the record: {error}",
   actor: { dispatch: "automatic", service: "service", failsafe: "protection", recovery: "recovery", console: "console" },
@@ -93,7 +93,7 @@ export default {
     outlet_floor: "{section} itself needs its set point {setpoint}",
     unit_trip: "{unit} tripped, {lost} made good", trim: "release is off its target by {error}: trim", share_turbine: "the turbine takes {flow}, the valves give way",
     pass_on: "passes on what arrives, at least {owed} below the weir", demand: "demand {flow}", keep_level: "keeps the level: {level} → {target}", schedule: "calendar entry {entry}",
-    season_lock: "shut outside the flood season", operator: "{who}: {reason}", hold_all: "hold all: stops moving gates",
+    season_lock: "shut outside the flood season", operator: "{who}: {reason}", hold_all: "hold all: stops moving gates", astray: "at {at} and going away from {to}, where it was sent: stop",
     announced_turn: "{intake} announced a change of {change}", no_move: "nothing needs to move: {section} is tightest, margin {margin}",
     still_learning: "the way to {section} has not been watched for one travel time, {left} h to go: the release is not lowered",
     dead_level: "reservoir at its dead level: passing on the inflow, {inflow}", safe_constant: "the sections are not known yet or no longer: the safe constant {flow} stands",
@@ -104,12 +104,12 @@ export default {
     local: "key on local", emergency_stop: "emergency stop", drive_fault: "drive fault", position_unknown: "position unknown", input_lost: "{meter} not usable",
     starts: "{per_hour} motor starts in the hour", pause: "pause, {left} left", too_small: "too small to be worth it", season_lock: "season lock",
     flood_order: "only by people with a flood order", not_driven: "not dispatched", manual: "manual authority", hold_all: "hold all is on", record_lost: "the record cannot be written: protective acts only",
-    in_flight: "a command is running", unresolved: "not settled after the start, or a command is open", mode: "this mode sends nothing", conflict: "limits contradict each other: it holds",
+    in_flight: "a command is running", unresolved: "not settled after the start, or a command is open", astray: "went astray under its last command, a person has to settle it", mode: "this mode sends nothing", conflict: "limits contradict each other: it holds",
   },
   detail: {
     flow_m3s: "flow {v} m³/s", floor_m3s: "floor {v} m³/s", in_h: "in {v} h", level_m: "level {v} m", limit_m: "limit {v} m", lowest_m: "lowest {v} m",
     owed_m3s: "owed {v} m³/s", last_m3s: "last good {v} m³/s", opening: "at {v}", target: "target {v}", mode: "mode {v}", by: "by {v}", rung: "{v}", address: "{v}", unit: "unit {v}",
-    reason: "{v}", estop: "emergency stop",
+    reason: "{v}", why: "{v}", estop: "emergency stop",
   },
   alarm: {
     A01: { title: "Flow at a section below its floor", cause: "release too small, an abstraction nobody announced, meter", consequence: "ecological breach, entry in the compliance record", action: "look at the why-panel; open the outlet it names by hand if automatic may not; call the units upstream; cut the nearest low-priority intake" },
@@ -132,6 +132,7 @@ export default {
     A36: { title: "Hold-all is on", cause: "a person pressed it", consequence: "nothing moves, a trip included", action: "release it when the reason has gone" },
     A39: { title: "Wetland below its survival level", cause: "inlet shut or clogged, source dry", consequence: "plants and fish die", action: "check inlet and source, feed it before industry and irrigation" },
     A40: { title: "Station below its minimum release", cause: "hydropeaking, clogged eco pipe", consequence: "dewatered reach, breach of the permit", action: "call the station: stop units, open the sluice" },
+    A41: { title: "Gate ran the wrong way, or past its set-point", cause: "phases swapped after work on the drive, contactor stuck, brake worn, transmitter turned round", consequence: "wrong flow; the gate ends at its limit switch", action: "it was told to stop and is held; let the site stop it and turn the key to local; give it back to automatic once it moves as told" },
     unknown: { title: "Alarm {id}", cause: "–", consequence: "–", action: "see the alarm manual" },
   },
 };

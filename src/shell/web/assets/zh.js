@@ -65,7 +65,7 @@ export default {
   about: {
     release_hold: "解除后，自动调度从现有开度开始，重新下发命令。请先确认引起保持的原因已消除。",
     set_authority_manual: "此闸门不再由自动调度移动，直到交还；保护动作仍执行。",
-    set_authority_automatic: "自动调度从现有开度接管，按变率移动。未到位与外来写入的标记随之清除。",
+    set_authority_automatic: "自动调度从现有开度接管，按变率移动。未到位、外来写入与走偏的标记随之清除。",
   },
   do_release_hold: "解除全部保持", do_mode: "切到{mode}", do_manual: "改为手动", do_automatic: "交还自动",
   alarms: "需要处理", no_alarms: "没有报警", ack: "确认", ack_all: "确认 {n} 条", places: "{n} 处", returned: "已恢复 · 未确认", acked: "已确认", new_alarm: "未确认",
@@ -74,7 +74,7 @@ export default {
   rung: { F0: "F0 · 新计划", F1: "F1 · 沿用上一计划", F2: "F2 · 到达时间规则", F3: "F3 · 安全定值" }, ladder: "计划层级", earlier: "此前",
   outcome: { verified: "已核实", failed: "失败", expired: "过期未发", superseded: "被取代", abandoned: "放弃", open: "进行中", refused: "被拒", taken: "已受理" },
   fail: {
-    refused: "设备拒绝", not_done: "寄存器未变", foreign: "别处写入", no_arrival: "未到位", unresolved: "无法判明", not_sent: "未发出", local: "在现地", drive_fault: "传动故障或急停",
+    refused: "设备拒绝", not_done: "寄存器未变", foreign: "别处写入", no_arrival: "未到位", wrong_way: "反向走动", overshoot: "越过不停", unresolved: "无法判明", not_sent: "未发出", local: "在现地", drive_fault: "传动故障或急停",
   },
   actions: "最近动作", actions_note: "核实 = 位置回读在允差内", no_actions: "记录里还没有动作", actions_failed: "记录读不出：{error}",
   actor: { dispatch: "自动", service: "服务", failsafe: "保护", recovery: "恢复", console: "控制台" },
@@ -93,7 +93,7 @@ export default {
     outlet_floor: "{section} 本身要到设定 {setpoint}",
     unit_trip: "{unit} 跳机，补足 {lost}", trim: "实放比目标差 {error}，微调", share_turbine: "机组承担 {flow}，阀门让出",
     pass_on: "来多少过多少，堰下至少 {owed}", demand: "需水 {flow}", keep_level: "保水位：{level} → {target}", schedule: "日程 {entry}",
-    season_lock: "非汛期封堵", operator: "{who}：{reason}", hold_all: "全部保持：停下正在动的闸门",
+    season_lock: "非汛期封堵", operator: "{who}：{reason}", hold_all: "全部保持：停下正在动的闸门", astray: "已到 {at}，与所令 {to} 背道而行：停闸",
     announced_turn: "{intake} 预告取水变化 {change}", no_move: "不需要动：最紧的是 {section}，余量 {margin}",
     still_learning: "到{section}的河段还没有看满一个传播时间（还差 {left} h）：不减放",
     dead_level: "水库到死水位：来多少放多少，{inflow}", safe_constant: "断面情况尚不明或已失联：保持安全定值 {flow}",
@@ -104,12 +104,12 @@ export default {
     local: "在现地", emergency_stop: "急停", drive_fault: "传动故障", position_unknown: "开度不明", input_lost: "{meter} 不可用",
     starts: "每小时启动已到 {per_hour} 次", pause: "换向间隔还剩 {left}", too_small: "动作太小，不值得", season_lock: "非汛期封堵",
     flood_order: "只凭防汛令由人操作", not_driven: "不由自动驱动", manual: "手动权限", hold_all: "全部保持中", record_lost: "记录写不进，非保护动作停止",
-    in_flight: "已有命令在执行", unresolved: "启动后未核对完，或有未决命令", mode: "当前模式不下发", conflict: "限制互相矛盾，保持",
+    in_flight: "已有命令在执行", unresolved: "启动后未核对完，或有未决命令", astray: "上次命令走偏，待人处置", mode: "当前模式不下发", conflict: "限制互相矛盾，保持",
   },
   detail: {
     flow_m3s: "流量 {v} m³/s", floor_m3s: "下限 {v} m³/s", in_h: "{v} h 后", level_m: "水位 {v} m", limit_m: "限 {v} m", lowest_m: "最低 {v} m",
     owed_m3s: "应泄 {v} m³/s", last_m3s: "最后好值 {v} m³/s", opening: "开度 {v}", target: "目标 {v}", mode: "模式 {v}", by: "{v}", rung: "{v}", address: "{v}", unit: "站号 {v}",
-    reason: "{v}", estop: "急停已按",
+    reason: "{v}", why: "{v}", estop: "急停已按",
   },
   alarm: {
     A01: { title: "断面流量低于下限", cause: "放水太小、未预告的取水、或仪表", consequence: "破坏生态流量，记入达标记录", action: "看“为什么”；自动不能动时由人开它点名的闸；电话上游单位；压减最近的低序位取水" },
@@ -132,6 +132,7 @@ export default {
     A36: { title: "全部保持", cause: "有人按下", consequence: "什么都不动，机组跳闸也不补水", action: "原因消失后解除" },
     A39: { title: "湿地低于生存水位", cause: "进水关闭或堵塞、水源干涸", consequence: "植物和鱼类死亡", action: "查进水与水源，先于工业和灌溉补水" },
     A40: { title: "电站下泄不足", cause: "调峰、生态管堵塞", consequence: "河段减脱水，违反许可", action: "电话电站：停机，开冲沙闸" },
+    A41: { title: "闸门走偏", cause: "检修后相序接反、接触器粘连、抱闸磨损、开度仪装反", consequence: "流量不对，闸门走到限位", action: "已令其停并保持；由现场停闸、切现地；确认按令动作后再交回自动" },
     unknown: { title: "报警 {id}", cause: "–", consequence: "–", action: "见报警手册" },
   },
 };
