@@ -40,6 +40,11 @@ impl Course {
         Self { taken: now, seen: now, nearest: None, beyond: None }
     }
 
+    /// When the device was known to have taken the command.
+    pub(super) fn taken(&self) -> Duration {
+        self.taken
+    }
+
     /// Looks at this tick's position of a gate sent from `before` to `to`; tells when it has gone astray.
     ///
     /// Turbines are left out: a governor answers to the grid and to its own protection before it answers to us, and a

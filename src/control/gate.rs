@@ -263,7 +263,7 @@ impl GateMemory {
             }
             Action::Stop => true,
         };
-        let taken = command.write == Some(WriteResult::Accepted) || in_device;
+        let taken = command.write == Some(WriteResult::Accepted) || in_device || self.course.is_some();
         let arrived = match (command.action, facts.opening) {
             (Action::Goto(to), Some(opening)) => near(gate, opening, to) && facts.moving.unwrap_or(0) == 0,
             (Action::Stop, Some(_)) => facts.moving == Some(0) || facts.moving.is_none(),
@@ -273,6 +273,9 @@ impl GateMemory {
             return Some(Terminal::Verified);
         }
         if taken && let Action::Goto(to) = command.action {
+            if self.is_overwritten(gate, facts, to) {
+                return failed(FailReason::Foreign);
+            }
             let course = self.course.get_or_insert(Course::from(now));
             if let Some(why) = course.look(gate, facts, command.before, to) {
                 return failed(why);
@@ -291,13 +294,26 @@ impl GateMemory {
         }
         let known = *self.known_target.get_or_insert(target);
         if !near(gate, target, known) {
-            // With the key on local the panel sets it, and who takes over again begins from there. A governor whose
-            // trip is reset begins from where the unit stands; any other value was written by somebody.
-            let own =
-                self.tripped.is_some() && facts.opening.is_some_and(|opening| near(gate, target, opening));
-            self.foreign |= facts.remote != Some(false) && !own;
+            // With the key on local the panel sets it, and who takes over again begins from there. Any other value was
+            // written by somebody, or is what a box starts with.
+            self.foreign |= facts.remote != Some(false) && !self.is_governor(gate, facts, target);
             (self.known_target, self.known_since) = (Some(target), at);
         }
+    }
+
+    /// Whether a set-point is that of a governor whose trip was reset: it begins from where the unit stands.
+    fn is_governor(&self, gate: &Gate, facts: &GateFacts, target: Opening) -> bool {
+        self.tripped.is_some() && facts.opening.is_some_and(|opening| near(gate, target, opening))
+    }
+
+    /// Whether another set-point stands in the device than the one it was seen to hold for the command in flight: written
+    /// by somebody, or a box that restarted. Waiting for the deadline would leave a tick in which it could be written over.
+    fn is_overwritten(&self, gate: &Gate, facts: &GateFacts, to: Opening) -> bool {
+        let (Some((target, at)), Some(course)) = (facts.target, self.course) else { return false };
+        at > course.taken()
+            && facts.remote == Some(true)
+            && !near(gate, target, to)
+            && !self.is_governor(gate, facts, target)
     }
 
     fn watch_drift(&mut self, gate: &Gate, facts: &GateFacts, now: Duration) {
@@ -424,6 +440,19 @@ mod tests {
         memory.advance(&gate, &facts(0.3, 0.3, 35), Duration::from_secs(35));
         assert!(!memory.foreign);
         memory.advance(&gate, &facts(0.3, 0.5, 40), Duration::from_secs(40));
+        assert!(memory.foreign);
+    }
+
+    #[test]
+    fn a_set_point_that_goes_away_under_the_command_is_foreign_at_once() {
+        let (gate, mut memory) = commanded(0.3);
+        memory.report(CommandId(7), WriteResult::Accepted);
+        memory.advance(&gate, &facts(0.2, 0.3, 12), Duration::from_secs(12));
+        // Read before the device was known to have it: a block of its own, scanned earlier.
+        memory.advance(&gate, &facts(0.2, 0.2, 12), Duration::from_secs(13));
+        assert!(memory.in_flight.is_some());
+        let ended = memory.advance(&gate, &facts(0.22, 0.0, 15), Duration::from_secs(15));
+        assert_eq!(ended.map(|e| e.terminal), Some(Terminal::Failed { why: FailReason::Foreign }));
         assert!(memory.foreign);
     }
 

@@ -8,7 +8,7 @@ use qindan::config::Config;
 use qindan::control::command::{Action, WriteReport, WriteResult};
 use qindan::control::interlock::Cleared;
 use qindan::control::operator::{Mode, OperatorAct, Order};
-use qindan::control::quality::Sample;
+use qindan::control::quality::{Reason, Sample};
 use qindan::control::record::Entry;
 use qindan::control::status::Status;
 use qindan::control::{Controller, Now, Settings, Snapshot};
@@ -23,6 +23,8 @@ pub(crate) struct Core {
     pub(crate) config: Config,
     controller: Controller,
     samples: Vec<Sample>,
+    /// Points that are not read any more.
+    silent: Vec<bool>,
     pub(crate) second: u64,
     acts: Vec<OperatorAct>,
     writes: Vec<WriteReport>,
@@ -40,6 +42,7 @@ impl Core {
             controller: Controller::new(&config, Settings::default(), None, start),
             config,
             samples: vec![Sample { good: Some((0.0, Duration::ZERO)), fault: None }; count],
+            silent: vec![false; count],
             second: 0,
             acts: Vec::new(),
             writes: Vec::new(),
@@ -82,6 +85,16 @@ impl Core {
         self.put(self.config.field.point(&format!("{id}/value")).unwrap().0, value);
     }
 
+    /// The box of the valve answers, or no longer.
+    pub(crate) fn plugged(&mut self, answers: bool) {
+        for (at, point) in self.config.field.points.iter().enumerate() {
+            if point.element == Element::Gate(V1) {
+                self.silent[at] = !answers;
+                self.samples[at].fault = (!answers).then_some(Reason::CommError);
+            }
+        }
+    }
+
     pub(crate) fn order(&mut self, order: Order) {
         let request = format!("request-{}-{}", self.second, self.acts.len());
         self.acts.push(OperatorAct { request, who: "console".into(), address: "test".into(), order });
@@ -96,8 +109,8 @@ impl Core {
     pub(crate) fn tick(&mut self) -> Vec<Cleared> {
         self.second += 1;
         let at = Duration::from_secs(self.second);
-        for sample in &mut self.samples {
-            sample.good = sample.good.map(|(value, _)| (value, at));
+        for (sample, silent) in self.samples.iter_mut().zip(&self.silent) {
+            sample.good = sample.good.map(|(value, old)| (value, if *silent { old } else { at }));
         }
         let seen = Snapshot {
             samples: self.samples.clone(),

@@ -53,6 +53,7 @@ mod process;
 mod ratings;
 mod record;
 mod registers;
+mod restarts;
 mod rules;
 mod running;
 mod service;

@@ -120,7 +120,7 @@ export default {
     A09: { title: "Section meter not usable", cause: "power, link, fouling, ice", consequence: "control goes on with an estimate, then with the safe constant", action: "read the staff gauge, check supply and link of the meter" },
     A10: { title: "Device link lost", cause: "radio, power, cable", consequence: "the gate holds or does its own safe act; readings go stale, then bad", action: "call the site, plan without it" },
     A11: { title: "Link lost with all its devices", cause: "modem, switch, power of the site", consequence: "a whole site is blind", action: "call IT, fall back to the telephone" },
-    A12: { title: "Another master wrote to the gate", cause: "panel, second control system, tests", consequence: "two hands fight, wear, wrong flow", action: "find the writer, agree who controls; the gate is held meanwhile" },
+    A12: { title: "Another master wrote to the gate", cause: "panel, second control system, tests, a box that restarted with a set-point of its own", consequence: "two hands fight, wear, wrong flow", action: "find the writer, agree who controls; the gate is held meanwhile" },
     A13: { title: "Key on local", cause: "maintenance", consequence: "the gate is outside automatic control", action: "confirm with the site" },
     A14: { title: "Drive fault or emergency stop", cause: "overload, phase loss, limit, somebody pressed the button", consequence: "the gate does not move", action: "never reset from afar before the site has answered; send a crew" },
     A20: { title: "The record cannot be written", cause: "disk full or failing", consequence: "discretionary movement has stopped, protection goes on", action: "call IT at once; free space; records kept in memory are written as soon as it works" },

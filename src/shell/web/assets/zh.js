@@ -120,7 +120,7 @@ export default {
     A09: { title: "断面流量计不可用", cause: "断电、断链、淤堵、冰", consequence: "先用估算，再用安全定值", action: "读水尺，查仪表电源与链路" },
     A10: { title: "设备通信中断", cause: "电台、电源、电缆", consequence: "闸门保持或按其失联动作；读数过期后变坏", action: "电话现场，计划中绕开它" },
     A11: { title: "链路中断", cause: "调制解调器、交换机、站点电源", consequence: "整个站点失明", action: "通知信息人员，改用电话" },
-    A12: { title: "另有主站写入", cause: "就地盘、第二套系统、试验", consequence: "两手相争、磨损、流量不对", action: "找到写入者，商定由谁控制；此前此闸保持" },
+    A12: { title: "另有主站写入", cause: "就地盘、第二套系统、试验、控制箱重启带回自己的设定", consequence: "两手相争、磨损、流量不对", action: "找到写入者，商定由谁控制；此前此闸保持" },
     A13: { title: "切至现地", cause: "检修", consequence: "此闸不在自动控制内", action: "向现场核对" },
     A14: { title: "驱动故障或急停", cause: "过载、缺相、限位、有人按下急停", consequence: "此闸不动", action: "现场答复前不得远方复位；派人" },
     A20: { title: "记录无法写入", cause: "磁盘满或损坏", consequence: "非保护动作已停，保护动作继续", action: "立即通知信息人员；腾出空间；内存中的记录恢复后即写入" },
