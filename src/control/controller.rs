@@ -164,6 +164,7 @@ impl Controller {
             rating::derive(&self.basin, &self.field, date, now.mono, &mut self.readings);
         }
         facts::gather(&self.basin, &self.field, &self.readings, &mut self.facts);
+        facts::doubt(&self.basin, &self.field, &mut self.gates, &mut self.readings, &mut self.facts);
         for report in &seen.writes {
             if let Some(gate) = self.gates.get_mut(report.gate.0) {
                 gate.report(report.command, report.result);

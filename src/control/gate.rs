@@ -14,6 +14,7 @@ use super::course::Course;
 use super::quality::Reading;
 use super::reason::Because;
 use super::status::GateState;
+use super::still::Still;
 use crate::basin::Gate;
 use crate::units::Opening;
 
@@ -108,6 +109,8 @@ pub struct GateMemory {
     was_local: bool,
     /// How the movement under the command in flight goes, since the device was known to have taken it.
     course: Option<Course>,
+    /// How its position stands while the motor runs.
+    still: Still,
     /// When the unit was last seen tripped, since its last command: its governor begins again by itself.
     tripped: Option<Duration>,
 }
@@ -130,6 +133,7 @@ impl Default for GateMemory {
             seen_since: None,
             was_local: false,
             course: None,
+            still: Still::default(),
             tripped: None,
         }
     }
@@ -175,6 +179,29 @@ impl GateMemory {
         {
             command.write = Some(result);
         }
+    }
+
+    /// Whether the position sensor is in doubt; `step` is the resolution of its register, fraction of the stroke.
+    pub(super) fn doubts(&mut self, gate: &Gate, facts: &GateFacts, step: f64) -> bool {
+        let sent =
+            self.in_flight.as_ref().filter(|_| self.course.is_some()).and_then(|command| {
+                match command.action {
+                    Action::Goto(to) => Some(to),
+                    Action::Stop => None,
+                }
+            });
+        self.still.look(gate, facts, sent, step)
+    }
+
+    /// Whether the position sensor was in doubt when last looked at.
+    pub fn is_frozen(&self) -> bool {
+        self.still.is_frozen()
+    }
+
+    /// A person has looked at the gate: what was held against it is settled.
+    pub fn absolve(&mut self) {
+        (self.foreign, self.missed, self.astray) = (false, false, None);
+        self.still = Still::default();
     }
 
     /// Advances by this tick's facts; ends the command in flight when its end is known.

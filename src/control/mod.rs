@@ -27,6 +27,7 @@ pub mod rules;
 pub mod series;
 pub mod station;
 pub mod status;
+mod still;
 pub mod structure;
 #[cfg(test)]
 pub(crate) mod testing;

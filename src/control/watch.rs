@@ -163,6 +163,13 @@ impl Controller {
             if facts.fault == Some(true) || facts.estop == Some(true) {
                 raise("A14", json!({ "estop": facts.estop }));
             }
+            // A drive that reports a fault has told more.
+            if memory.is_frozen() && facts.fault != Some(true) && facts.estop != Some(true) {
+                raise(
+                    "A15",
+                    json!({ "opening": facts.position.last_good.map(|at| gate.stroke.opening(at)) }),
+                );
+            }
             let locked = gate.lock.is_some() || gate.duty == Duty::SeasonLock;
             if locked && !flood_season && facts.opening.is_some_and(|o| o > Opening::clamped(gate.tolerance))
             {

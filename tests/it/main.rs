@@ -30,6 +30,7 @@ mod faults_resets;
 mod faults_writes;
 mod faulty;
 mod fixture;
+mod frozen;
 mod half_open;
 mod identity;
 mod import;

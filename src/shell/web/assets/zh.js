@@ -123,6 +123,7 @@ export default {
     A12: { title: "另有主站写入", cause: "就地盘、第二套系统、试验、控制箱重启带回自己的设定", consequence: "两手相争、磨损、流量不对", action: "找到写入者，商定由谁控制；此前此闸保持" },
     A13: { title: "切至现地", cause: "检修", consequence: "此闸不在自动控制内", action: "向现场核对" },
     A14: { title: "驱动故障或急停", cause: "过载、缺相、限位、有人按下急停", consequence: "此闸不动", action: "现场答复前不得远方复位；派人" },
+    A15: { title: "开度不可信", cause: "编码器、联轴节、电缆、变送器死机", consequence: "流量算错；控制箱可能走到限位", action: "与现场核对；开度变化或由人交回自动之前，此闸保持" },
     A20: { title: "记录无法写入", cause: "磁盘满或损坏", consequence: "非保护动作已停，保护动作继续", action: "立即通知信息人员；腾出空间；内存中的记录恢复后即写入" },
     A30: { title: "调度降级", cause: "数据过期、无估算、现场失去", consequence: "同样安全，更费水", action: "恢复它缺的数据" },
     A31: { title: "机组跳闸", cause: "电网、调速器、保护", consequence: "只靠旁通阀维持下限", action: "通知电站；只在现场复位" },
