@@ -39,6 +39,7 @@ pub const LIST: &[(&str, u8, u64, u64)] = &[
     ("A39", 2, 3600, 3600),
     ("A40", 2, 1800, 600),
     ("A41", 2, 0, 0),
+    ("A42", 2, 0, 60),
 ];
 
 /// A condition that holds this cycle.

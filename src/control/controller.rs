@@ -21,6 +21,7 @@ use super::record::{Entry, Kind};
 use super::routing::{self, Path};
 use super::series::BIN_S;
 use super::status::{Explanation, Rung};
+use super::twins::{self, Pair};
 use super::watch::Foreseen;
 use super::{Decision, Now, Snapshot, facts, rating, rules};
 use crate::basin::{Basin, GateId, MeterId, Place, SectionId};
@@ -50,6 +51,7 @@ pub struct Controller {
     pub(super) paths: Vec<Path>,
     pub(super) outlets: Vec<Outlets>,
     grader: Grader,
+    pub(super) twins: Vec<Pair>,
     pub(super) readings: Vec<Reading>,
     pub(super) facts: Vec<GateFacts>,
     pub(super) gates: Vec<GateMemory>,
@@ -92,6 +94,7 @@ impl Controller {
         };
         let carry = if settings.observing { Carry { mode: Mode::Observe, ..carry } } else { carry };
         let grader = Grader::new(&basin, &config.field);
+        let twins = twins::pairs(&basin, &config.field);
         let gates = vec![GateMemory::default(); basin.gates.len()];
         let section_seen = vec![Duration::ZERO; basin.sections.len()];
         Self {
@@ -101,6 +104,7 @@ impl Controller {
             paths,
             outlets,
             grader,
+            twins,
             readings: Vec::new(),
             facts: Vec::new(),
             gates,
@@ -159,6 +163,9 @@ impl Controller {
         self.tick += 1;
         self.record_ok = seen.record_ok;
         self.grader.grade(&seen.samples, now.mono, &mut self.readings);
+        for pair in &mut self.twins {
+            pair.compare(now.mono, &mut self.readings);
+        }
         if !self.basin.ratings.is_empty() {
             let date = self.basin.date_at(now.utc);
             rating::derive(&self.basin, &self.field, date, now.mono, &mut self.readings);
@@ -203,8 +210,8 @@ impl Controller {
         self.meter_reading(id).usable()
     }
 
-    /// Reading of a meter.
-    pub(super) fn meter_reading(&self, id: MeterId) -> Reading {
+    /// Reading of a meter itself.
+    pub(super) fn own_reading(&self, id: MeterId) -> Reading {
         let point = self.field.wiring.meters.get(id.0).copied().flatten();
         point.and_then(|p| self.readings.get(p.0)).copied().unwrap_or(Reading::NEVER)
     }
@@ -292,13 +299,9 @@ impl Controller {
     /// What the local loop of one dam sees.
     pub(super) fn view<'a>(&'a self, outlets: &Outlets, dt: f64, now: Now) -> View<'a> {
         let date = self.basin.date_at(now.utc);
-        let level = self
-            .basin
-            .reservoirs
-            .get(outlets.source.0)
-            .and_then(|r| r.level_meter)
-            .and_then(|m| self.meter(m))
-            .and_then(Stage::new);
+        let level = self.basin.reservoirs.get(outlets.source.0).and_then(|r| r.level_meter);
+        let level = level.and_then(|m| self.level_range(m));
+        let level = level.and_then(|(low, high)| Some((Stage::new(low)?, Stage::new(high)?)));
         let section = self.basin.sections.iter().find(|s| s.at == Place::Node(outlets.outlet));
         let floor = section.and_then(|s| s.floor_on(date)).map_or(0.0, Discharge::get);
         let setpoint =
@@ -366,7 +369,7 @@ impl Controller {
                 flood_season: self.flood_season(now),
             },
             release: view.as_ref().map(|(o, v)| o.limits(v, id)),
-            above: view.as_ref().and_then(|(o, _)| o.level(now.mono)),
+            above: view.as_ref().and_then(|(o, _)| o.levels(now.mono)),
             now: now.mono,
         };
         let allowed = interlock::survey(&seen);

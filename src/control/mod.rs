@@ -31,6 +31,7 @@ mod still;
 pub mod structure;
 #[cfg(test)]
 pub(crate) mod testing;
+mod twins;
 mod watch;
 
 use std::time::Duration;

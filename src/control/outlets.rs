@@ -68,8 +68,8 @@ struct Memory {
     shared: Option<Duration>,
     /// Since when the trim gate carries more, so that a turbine may carry less.
     giving_way: Option<Duration>,
-    /// Level last seen, for an hour without one.
-    level: Option<(Stage, Duration)>,
+    /// Levels last seen, lower and higher, for a day without one.
+    level: Option<((Stage, Stage), Duration)>,
 }
 
 /// What the loop sees this tick.
@@ -81,8 +81,9 @@ pub struct View<'a> {
     pub facts: &'a [GateFacts],
     /// Memories of all gates.
     pub gates: &'a [GateMemory],
-    /// Water level of the reservoir, when usable.
-    pub level: Option<Stage>,
+    /// Lower and higher of what may be the water level of the reservoir, when usable; the same unless two meters of it
+    /// disagree.
+    pub level: Option<(Stage, Stage)>,
     /// Measured flow below the dam, when usable.
     pub flow: Option<f64>,
     /// Floor below the dam, and its set point.
@@ -133,10 +134,16 @@ impl Outlets {
         self.trim.iter().chain(&self.standby).chain(&self.base).copied()
     }
 
-    /// Level to compute with: the reading, or the last one for a day (a large reservoir moves by centimetres).
+    /// Level to compute with: the reading, or the last one for a day (a large reservoir moves by centimetres). Of two that
+    /// disagree the lower: it makes less of an opening, and the floor is held by more.
     pub fn level(&self, now: Duration) -> Option<Stage> {
+        self.levels(now).map(|(low, _)| low)
+    }
+
+    /// Lower and higher of what may be the level.
+    pub fn levels(&self, now: Duration) -> Option<(Stage, Stage)> {
         const DAY: Duration = Duration::from_secs(86_400);
-        self.memory.level.filter(|(_, at)| now.saturating_sub(*at) < DAY).map(|(level, _)| level)
+        self.memory.level.filter(|(_, at)| now.saturating_sub(*at) < DAY).map(|(levels, _)| levels)
     }
 
     /// Flow of a gate where it stands, by the calibrated equations; a tripped unit counts as nothing.
@@ -188,6 +195,9 @@ impl Outlets {
 
     /// Learns, at rest, how measured flow relates to computed flow.
     fn calibrate(&mut self, view: &View<'_>, smooth: f64) {
+        if view.level.is_some_and(|(low, high)| low != high) {
+            return;
+        }
         let at_rest = self.quiet(view, SETTLE_S) && self.all().all(|id| Self::settled(view, id));
         let Some(computed) = self.computed(view).filter(|q| at_rest && *q > 0.2) else { return };
         let scale = self.memory.scale.unwrap_or(1.0);
@@ -208,7 +218,7 @@ impl Outlets {
     /// Limits of the river for one outlet.
     pub fn limits(&self, view: &View<'_>, id: GateId) -> ReleaseLimits {
         let control = &view.basin.control;
-        let level = self.level(view.now);
+        let levels = self.levels(view.now);
         let others = |level: Stage| -> f64 {
             self.all()
                 .filter(|other| *other != id)
@@ -220,12 +230,14 @@ impl Outlets {
         let scaled = |q: f64| Discharge::lossy(q / scale);
         let (lowest, highest) = self.ramp(control);
         ReleaseLimits {
-            others: scaled(level.map_or(0.0, others)),
+            others: levels.map_or((Discharge::ZERO, Discharge::ZERO), |(low, high)| {
+                (scaled(others(low)), scaled(others(high)))
+            }),
             floor: scaled(view.floor),
             lowest: scaled(lowest),
             highest: scaled(highest),
             siren: scaled(control.siren_above.get()),
-            known: level.is_some() && (view.flow.is_some() || self.memory.scale.is_some()),
+            known: levels.is_some() && (view.flow.is_some() || self.memory.scale.is_some()),
         }
     }
 

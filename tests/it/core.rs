@@ -85,6 +85,12 @@ impl Core {
         self.put(self.config.field.point(&format!("{id}/value")).unwrap().0, value);
     }
 
+    /// A meter says that it has no value.
+    pub(crate) fn fails(&mut self, id: &str) {
+        let point = self.config.field.point(&format!("{id}/value")).unwrap();
+        self.samples[point.0].fault = Some(Reason::Sentinel);
+    }
+
     /// The box of the valve answers, or no longer.
     pub(crate) fn plugged(&mut self, answers: bool) {
         for (at, point) in self.config.field.points.iter().enumerate() {

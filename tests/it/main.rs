@@ -60,6 +60,7 @@ mod running;
 mod service;
 mod site;
 mod tidy;
+mod twins;
 mod vectors;
 mod web;
 mod whole;

@@ -86,7 +86,7 @@ export default {
   why_bad: {
     never_read: "never read", comm_error: "no answer", exception: "device answered exception {code}", sentinel: "device reports no value", out_of_range: "out of range", config_error: "address unknown to the device", wrong_device: "another device answers",
     no_rating: "no rating curve in force", rating_void: "rating curve void in this season", below_rating: "level below the rating curve", above_rating: "level above what was gauged",
-    stale: "older than 3 scans", rate: "changes too fast", frozen: "frozen", manual: "entered by a person", estimated: "from the water balance",
+    stale: "older than 3 scans", rate: "changes too fast", frozen: "frozen", disagree: "its twin shows another level", manual: "entered by a person", estimated: "from the water balance",
   },
   reasons_text: {
     section_needs: "{section} needs its set point {setpoint}: release {need} (inflow on the way {inflow}, intakes {intakes}, losses {losses}), arriving in {lag} h",
@@ -109,7 +109,7 @@ export default {
   detail: {
     flow_m3s: "flow {v} m³/s", floor_m3s: "floor {v} m³/s", in_h: "in {v} h", level_m: "level {v} m", limit_m: "limit {v} m", lowest_m: "lowest {v} m",
     owed_m3s: "owed {v} m³/s", last_m3s: "last good {v} m³/s", opening: "at {v}", target: "target {v}", mode: "mode {v}", by: "by {v}", rung: "{v}", address: "{v}", unit: "unit {v}",
-    reason: "{v}", why: "{v}", estop: "emergency stop",
+    reason: "{v}", why: "{v}", twin: "against {v}", twin_m: "level there {v} m", estop: "emergency stop",
   },
   alarm: {
     A01: { title: "Flow at a section below its floor", cause: "release too small, an abstraction nobody announced, meter", consequence: "ecological breach, entry in the compliance record", action: "look at the why-panel; open the outlet it names by hand if automatic may not; call the units upstream; cut the nearest low-priority intake" },
@@ -134,6 +134,7 @@ export default {
     A39: { title: "Wetland below its survival level", cause: "inlet shut or clogged, source dry", consequence: "plants and fish die", action: "check inlet and source, feed it before industry and irrigation" },
     A40: { title: "Station below its minimum release", cause: "hydropeaking, clogged eco pipe", consequence: "dewatered reach, breach of the permit", action: "call the station: stop units, open the sluice" },
     A41: { title: "Gate ran the wrong way, or past its set-point", cause: "phases swapped after work on the drive, contactor stuck, brake worn, transmitter turned round", consequence: "wrong flow; the gate ends at its limit switch", action: "it was told to stop and is held; let the site stop it and turn the key to local; give it back to automatic once it moves as told" },
+    A42: { title: "Two meters of one level disagree", cause: "drift, fouling, ice, a moved zero", consequence: "limits go by the safer one, gates that keep the level hold, more water is spent", action: "read the staff gauge, take the wrong one out of service: the other is used alone" },
     unknown: { title: "Alarm {id}", cause: "–", consequence: "–", action: "see the alarm manual" },
   },
 };

@@ -86,7 +86,7 @@ export default {
   why_bad: {
     never_read: "从未读到", comm_error: "通信无应答", exception: "设备回异常码 {code}", sentinel: "设备报“无值”", out_of_range: "超出量程", config_error: "点表地址不对", wrong_device: "应答的不是该设备",
     no_rating: "当前无有效水位流量关系", rating_void: "本季水位流量关系无效", below_rating: "水位低于关系曲线", above_rating: "水位超出实测范围",
-    stale: "超过 3 次扫描未更新", rate: "变化过快", frozen: "读数冻结", manual: "人工录入", estimated: "水量平衡估算",
+    stale: "超过 3 次扫描未更新", rate: "变化过快", frozen: "读数冻结", disagree: "与并列水位计不符", manual: "人工录入", estimated: "水量平衡估算",
   },
   reasons_text: {
     section_needs: "{section} 要到设定 {setpoint}：坝下需放 {need}（区间来水 {inflow}，取水 {intakes}，损失 {losses}），{lag} h 后到达",
@@ -109,7 +109,7 @@ export default {
   detail: {
     flow_m3s: "流量 {v} m³/s", floor_m3s: "下限 {v} m³/s", in_h: "{v} h 后", level_m: "水位 {v} m", limit_m: "限 {v} m", lowest_m: "最低 {v} m",
     owed_m3s: "应泄 {v} m³/s", last_m3s: "最后好值 {v} m³/s", opening: "开度 {v}", target: "目标 {v}", mode: "模式 {v}", by: "{v}", rung: "{v}", address: "{v}", unit: "站号 {v}",
-    reason: "{v}", why: "{v}", estop: "急停已按",
+    reason: "{v}", why: "{v}", twin: "另一台 {v}", twin_m: "其水位 {v} m", estop: "急停已按",
   },
   alarm: {
     A01: { title: "断面流量低于下限", cause: "放水太小、未预告的取水、或仪表", consequence: "破坏生态流量，记入达标记录", action: "看“为什么”；自动不能动时由人开它点名的闸；电话上游单位；压减最近的低序位取水" },
@@ -134,6 +134,7 @@ export default {
     A39: { title: "湿地低于生存水位", cause: "进水关闭或堵塞、水源干涸", consequence: "植物和鱼类死亡", action: "查进水与水源，先于工业和灌溉补水" },
     A40: { title: "电站下泄不足", cause: "调峰、生态管堵塞", consequence: "河段减脱水，违反许可", action: "电话电站：停机，开冲沙闸" },
     A41: { title: "闸门走偏", cause: "检修后相序接反、接触器粘连、抱闸磨损、开度仪装反", consequence: "流量不对，闸门走到限位", action: "已令其停并保持；由现场停闸、切现地；确认按令动作后再交回自动" },
+    A42: { title: "两台水位计不符", cause: "漂移、污损、结冰、零点变动", consequence: "限制按较安全的一台，保水位的闸保持，多用水", action: "读水尺，停用有误的一台：另一台即单独采用" },
     unknown: { title: "报警 {id}", cause: "–", consequence: "–", action: "见报警手册" },
   },
 };
