@@ -318,7 +318,11 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use qindan::control::operator::{Authority, Order};
+
     use super::*;
+    use crate::plant::Event;
+    use crate::scenario::Happening;
 
     /// A turn of the pump begins and ends, a unit trips and is reset: the floors are kept, and only the trip is news.
     #[test]
@@ -329,5 +333,41 @@ mod tests {
         run.until(Duration::from_hours(6 * 24), |_, _| {});
         let raised = run.alarms().iter().map(|(key, times)| (key.as_str(), *times)).collect::<Vec<_>>();
         assert_eq!(raised, [("A31:zf.hp.u1", 1)]);
+    }
+
+    /// The box of the valve loses its link for six minutes and comes back shut in its set point, though not in fact. The
+    /// valve is held: not a command of dispatch until a person gives it back, then a new one from where it stands.
+    #[test]
+    fn a_box_that_restarts_is_not_fought() {
+        let mut case = crate::replay::load("may_dry", None, &[]).unwrap();
+        let (seed, valve) = (case.scenario.seed, "zf.eco.v1");
+        let id = case.config.basin.gate(valve).unwrap();
+        let device = String::from("box.zf.eco.v1");
+        let from = Duration::from_hours(60);
+        let give = Order::SetAuthority { gate: id, authority: Authority::Automatic };
+        let happens = [
+            (0, What::Event(Event::Unplug { device: device.clone(), silent: true })),
+            (5, What::Event(Event::Restart { gate: valve.into(), opening: 0.0 })),
+            (6, What::Event(Event::Plug { device })),
+            (360, What::Act(give)),
+        ];
+        case.scenario.happenings = happens
+            .map(|(minute, what)| Happening {
+                id: format!("restart-{minute}"),
+                at: from + Duration::from_mins(minute),
+                what,
+            })
+            .into();
+        let mut run = Run::new(case, seed);
+        run.until(from + Duration::from_hours(24), |_, _| {});
+        assert_eq!(run.alarms().get("A12:zf.eco.v1"), Some(&1), "{:?}", run.alarms());
+        let minute = |act: &Act| act.at.saturating_sub(from).as_secs() / 60;
+        let moves = run.given().iter().filter(|act| act.gate == id && act.at > from).collect::<Vec<_>>();
+        assert!(moves.iter().all(|act| minute(act) >= 360 || act.actor == "failsafe"), "{moves:?}");
+        let first = moves.iter().find(|act| minute(act) >= 360).unwrap();
+        let lasting = run.given().iter().rfind(|act| act.gate == id && act.at <= from).unwrap();
+        let Action::Goto(stood) = lasting.action else { panic!("{lasting:?}") };
+        let before = first.before.unwrap();
+        assert!((before.fraction() - stood.fraction()).abs() < 0.006, "{before} {stood}");
     }
 }

@@ -309,6 +309,7 @@ fn is_surprise(what: &What) -> bool {
             | Event::Free { .. }
             | Event::Local { .. }
             | Event::Remote { .. }
+            | Event::Restart { .. }
             | Event::Estop { .. }
             | Event::MeterFrozen { .. }
             | Event::MeterBias { .. }

@@ -163,6 +163,7 @@ pub(crate) fn meter(id: &str, kind: MeterKind, at: Place, of: &[&str]) -> Meter 
         principle: "rating_curve".into(),
         max_rate_per_min: None,
         hold_s: 1800.0,
+        twin: None,
         responsible: who(),
     }
 }

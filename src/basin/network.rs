@@ -182,6 +182,15 @@ pub enum MeterKind {
     Rain,
 }
 
+/// A second meter of the same level.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Twin {
+    /// It.
+    pub meter: MeterId,
+    /// Largest difference at which the two agree, m, positive.
+    pub tolerance: f64,
+}
+
 /// An instrument in the field.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Meter {
@@ -209,6 +218,8 @@ pub struct Meter {
     pub max_rate_per_min: Option<f64>,
     /// How long a stale value may still be used, s.
     pub hold_s: f64,
+    /// Another meter of the same level, for [`MeterKind::Level`]; each is in one pair at most.
+    pub twin: Option<Twin>,
     /// Who answers for it.
     pub responsible: Responsible,
 }

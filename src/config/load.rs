@@ -125,6 +125,7 @@ fn check<'a>(
         Some(whole) => {
             graph::network(whole, basin);
             roles::together(whole, basin);
+            water::twins(whole, basin);
         }
         None => unchecked.push("the river network as a whole (basin.toml)"),
     }

@@ -91,12 +91,11 @@ impl Controller {
     fn give(&mut self, gate: GateId, authority: Authority) -> Result<String, String> {
         let slot = self.carry.authorities.get_mut(gate.0).ok_or("no such gate")?;
         *slot = authority;
-        // Giving a gate back to automatic settles a foreign set-point: a person has looked.
+        // Giving a gate back to automatic settles what was held against it: a person has looked.
         if let Some(memory) = self.gates.get_mut(gate.0)
             && authority == Authority::Automatic
         {
-            memory.foreign = false;
-            memory.missed = false;
+            memory.absolve();
             self.give_back_box(gate);
         }
         Ok("authority set".into())

@@ -112,6 +112,10 @@ pub enum FailReason {
     Foreign,
     /// The setpoint is in, the gate did not arrive in time.
     NoArrival,
+    /// The gate moved away from where it was sent.
+    WrongWay,
+    /// The gate went past where it was sent, and on.
+    Overshoot,
     /// No answer, and read-back could not tell until the deadline.
     Unresolved,
     /// It never left the machine.

@@ -16,11 +16,12 @@ use super::interlock::{self, Authorities, Cleared, Purpose, Situation, Wish};
 use super::operator::{Authority, Mode};
 use super::outlets::{Outlets, View};
 use super::quality::Reading;
-use super::reason::Limit;
+use super::reason::{Because, Limit};
 use super::record::{Entry, Kind};
 use super::routing::{self, Path};
 use super::series::BIN_S;
 use super::status::{Explanation, Rung};
+use super::twins::{self, Pair};
 use super::watch::Foreseen;
 use super::{Decision, Now, Snapshot, facts, rating, rules};
 use crate::basin::{Basin, GateId, MeterId, Place, SectionId};
@@ -50,6 +51,7 @@ pub struct Controller {
     pub(super) paths: Vec<Path>,
     pub(super) outlets: Vec<Outlets>,
     grader: Grader,
+    pub(super) twins: Vec<Pair>,
     pub(super) readings: Vec<Reading>,
     pub(super) facts: Vec<GateFacts>,
     pub(super) gates: Vec<GateMemory>,
@@ -92,6 +94,7 @@ impl Controller {
         };
         let carry = if settings.observing { Carry { mode: Mode::Observe, ..carry } } else { carry };
         let grader = Grader::new(&basin, &config.field);
+        let twins = twins::pairs(&basin, &config.field);
         let gates = vec![GateMemory::default(); basin.gates.len()];
         let section_seen = vec![Duration::ZERO; basin.sections.len()];
         Self {
@@ -101,6 +104,7 @@ impl Controller {
             paths,
             outlets,
             grader,
+            twins,
             readings: Vec::new(),
             facts: Vec::new(),
             gates,
@@ -159,11 +163,15 @@ impl Controller {
         self.tick += 1;
         self.record_ok = seen.record_ok;
         self.grader.grade(&seen.samples, now.mono, &mut self.readings);
+        for pair in &mut self.twins {
+            pair.compare(now.mono, &mut self.readings);
+        }
         if !self.basin.ratings.is_empty() {
             let date = self.basin.date_at(now.utc);
             rating::derive(&self.basin, &self.field, date, now.mono, &mut self.readings);
         }
         facts::gather(&self.basin, &self.field, &self.readings, &mut self.facts);
+        facts::doubt(&self.basin, &self.field, &mut self.gates, &mut self.readings, &mut self.facts);
         for report in &seen.writes {
             if let Some(gate) = self.gates.get_mut(report.gate.0) {
                 gate.report(report.command, report.result);
@@ -171,8 +179,8 @@ impl Controller {
         }
         self.adopt(&seen.recovered);
         self.look_at_boxes();
-        self.settle(&mut decision, now);
-        let mut wishes = self.obey(&seen.acts, &mut decision, now);
+        let mut wishes = self.settle(&mut decision, now);
+        wishes.extend(self.obey(&seen.acts, &mut decision, now));
         self.observe(dt, now);
         let cycle = now.mono >= self.next_cycle;
         if cycle {
@@ -203,8 +211,8 @@ impl Controller {
         self.meter_reading(id).usable()
     }
 
-    /// Reading of a meter.
-    pub(super) fn meter_reading(&self, id: MeterId) -> Reading {
+    /// Reading of a meter itself.
+    pub(super) fn own_reading(&self, id: MeterId) -> Reading {
         let point = self.field.wiring.meters.get(id.0).copied().flatten();
         point.and_then(|p| self.readings.get(p.0)).copied().unwrap_or(Reading::NEVER)
     }
@@ -219,8 +227,9 @@ impl Controller {
         }
     }
 
-    /// Ends commands that have ended, and explains what the last run left open.
-    fn settle(&mut self, decision: &mut Decision, now: Now) {
+    /// Ends commands that have ended, stops gates that go astray, and explains what the last run left open.
+    fn settle(&mut self, decision: &mut Decision, now: Now) -> Vec<Wish> {
+        let mut stops = Vec::new();
         for at in 0..self.gates.len() {
             let (Some(gate), Some(facts), Some(memory)) =
                 (self.basin.gates.get(at), self.facts.get(at), self.gates.get_mut(at))
@@ -231,6 +240,8 @@ impl Controller {
                 let entry = outcome_entry(&gate.id, &ended, facts.opening);
                 explain_end(&mut self.why, ended.command.id, &ended.terminal);
                 decision.entries.push(entry);
+                let has_stop = self.field.wiring.gates.get(at).is_some_and(|points| points.command.is_some());
+                stops.extend(stop_astray(GateId(at), &ended, facts.opening).filter(|_| has_stop));
             }
             if let Some(intent) = memory.open_intent.clone()
                 && let Some(terminal) = recovered(gate, facts, &intent)
@@ -247,6 +258,7 @@ impl Controller {
                 decision.entries.push(entry);
             }
         }
+        stops
     }
 
     /// Feeds the memory of the river.
@@ -288,13 +300,9 @@ impl Controller {
     /// What the local loop of one dam sees.
     pub(super) fn view<'a>(&'a self, outlets: &Outlets, dt: f64, now: Now) -> View<'a> {
         let date = self.basin.date_at(now.utc);
-        let level = self
-            .basin
-            .reservoirs
-            .get(outlets.source.0)
-            .and_then(|r| r.level_meter)
-            .and_then(|m| self.meter(m))
-            .and_then(Stage::new);
+        let level = self.basin.reservoirs.get(outlets.source.0).and_then(|r| r.level_meter);
+        let level = level.and_then(|m| self.level_range(m));
+        let level = level.and_then(|(low, high)| Some((Stage::new(low)?, Stage::new(high)?)));
         let section = self.basin.sections.iter().find(|s| s.at == Place::Node(outlets.outlet));
         let floor = section.and_then(|s| s.floor_on(date)).map_or(0.0, Discharge::get);
         let setpoint =
@@ -362,7 +370,7 @@ impl Controller {
                 flood_season: self.flood_season(now),
             },
             release: view.as_ref().map(|(o, v)| o.limits(v, id)),
-            above: view.as_ref().and_then(|(o, _)| o.level(now.mono)),
+            above: view.as_ref().and_then(|(o, _)| o.levels(now.mono)),
             fallen_back: self.has_fallen_back(id),
             now: now.mono,
         };
@@ -545,6 +553,21 @@ pub(super) fn outcome_entry(gate: &str, ended: &Ended, after: Option<Opening>) -
     let took = ended.at.saturating_sub(ended.command.since);
     entry.took_ms = u64::try_from(took.as_millis()).ok();
     entry
+}
+
+/// The stop of a gate whose command ended because it went astray.
+fn stop_astray(gate: GateId, ended: &Ended, at: Option<Opening>) -> Option<Wish> {
+    let Terminal::Failed { why: FailReason::WrongWay | FailReason::Overshoot } = ended.terminal else {
+        return None;
+    };
+    let Action::Goto(to) = ended.command.action else { return None };
+    Some(Wish {
+        gate,
+        action: Action::Stop,
+        purpose: Purpose::Protective,
+        actor: "failsafe".into(),
+        because: vec![Because::Astray { at, to }],
+    })
 }
 
 fn explain_end(why: &mut VecDeque<Explanation>, id: CommandId, terminal: &Terminal) {

@@ -44,6 +44,8 @@ pub struct Inputs {
     pub flow: Option<f64>,
     /// Seconds since the far sections' meters were last usable.
     pub sections_lost_s: f64,
+    /// Two meters of the reservoir's level disagree: what its gates pass is not known well enough to plan with.
+    pub level_in_doubt: bool,
     /// The reservoir stands at or below its dead level.
     pub at_dead_level: bool,
     /// Estimated inflow of the reservoir, for the dead level.
@@ -80,7 +82,7 @@ impl Release {
         let present = self.target.or(inputs.flow);
         let mut wanted = f64::NEG_INFINITY;
         let mut because = Vec::new();
-        let lost = inputs.sections_lost_s > control.field_lost_s;
+        let lost = inputs.sections_lost_s > control.field_lost_s || inputs.level_in_doubt;
         let mut blind = false;
         for (at, path) in paths.iter().enumerate().filter(|(_, p)| p.source.0 == source) {
             let Some(section) = scene.basin.sections.get(path.section.0) else { continue };

@@ -1,7 +1,7 @@
 //! Facts about gates from this tick's readings.
 
-use super::gate::GateFacts;
-use super::quality::Reading;
+use super::gate::{GateFacts, GateMemory};
+use super::quality::{Quality, Reading, Reason};
 use crate::basin::{Basin, Gate};
 use crate::points::{Field, GatePoints, PointId};
 
@@ -10,6 +10,29 @@ pub(super) fn gather(basin: &Basin, field: &Field, readings: &[Reading], facts: 
     facts.clear();
     let points = field.wiring.gates.iter().copied().chain(std::iter::repeat(GatePoints::default()));
     facts.extend(basin.gates.iter().zip(points).map(|(gate, points)| of_gate(gate, points, readings)));
+}
+
+/// Takes positions out of use that stand still while the motor runs, in `readings` and in `facts`.
+pub(super) fn doubt(
+    basin: &Basin,
+    field: &Field,
+    gates: &mut [GateMemory],
+    readings: &mut [Reading],
+    facts: &mut [GateFacts],
+) {
+    for (((gate, points), memory), facts) in basin.gates.iter().zip(&field.wiring.gates).zip(gates).zip(facts)
+    {
+        let Some(id) = points.position else { continue };
+        let step = field.points.get(id.0).filter(|point| point.data_type.is_whole());
+        let step = step.map_or(0.0, |point| (point.scale / gate.stroke.length()).abs());
+        if !memory.doubts(gate, facts, step) {
+            continue;
+        }
+        if let Some(reading) = readings.get_mut(id.0).filter(|reading| reading.usable().is_some()) {
+            (reading.quality, reading.reason) = (Quality::Suspect, Some(Reason::Frozen));
+            (facts.position, facts.opening) = (*reading, None);
+        }
+    }
 }
 
 fn of_gate(gate: &Gate, points: GatePoints, readings: &[Reading]) -> GateFacts {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Adopting ──position──> Idle ──command──> Commanded ──accepted──> Travelling ──arrived──> Idle
-//!                         ^                    │refused, not sent       │deadline
+//!                         ^                    │refused, not sent       │deadline, astray
 //!                         └──── arrived ───────┴──> Idle                └──> Stuck ──command──> Commanded
 //! ```
 
@@ -10,9 +10,11 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::command::{Action, CommandId, FailReason, OpenIntent, Terminal, WriteResult};
+use super::course::Course;
 use super::quality::Reading;
 use super::reason::Because;
 use super::status::GateState;
+use super::still::Still;
 use crate::basin::Gate;
 use crate::units::Opening;
 
@@ -98,11 +100,17 @@ pub struct GateMemory {
     pub drifted: Option<Duration>,
     /// Last command ended without arriving.
     pub missed: bool,
+    /// It went away from where a command sent it, or past it, until a person settles it.
+    pub astray: Option<FailReason>,
     /// An intent from before the start, to be explained.
     pub open_intent: Option<OpenIntent>,
     /// Since when the position has been usable without a break.
     pub seen_since: Option<Duration>,
     was_local: bool,
+    /// How the movement under the command in flight goes, since the device was known to have taken it.
+    course: Option<Course>,
+    /// How its position stands while the motor runs.
+    still: Still,
     /// When the unit was last seen tripped, since its last command: its governor begins again by itself.
     tripped: Option<Duration>,
 }
@@ -120,9 +128,12 @@ impl Default for GateMemory {
             foreign: false,
             drifted: None,
             missed: false,
+            astray: None,
             open_intent: None,
             seen_since: None,
             was_local: false,
+            course: None,
+            still: Still::default(),
             tripped: None,
         }
     }
@@ -156,6 +167,7 @@ impl GateMemory {
         self.in_flight = Some(next);
         self.state = GateState::Commanded;
         self.missed = false;
+        self.course = None;
         self.tripped = None;
         old
     }
@@ -167,6 +179,29 @@ impl GateMemory {
         {
             command.write = Some(result);
         }
+    }
+
+    /// Whether the position sensor is in doubt; `step` is the resolution of its register, fraction of the stroke.
+    pub(super) fn doubts(&mut self, gate: &Gate, facts: &GateFacts, step: f64) -> bool {
+        let sent =
+            self.in_flight.as_ref().filter(|_| self.course.is_some()).and_then(|command| {
+                match command.action {
+                    Action::Goto(to) => Some(to),
+                    Action::Stop => None,
+                }
+            });
+        self.still.look(gate, facts, sent, step)
+    }
+
+    /// Whether the position sensor was in doubt when last looked at.
+    pub fn is_frozen(&self) -> bool {
+        self.still.is_frozen()
+    }
+
+    /// A person has looked at the gate: what was held against it is settled.
+    pub fn absolve(&mut self) {
+        (self.foreign, self.missed, self.astray) = (false, false, None);
+        self.still = Still::default();
     }
 
     /// Advances by this tick's facts; ends the command in flight when its end is known.
@@ -205,7 +240,10 @@ impl GateMemory {
             Terminal::Failed { why: FailReason::NoArrival | FailReason::NotDone | FailReason::Unresolved }
         );
         self.foreign |= matches!(terminal, Terminal::Failed { why: FailReason::Foreign });
-        self.state = if self.missed { GateState::Stuck } else { GateState::Idle };
+        if let Terminal::Failed { why: why @ (FailReason::WrongWay | FailReason::Overshoot) } = terminal {
+            self.astray = Some(*why);
+        }
+        self.state = if self.missed || self.astray.is_some() { GateState::Stuck } else { GateState::Idle };
         let taken = *terminal == Terminal::Verified || command.write == Some(WriteResult::Accepted);
         self.known_since = now;
         self.known_target = match command.action {
@@ -252,7 +290,7 @@ impl GateMemory {
             }
             Action::Stop => true,
         };
-        let taken = command.write == Some(WriteResult::Accepted) || in_device;
+        let taken = command.write == Some(WriteResult::Accepted) || in_device || self.course.is_some();
         let arrived = match (command.action, facts.opening) {
             (Action::Goto(to), Some(opening)) => near(gate, opening, to) && facts.moving.unwrap_or(0) == 0,
             (Action::Stop, Some(_)) => facts.moving == Some(0) || facts.moving.is_none(),
@@ -260,6 +298,15 @@ impl GateMemory {
         };
         if taken && fresh && arrived {
             return Some(Terminal::Verified);
+        }
+        if taken && let Action::Goto(to) = command.action {
+            if self.is_overwritten(gate, facts, to) {
+                return failed(FailReason::Foreign);
+            }
+            let course = self.course.get_or_insert(Course::from(now));
+            if let Some(why) = course.look(gate, facts, command.before, to) {
+                return failed(why);
+            }
         }
         if now >= command.deadline {
             return failed(if taken { FailReason::NoArrival } else { FailReason::Unresolved });
@@ -274,13 +321,26 @@ impl GateMemory {
         }
         let known = *self.known_target.get_or_insert(target);
         if !near(gate, target, known) {
-            // With the key on local the panel sets it, and who takes over again begins from there. A governor whose
-            // trip is reset begins from where the unit stands; any other value was written by somebody.
-            let own =
-                self.tripped.is_some() && facts.opening.is_some_and(|opening| near(gate, target, opening));
-            self.foreign |= facts.remote != Some(false) && !own;
+            // With the key on local the panel sets it, and who takes over again begins from there. Any other value was
+            // written by somebody, or is what a box starts with.
+            self.foreign |= facts.remote != Some(false) && !self.is_governor(gate, facts, target);
             (self.known_target, self.known_since) = (Some(target), at);
         }
+    }
+
+    /// Whether a set-point is that of a governor whose trip was reset: it begins from where the unit stands.
+    fn is_governor(&self, gate: &Gate, facts: &GateFacts, target: Opening) -> bool {
+        self.tripped.is_some() && facts.opening.is_some_and(|opening| near(gate, target, opening))
+    }
+
+    /// Whether another set-point stands in the device than the one it was seen to hold for the command in flight: written
+    /// by somebody, or a box that restarted. Waiting for the deadline would leave a tick in which it could be written over.
+    fn is_overwritten(&self, gate: &Gate, facts: &GateFacts, to: Opening) -> bool {
+        let (Some((target, at)), Some(course)) = (facts.target, self.course) else { return false };
+        at > course.taken()
+            && facts.remote == Some(true)
+            && !near(gate, target, to)
+            && !self.is_governor(gate, facts, target)
     }
 
     fn watch_drift(&mut self, gate: &Gate, facts: &GateFacts, now: Duration) {
@@ -329,31 +389,10 @@ pub fn near(gate: &Gate, a: Opening, b: Opening) -> bool {
 mod tests {
     use super::*;
     use crate::basin::GateKind;
-    use crate::control::quality::Quality;
-    use crate::control::testing;
+    use crate::control::testing::{self, facts};
 
     fn valve() -> Gate {
         testing::gate(GateKind::Valve { bore_m: 0.6, cd_full: 0.6 }, 702.0)
-    }
-
-    fn facts(opening: f64, target: f64, at: u64) -> GateFacts {
-        let at = Duration::from_secs(at);
-        GateFacts {
-            opening: Some(Opening::clamped(opening)),
-            position: Reading {
-                value: Some(opening * 100.0),
-                quality: Quality::Good,
-                reason: None,
-                taken_at: Some(at),
-                last_good: Some(opening * 100.0),
-            },
-            target: Some((Opening::clamped(target), at)),
-            remote: Some(true),
-            estop: Some(false),
-            fault: Some(false),
-            trip: Some(false),
-            moving: Some(0),
-        }
     }
 
     fn commanded(to: f64) -> (Gate, GateMemory) {
@@ -428,6 +467,19 @@ mod tests {
         memory.advance(&gate, &facts(0.3, 0.3, 35), Duration::from_secs(35));
         assert!(!memory.foreign);
         memory.advance(&gate, &facts(0.3, 0.5, 40), Duration::from_secs(40));
+        assert!(memory.foreign);
+    }
+
+    #[test]
+    fn a_set_point_that_goes_away_under_the_command_is_foreign_at_once() {
+        let (gate, mut memory) = commanded(0.3);
+        memory.report(CommandId(7), WriteResult::Accepted);
+        memory.advance(&gate, &facts(0.2, 0.3, 12), Duration::from_secs(12));
+        // Read before the device was known to have it: a block of its own, scanned earlier.
+        memory.advance(&gate, &facts(0.2, 0.2, 12), Duration::from_secs(13));
+        assert!(memory.in_flight.is_some());
+        let ended = memory.advance(&gate, &facts(0.22, 0.0, 15), Duration::from_secs(15));
+        assert_eq!(ended.map(|e| e.terminal), Some(Terminal::Failed { why: FailReason::Foreign }));
         assert!(memory.foreign);
     }
 

@@ -105,8 +105,8 @@ impl Cleared {
 /// Flow limits of the river below a dam, for the gates that release into it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ReleaseLimits {
-    /// Flow of all other outlets together, counting a tripped unit as gone.
-    pub others: Discharge,
+    /// Flow of all other outlets together, counting a tripped unit as gone, at the lower and at the higher level.
+    pub others: (Discharge, Discharge),
     /// Least total that holds the outlet floor.
     pub floor: Discharge,
     /// Lowest total the fall limit permits now.
@@ -232,8 +232,8 @@ pub struct Situation<'a> {
     pub service: Authorities,
     /// Limits of the river below, for a release gate.
     pub release: Option<ReleaseLimits>,
-    /// Water level above it, when usable.
-    pub above: Option<Stage>,
+    /// Lower and higher of what may be the water level above it, when usable: the same unless two meters disagree.
+    pub above: Option<(Stage, Stage)>,
     /// Its box has acted by itself, and nothing has ended that yet.
     pub fallen_back: bool,
     /// Now.
@@ -311,6 +311,10 @@ fn service(allowed: &mut Allowed, gate: &Gate, seen: &Situation<'_>) {
     if seen.memory.state == GateState::Adopting || seen.memory.open_intent.is_some() || seen.memory.foreign {
         allowed.refuse(Limit::Unresolved, Applies::Discretionary);
     }
+    // Protection too would only send it further the wrong way: another gate has to do it.
+    if seen.memory.astray.is_some() {
+        allowed.refuse(Limit::Astray, Applies::NotOperator);
+    }
 }
 
 /// The motor: starts, pauses, one command at a time.
@@ -332,7 +336,7 @@ fn motor(allowed: &mut Allowed, gate: &Gate, seen: &Situation<'_>) {
 
 /// The river below: outlet floor, rise and fall, siren.
 fn river(allowed: &mut Allowed, gate: &Gate, seen: &Situation<'_>, release: ReleaseLimits) {
-    let Some(above) = seen.above.filter(|_| release.known) else {
+    let Some((low, high)) = seen.above.filter(|_| release.known) else {
         // Without level or flow the effect of a movement is unknown: only protection may move, and only up.
         if let Some(meter) = seen.basin.reservoirs.iter().find_map(|r| r.level_meter) {
             allowed.refuse(Limit::InputLost { meter }, Applies::Discretionary);
@@ -342,17 +346,21 @@ fn river(allowed: &mut Allowed, gate: &Gate, seen: &Situation<'_>, release: Rele
         }
         return;
     };
-    let opening =
-        |total: Discharge| structure::opening_for(gate, (total - release.others).max(Discharge::ZERO), above);
+    // What must pass at least is computed with the lower level, what may pass at most with the higher.
+    let opening = |total: Discharge, others: Discharge, above: Stage| {
+        structure::opening_for(gate, (total - others).max(Discharge::ZERO), above)
+    };
+    let least = |total: Discharge| opening(total, release.others.0, low);
+    let most = |total: Discharge| opening(total, release.others.1, high);
     let now = seen.memory.heading(seen.facts);
-    let floor = opening(release.floor);
+    let floor = least(release.floor);
     allowed.at_least(floor, Limit::OutletFloor { opening: floor });
-    let siren = opening(release.siren);
+    let siren = most(release.siren);
     allowed.at_most(siren.max(floor), Limit::Siren { flow: release.siren });
     // A ramp never forces a movement: where the gate stands is always permitted.
-    let up = opening(release.highest).max(floor);
+    let up = most(release.highest).max(floor);
     allowed.at_most(now.map_or(up, |now| up.max(now)), Limit::RampUp { flow: release.highest });
-    let down = opening(release.lowest);
+    let down = least(release.lowest);
     allowed.at_least(now.map_or(down, |now| down.min(now)), Limit::RampDown { flow: release.lowest });
 }
 

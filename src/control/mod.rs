@@ -6,6 +6,7 @@ mod away;
 pub mod carry;
 pub mod command;
 mod controller;
+mod course;
 pub mod dispatch;
 pub mod estimate;
 mod facts;
@@ -28,9 +29,11 @@ pub mod rules;
 pub mod series;
 pub mod station;
 pub mod status;
+mod still;
 pub mod structure;
 #[cfg(test)]
 pub(crate) mod testing;
+mod twins;
 mod watch;
 
 use std::time::Duration;

@@ -71,8 +71,8 @@ struct Memory {
     shared: Option<Duration>,
     /// Since when the trim gate carries more, so that a turbine may carry less.
     giving_way: Option<Duration>,
-    /// Level last seen, for an hour without one.
-    level: Option<(Stage, Duration)>,
+    /// Levels last seen, lower and higher, for a day without one.
+    level: Option<((Stage, Stage), Duration)>,
 }
 
 /// What the loop sees this tick.
@@ -84,8 +84,9 @@ pub struct View<'a> {
     pub facts: &'a [GateFacts],
     /// Memories of all gates.
     pub gates: &'a [GateMemory],
-    /// Water level of the reservoir, when usable.
-    pub level: Option<Stage>,
+    /// Lower and higher of what may be the water level of the reservoir, when usable; the same unless two meters of it
+    /// disagree.
+    pub level: Option<(Stage, Stage)>,
     /// Measured flow below the dam, when usable.
     pub flow: Option<f64>,
     /// Floor below the dam, and its set point.
@@ -136,10 +137,16 @@ impl Outlets {
         self.trim.iter().chain(&self.standby).chain(&self.base).copied()
     }
 
-    /// Level to compute with: the reading, or the last one for a day (a large reservoir moves by centimetres).
+    /// Level to compute with: the reading, or the last one for a day (a large reservoir moves by centimetres). Of two that
+    /// disagree the lower: it makes less of an opening, and the floor is held by more.
     pub fn level(&self, now: Duration) -> Option<Stage> {
+        self.levels(now).map(|(low, _)| low)
+    }
+
+    /// Lower and higher of what may be the level.
+    pub fn levels(&self, now: Duration) -> Option<(Stage, Stage)> {
         const DAY: Duration = Duration::from_secs(86_400);
-        self.memory.level.filter(|(_, at)| now.saturating_sub(*at) < DAY).map(|(level, _)| level)
+        self.memory.level.filter(|(_, at)| now.saturating_sub(*at) < DAY).map(|(levels, _)| levels)
     }
 
     /// Flow of a gate where it stands, by the calibrated equations; a tripped unit counts as nothing.
@@ -191,6 +198,9 @@ impl Outlets {
 
     /// Learns, at rest, how measured flow relates to computed flow.
     fn calibrate(&mut self, view: &View<'_>, smooth: f64) {
+        if view.level.is_some_and(|(low, high)| low != high) {
+            return;
+        }
         let at_rest = self.quiet(view, SETTLE_S) && self.all().all(|id| Self::settled(view, id));
         let Some(computed) = self.computed(view).filter(|q| at_rest && *q > 0.2) else { return };
         let scale = self.memory.scale.unwrap_or(1.0);
@@ -211,7 +221,7 @@ impl Outlets {
     /// Limits of the river for one outlet.
     pub fn limits(&self, view: &View<'_>, id: GateId) -> ReleaseLimits {
         let control = &view.basin.control;
-        let level = self.level(view.now);
+        let levels = self.levels(view.now);
         let others = |level: Stage| -> f64 {
             self.all()
                 .filter(|other| *other != id)
@@ -223,12 +233,14 @@ impl Outlets {
         let scaled = |q: f64| Discharge::lossy(q / scale);
         let (lowest, highest) = self.ramp(control);
         ReleaseLimits {
-            others: scaled(level.map_or(0.0, others)),
+            others: levels.map_or((Discharge::ZERO, Discharge::ZERO), |(low, high)| {
+                (scaled(others(low)), scaled(others(high)))
+            }),
             floor: scaled(view.floor),
             lowest: scaled(lowest),
             highest: scaled(highest),
             siren: scaled(control.siren_above.get()),
-            known: level.is_some() && (view.flow.is_some() || self.memory.scale.is_some()),
+            known: levels.is_some() && (view.flow.is_some() || self.memory.scale.is_some()),
         }
     }
 
@@ -309,7 +321,9 @@ impl Outlets {
             None => Because::Trim { error: Discharge::lossy(-missing) },
         };
         let mut left = missing;
-        for id in &self.trim {
+        let (astray, trim): (Vec<GateId>, Vec<GateId>) =
+            self.trim.iter().partition(|id| Self::is_astray(view, **id));
+        for id in &trim {
             let room = self.flow_at(view.basin, *id, Opening::FULL, level) - heading(*id);
             let part = left.min(room);
             if part > 0.0 {
@@ -324,13 +338,20 @@ impl Outlets {
                 left -= part;
             }
         }
-        let reached = units + self.trim.iter().map(|id| self.reach(view, *id, level, ALONE_S)).sum::<f64>();
+        let stand = astray.iter().map(|id| self.flow_or_gone(view, *id, level)).sum::<f64>();
+        let reached =
+            units + stand + trim.iter().map(|id| self.reach(view, *id, level, ALONE_S)).sum::<f64>();
         let helps = left.max((view.setpoint - reached).max(0.0));
         if helps > control.min_action.get() {
             for id in self.standby.iter().filter(|id| heading(**id) < helps) {
                 wishes.push(self.flow_wish(view, *id, helps, level, Purpose::Protective, why.clone()));
             }
         }
+    }
+
+    /// A gate that went astray stands where it is until a person has settled it.
+    fn is_astray(view: &View<'_>, id: GateId) -> bool {
+        view.gates.get(id.0).is_some_and(|memory| memory.astray.is_some())
     }
 
     fn flow_or_gone(&self, view: &View<'_>, id: GateId, level: Stage) -> f64 {

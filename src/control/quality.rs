@@ -28,6 +28,8 @@ pub enum Reason {
     Rate,
     /// Not changed at all for longer than its noise allows.
     Frozen,
+    /// Its twin shows another level.
+    Disagree,
     /// No version of the rating curve holds today.
     NoRating,
     /// The rating curve is void in this season.
@@ -54,7 +56,7 @@ pub enum Quality {
     Substituted,
     /// Older than its scan class allows: a number with its age until its hold time.
     Stale,
-    /// Out of range, too fast, frozen.
+    /// Out of range, too fast, frozen, or at odds with its twin.
     Suspect,
     /// No number.
     Bad,

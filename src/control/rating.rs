@@ -302,6 +302,7 @@ mod tests {
             principle: "rating_curve".into(),
             max_rate_per_min: None,
             hold_s: 1800.0,
+            twin: None,
             responsible: responsible(),
         }
     }

@@ -90,6 +90,13 @@ pub enum Because {
     },
     /// Hold-all: stop moving gates.
     HoldAll,
+    /// The gate goes away from where it was sent, or past it.
+    Astray {
+        /// Where it is.
+        at: Option<Opening>,
+        /// Where it was sent.
+        to: Opening,
+    },
     /// An intake is announced to start or stop.
     AnnouncedTurn {
         /// Which.
@@ -195,6 +202,8 @@ pub enum Limit {
     InFlight,
     /// State after the start not yet settled, or an intent unresolved.
     Unresolved,
+    /// It went away from where it was last sent, or past it, and nobody has settled that.
+    Astray,
     /// Mode forbids it (observe, advice, manual).
     Mode,
     /// Limits contradict each other: the gate holds.

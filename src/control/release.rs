@@ -35,10 +35,11 @@ impl Controller {
                 .fold(0.0, f64::max);
             let body = self.basin.reservoirs.get(outlets.source.0);
             let dead =
-                body.and_then(|r| r.dead_level).zip(view.level).is_some_and(|(dead, level)| level <= dead);
+                body.and_then(|r| r.dead_level).zip(view.level).is_some_and(|(dead, (low, _))| low <= dead);
             let inputs = Inputs {
                 flow: outlets.present(&view),
                 sections_lost_s: lost,
+                level_in_doubt: view.level.is_some_and(|(low, high)| low != high),
                 at_dead_level: dead,
                 inflow: None,
             };

@@ -1,5 +1,9 @@
 //! Small values for the unit tests of the control code.
 
+use std::time::Duration;
+
+use super::gate::GateFacts;
+use super::quality::{Quality, Reading};
 use crate::basin::{
     Actuation, Duty, Gate, GateKind, Name, OnLinkLoss, Place, Responsible, Stroke, StrokeUnit,
 };
@@ -41,5 +45,26 @@ pub(crate) fn gate(kind: GateKind, sill: f64) -> Gate {
         flow_meter: None,
         initial: Opening::SHUT,
         responsible: responsible(),
+    }
+}
+
+/// A gate in order on remote and still, at an opening with a set-point, all read at a second.
+pub(crate) fn facts(opening: f64, target: f64, at: u64) -> GateFacts {
+    let at = Duration::from_secs(at);
+    GateFacts {
+        opening: Some(Opening::clamped(opening)),
+        position: Reading {
+            value: Some(opening * 100.0),
+            quality: Quality::Good,
+            reason: None,
+            taken_at: Some(at),
+            last_good: Some(opening * 100.0),
+        },
+        target: Some((Opening::clamped(target), at)),
+        remote: Some(true),
+        estop: Some(false),
+        fault: Some(false),
+        trip: Some(false),
+        moving: Some(0),
     }
 }

@@ -12,7 +12,7 @@ use super::record::{Entry, Kind};
 use super::station::passes_what_comes;
 use super::status::Rung;
 use super::{Decision, Now};
-use crate::basin::{Actuation, Duty, SectionId};
+use crate::basin::{Actuation, Duty, MeterId, SectionId};
 use crate::units::{Discharge, Opening};
 
 /// Period of the alarm conditions, s.
@@ -141,6 +141,9 @@ impl Controller {
             if memory.missed {
                 raise("A05", json!({ "opening": facts.opening, "target": memory.known_target }));
             }
+            if let Some(why) = memory.astray {
+                raise("A41", json!({ "why": why, "opening": facts.opening, "target": memory.known_target }));
+            }
             if memory.foreign {
                 raise("A12", json!({ "target": memory.known_target }));
             }
@@ -149,6 +152,13 @@ impl Controller {
             }
             if facts.fault == Some(true) || facts.estop == Some(true) {
                 raise("A14", json!({ "estop": facts.estop }));
+            }
+            // A drive that reports a fault has told more.
+            if memory.is_frozen() && facts.fault != Some(true) && facts.estop != Some(true) {
+                raise(
+                    "A15",
+                    json!({ "opening": facts.position.last_good.map(|at| gate.stroke.opening(at)) }),
+                );
             }
             let locked = gate.lock.is_some() || gate.duty == Duty::SeasonLock;
             if locked && !flood_season && facts.opening.is_some_and(|o| o > Opening::clamped(gate.tolerance))
@@ -188,7 +198,7 @@ impl Controller {
     fn water(&self, out: &mut Vec<Condition>, now: Now) {
         let date = self.basin.date_at(now.utc);
         for body in &self.basin.reservoirs {
-            let Some(level) = body.level_meter.and_then(|m| self.meter(m)) else { continue };
+            let Some((_, level)) = body.level_meter.and_then(|m| self.level_range(m)) else { continue };
             let Some(limit) = body.flood_limit_on(date) else { continue };
             if level >= limit.get() - self.basin.control.flood_level_margin.get() {
                 out.push(Condition::new("A32", &body.id, json!({ "level_m": level, "limit_m": limit })));
@@ -196,10 +206,19 @@ impl Controller {
         }
         for wetland in &self.basin.wetlands {
             let [lowest, ..] = wetland.level_band;
-            let level = wetland.level_meter.and_then(|m| self.meter(m));
+            let level = wetland.level_meter.and_then(|m| self.level_range(m)).map(|(low, _)| low);
             if let Some(level) = level.filter(|level| *level < lowest.get()) {
                 out.push(Condition::new("A39", &wetland.id, json!({ "level_m": level, "lowest_m": lowest })));
             }
+        }
+        let name =
+            |id: MeterId| self.basin.meters.get(id.0).map(|meter| meter.id.clone()).unwrap_or_default();
+        for (pair, (own, other)) in self.twins.iter().filter_map(|pair| Some((pair, pair.levels?))) {
+            out.push(Condition::new(
+                "A44",
+                name(pair.meter),
+                json!({ "level_m": own, "twin": name(pair.twin), "twin_m": other }),
+            ));
         }
         for station in &self.basin.stations {
             let Some(flow) = self.node_flow(station.weir_toe.0, now).flow else { continue };

@@ -72,6 +72,10 @@ impl Display for Cause<'_> {
             "season_lock" => f.write_str("season lock"),
             "operator" => write!(f, "{} asked: {}", t("who"), t("reason")),
             "hold_all" => f.write_str("hold-all"),
+            "astray" => {
+                let (at, to) = (fields.percent("at"), fields.percent("to"));
+                write!(f, "at {at} and going away from {to}, where it was sent")
+            }
             "announced_turn" => write!(f, "{} is announced to change by {} m³/s", t("intake"), n("change")),
             "no_move" => {
                 write!(f, "no move, smallest margin {} at {}", fields.percent("margin"), t("section"))
@@ -118,6 +122,7 @@ impl Display for Bound<'_> {
             "record_lost" => f.write_str("the record cannot be written"),
             "in_flight" => f.write_str("a command is in flight"),
             "unresolved" => f.write_str("not settled after the start"),
+            "astray" => f.write_str("went astray under its last command"),
             "mode" => f.write_str("the mode forbids it"),
             "conflict" => f.write_str("limits contradict each other"),
             _ => write!(f, "{}", self.0),
@@ -141,6 +146,8 @@ pub fn terminal(state: &Terminal) -> String {
             FailReason::NotDone => "the register kept its old value",
             FailReason::Foreign => "somebody else's value stands in the register",
             FailReason::NoArrival => "the gate did not arrive in time",
+            FailReason::WrongWay => "the gate moved away from where it was sent",
+            FailReason::Overshoot => "the gate went past where it was sent, and on",
             FailReason::Unresolved => "no answer until the deadline",
             FailReason::NotSent => "it never left the machine",
             FailReason::Local => "key on local",

@@ -95,6 +95,7 @@ fn meter(id: &str, at: Place, kind: MeterKind) -> Meter {
         principle: "rating_curve".into(),
         max_rate_per_min: None,
         hold_s: 1800.0,
+        twin: None,
         responsible: who(),
     }
 }

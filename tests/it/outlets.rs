@@ -72,7 +72,7 @@ impl Dam {
                 basin: &self.config.basin,
                 facts: &self.facts,
                 gates: &self.gates,
-                level: Stage::new(LEVEL),
+                level: Stage::new(LEVEL).map(|level| (level, level)),
                 flow: Some(self.release()),
                 floor: FLOOR,
                 setpoint: SETPOINT,

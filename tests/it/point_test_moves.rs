@@ -182,7 +182,8 @@ async fn a_stuck_gate_is_recorded_as_not_arrived_and_stopped() {
     let moved = &record.movement[0];
     assert_eq!(moved.verdict, MoveVerdict::Failed, "{said}");
     let [out] = moved.step.as_slice() else { panic!("{said}") };
-    assert_eq!((out.outcome.as_str(), out.ended_at), ("failed: no_arrival", Some(30.0)), "{said}");
+    let outcome = "failed: no_arrival, the position stood still while the motor ran";
+    assert_eq!((out.outcome.as_str(), out.ended_at), (outcome, Some(30.0)), "{said}");
     assert_eq!((out.write.as_deref(), out.speed_per_s), (Some("accepted"), None));
     assert!(out.took_s.unwrap() > 185.0, "{out:?}");
     let commands: Vec<_> = bench.site.written().iter().map(|written| written.command).collect();

@@ -168,6 +168,20 @@ fn a_foreign_target_shows_in_the_register() {
 }
 
 #[test]
+fn a_box_that_restarts_stands_with_its_first_set_point() {
+    let mut site = site();
+    site.write(BOX, 20, &[900, 4, 1, 5]).unwrap();
+    site.wait(18);
+    site.happens(&Event::Restart { gate: "v1".into(), opening: 0.1 });
+    // A tenth of the stroke of 180 s from 30 %; then nothing drives it.
+    site.wait(60);
+    assert_eq!((site.holding(20, 1), site.holding(1, 1)), (vec![100], vec![400]));
+    site.write(BOX, 20, &[500, 4, 1, 6]).unwrap();
+    site.wait(60);
+    assert_eq!((site.holding(20, 1), site.holding(1, 1)), (vec![500], vec![499]));
+}
+
+#[test]
 fn a_watchdog_that_runs_out_stops_the_valve() {
     let mut site = site();
     site.write(BOX, 22, &[1]).unwrap();

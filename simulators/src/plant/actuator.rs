@@ -146,6 +146,12 @@ impl Actuator {
         }
     }
 
+    /// The box restarts with a set point of its own and waits to be told to go there.
+    pub(crate) fn restart(&mut self, setpoint: f64) {
+        self.setpoint = setpoint.clamp(0.0, 1.0);
+        self.halt();
+    }
+
     pub(crate) fn turn_key(&mut self, key: Key) {
         if self.key != key {
             self.key = key;

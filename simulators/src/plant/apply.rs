@@ -29,6 +29,7 @@ impl Plant {
             Event::ForeignTarget { gate, opening } => {
                 self.drive_named(gate)?.command(*opening);
             }
+            Event::Restart { gate, opening } => self.drive_named(gate)?.restart(*opening),
             Event::MeterFrozen { meter } => self.meter_fault(meter, MeterFault::Frozen)?,
             Event::MeterBias { meter, add, factor } => {
                 self.meter_fault(meter, MeterFault::Bias { add: *add, factor: *factor })?;

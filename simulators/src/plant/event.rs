@@ -58,6 +58,13 @@ pub enum Event {
         /// Opening it asks for, 0..=1.
         opening: f64,
     },
+    /// The gate's box restarts: it stops, and its set point is the one it starts with. It goes there at the next "go".
+    Restart {
+        /// The gate.
+        gate: String,
+        /// Set point it starts with, 0..=1.
+        opening: f64,
+    },
     /// A meter goes on showing its last value.
     MeterFrozen {
         /// The meter.

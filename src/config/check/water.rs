@@ -2,10 +2,10 @@
 
 use super::super::raw::Given;
 use super::super::raw::network::{RawFloodLimit, RawMeter, RawReservoir};
-use super::super::sheet::Spot;
+use super::super::sheet::{Sheet, Spot};
 use super::names::Names;
-use super::{NOT_NEGATIVE, PERCENT, POSITIVE};
-use crate::basin::{CurvePoint, FloodLimit, Meter, MeterKind, Place, Reservoir};
+use super::{NOT_NEGATIVE, Noted, PERCENT, POSITIVE};
+use crate::basin::{Basin, CurvePoint, FloodLimit, Meter, MeterKind, Place, Reservoir, Twin};
 use crate::units::{Stage, Volume};
 
 pub(in crate::config) fn reservoir(
@@ -145,6 +145,8 @@ pub(in crate::config) fn meter(names: &Names, id: &str, raw: RawMeter, at: &Spot
         ("range_m", raw.range_m.is_there() && !level),
         ("accuracy_m", raw.accuracy_m.is_there() && !level),
         ("max_rate_m_per_min", raw.max_rate_m_per_min.is_there() && !level),
+        ("twin", raw.twin.is_there() && !level),
+        ("twin_tolerance_m", raw.twin_tolerance_m.is_there() && !level),
         ("range_mm", raw.range_mm.is_there() && !rain),
         ("accuracy_mm", raw.accuracy_mm.is_there() && !rain),
     ];
@@ -174,6 +176,7 @@ pub(in crate::config) fn meter(names: &Names, id: &str, raw: RawMeter, at: &Spot
     let max_rate_per_min =
         at.optional(rate_key, rate, POSITIVE, "give the largest credible change per minute");
     let hold_s = at.number("hold_s", raw.hold_s, POSITIVE, "say how long an old value may still be used");
+    let twin = twin(names, at, raw.twin, raw.twin_tolerance_m);
     let responsible = names.responsible(at, raw.responsible);
     let (min, max) = range?;
     Some(Meter {
@@ -189,8 +192,49 @@ pub(in crate::config) fn meter(names: &Names, id: &str, raw: RawMeter, at: &Spot
         principle: principle?,
         max_rate_per_min,
         hold_s: hold_s?,
+        twin: twin.ok()?,
         responsible: responsible?,
     })
+}
+
+fn twin(
+    names: &Names,
+    at: &Spot<'_>,
+    twin: Given<String>,
+    tolerance: Given<f64>,
+) -> Result<Option<Twin>, Noted> {
+    let remedy = "give the largest difference in m at which the two agree: both accuracies, and waves";
+    if !twin.is_there() {
+        if tolerance.is_there() {
+            at.key("twin_tolerance_m").complain("belongs to a twin", "name the twin, or remove it");
+        }
+        return Ok(None);
+    }
+    let tolerance = at.number("twin_tolerance_m", tolerance, POSITIVE, remedy);
+    let meter = names.meter(at, "twin", twin)?;
+    Ok(meter.zip(tolerance).map(|(meter, tolerance)| Twin { meter, tolerance }))
+}
+
+/// Twins measure the same level, and nobody has two.
+pub(in crate::config) fn twins(basin: &Basin, sheet: &Sheet<'_>) {
+    let pairs = basin.meters.iter().enumerate().filter_map(|(at, meter)| Some((at, meter, meter.twin?)));
+    let pairs = pairs.collect::<Vec<_>>();
+    for (at, meter, twin) in &pairs {
+        let spot = sheet.entry("meter", &meter.id).key("twin");
+        let Some(other) = basin.meters.get(twin.meter.0) else { continue };
+        if twin.meter.0 == *at {
+            spot.complain("is the meter itself", "name the other meter of this level");
+        } else if other.kind != MeterKind::Level || other.at != meter.at {
+            spot.complain("does not measure the same level", "name a meter of kind level at the same place");
+        }
+        let taken = |(by, _, another): &(usize, &Meter, Twin)| {
+            by != at && (another.meter == twin.meter || *by == twin.meter.0)
+        };
+        if let Some((_, by, _)) = pairs.iter().find(|pair| taken(pair)) {
+            let what = format!("is in a pair already, by the twin of {}", by.id);
+            spot.complain(what, "name each pair once, at the meter that control goes by");
+        }
+    }
 }
 
 fn range_of(at: &Spot<'_>, key: &str, given: Given<[f64; 2]>) -> Option<(f64, f64)> {

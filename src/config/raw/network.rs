@@ -107,6 +107,8 @@ pub(in crate::config) struct RawMeter {
     pub(in crate::config) max_rate_m3s_per_min: Given<f64>,
     pub(in crate::config) max_rate_m_per_min: Given<f64>,
     pub(in crate::config) hold_s: Given<f64>,
+    pub(in crate::config) twin: Given<String>,
+    pub(in crate::config) twin_tolerance_m: Given<f64>,
     pub(in crate::config) responsible: Given<RawResponsible>,
 }
 

@@ -23,7 +23,7 @@ use crate::control::command::{CommandId, Terminal};
 use crate::control::gate::GateFacts;
 use crate::control::interlock::Cleared;
 use crate::control::operator::Order;
-use crate::control::quality::Quality;
+use crate::control::quality::{Quality, Reason};
 use crate::control::record::{Entry, Kind};
 use crate::points::DeviceId;
 use crate::units::Opening;
@@ -370,7 +370,10 @@ impl Dialog<'_> {
         let facts = self.hand.facts(id);
         let fresh = |facts: GateFacts| matches!(facts.position.quality, Quality::Good | Quality::Simulated);
         if step.outcome != "verified" && !facts.is_some_and(fresh) {
-            step.outcome.push_str(", the position was lost on the way");
+            let frozen = facts.is_some_and(|facts| facts.position.reason == Some(Reason::Frozen));
+            let what = if frozen { "stood still while the motor ran" } else { "was lost on the way" };
+            step.outcome.push_str(", the position ");
+            step.outcome.push_str(what);
         }
         let measured = trace.measured(begun);
         (step.speed_per_s, step.overshoot) = (measured.speed_per_s, measured.overshoot);

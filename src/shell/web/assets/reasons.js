@@ -4,6 +4,7 @@ import { age, flow, known, level, percent, positionUnit, signed, who } from "./f
 import { has, named, t } from "./i18n.js";
 
 const withUnit = (v) => (known(v) ? `${flow(v)} m³/s` : "–");
+const share = (v) => (known(v) ? `${(v * 100).toFixed(1)} %` : "–");
 const change = (v) => (known(v) ? `${signed(v)} m³/s` : "–");
 
 /** Name of an element of a list of the basin, by position or identifier. */
@@ -33,6 +34,7 @@ export function because(basin, cause) {
     lag: known(c.lag_h) ? c.lag_h.toFixed(c.lag_h < 10 ? 1 : 0) : "–", lost: withUnit(c.lost), error: change(c.error), flow: withUnit(c.flow), owed: withUnit(c.owed),
     left: known(c.hours_left) ? c.hours_left.toFixed(c.hours_left < 10 ? 1 : 0) : "–",
     level: `${level(c.level_m)} m`, target: `${level(c.target_m)} m`, entry: c.entry, who: who(c.who), reason: c.reason, change: change(c.change), margin: percent(c.margin),
+    at: share(c.at), to: share(c.to),
   });
 }
 
