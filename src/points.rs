@@ -105,9 +105,14 @@ impl Transport {
 
     /// Whether frames are RTU: one request at a time, units 1..=247.
     pub fn is_serial(&self) -> bool {
+        self.line().is_some()
+    }
+
+    /// The serial line, where frames go over one.
+    pub fn line(&self) -> Option<&SerialLine> {
         match self {
-            Self::Tcp(_) | Self::Tls { .. } => false,
-            Self::RtuOverTcp { .. } | Self::Rtu { .. } => true,
+            Self::Tcp(_) | Self::Tls { .. } => None,
+            Self::RtuOverTcp { line, .. } | Self::Rtu { line, .. } => Some(line),
         }
     }
 }
@@ -172,6 +177,9 @@ impl Default for SerialLine {
 const CHARACTER_BITS: f64 = 11.0;
 /// Silence between frames above 19 200 baud. Source: serial line specification V1.02, 2.5.1.1.
 const FAST_SILENCE: Duration = Duration::from_micros(1750);
+/// What a USB adapter or a serial server may keep a reply back. Source: FTDI application note AN232B-04, latency timer of
+/// 16 ms when nobody has lowered it.
+const ADAPTER_DELAY: Duration = Duration::from_millis(16);
 /// Above this the silence is fixed.
 const FAST_BAUD: u32 = 19_200;
 
@@ -180,6 +188,12 @@ impl SerialLine {
     pub fn wire(&self, bytes: usize) -> Duration {
         let bytes = f64::from(u32::try_from(bytes).unwrap_or(u32::MAX));
         Duration::from_secs_f64(bytes * CHARACTER_BITS / f64::from(self.baud.max(1)))
+    }
+
+    /// Least response time-out for reads of `registers`: question and answer on the wire, and what an adapter may add. The
+    /// device's own time comes on top.
+    pub fn least_timeout(&self, registers: u16) -> Duration {
+        self.wire(8) + self.wire(5 + 2 * usize::from(registers)) + ADAPTER_DELAY
     }
 
     /// Silence between frames, t3.5.

@@ -146,6 +146,18 @@ fn device(
         let what = "a serial line tells its units apart by nothing but this number";
         at.key("accept_unit_ids").complain(what, "leave it out");
     }
+    if let (Some(link), Some(most)) = (behind, max_block)
+        && let Some(line) = link.transport.line()
+    {
+        let least = line.least_timeout(most).as_secs_f64();
+        if link.timeout_s <= least {
+            let what = format!(
+                "takes {least:.3} s at {} baud with an adapter's delay, and link {} waits {} s for it",
+                line.baud, link.id, link.timeout_s
+            );
+            at.key("max_block").complain(what, "read less at once, or raise the link's timeout_s");
+        }
+    }
     let remedy = "give the period of watchdog writes in seconds";
     let watchdog_s = at.optional("watchdog_s", raw.watchdog_s, POSITIVE, remedy);
     let remedy = "write operator (a person gives its gates back) or auto (when it obeys again)";
