@@ -17,6 +17,7 @@ pub mod score;
 pub mod series;
 pub mod serve;
 pub mod summary;
+pub mod travel;
 pub mod vary;
 pub mod wire;
 pub mod world;

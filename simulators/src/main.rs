@@ -23,6 +23,8 @@ enum Command {
     Replay(Replay),
     /// List the scenarios
     List,
+    /// Travel times of water and waves from each dam to its sections by the virtual river, beside the configured ones
+    Travel(Travel),
     /// Virtual river on Modbus sockets, the service in a second process, and its page; accelerated
     Demo(Demo),
     /// Only the river and its devices, for any Modbus client
@@ -48,6 +50,13 @@ struct Replay {
     /// Scenarios at once; as many as there are cores when not given
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+struct Travel {
+    /// Use this configuration folder
+    #[arg(long, value_name = "DIR")]
+    config: Option<PathBuf>,
 }
 
 /// What to try on a running demonstration.
@@ -127,6 +136,7 @@ fn main() -> ExitCode {
             replay::replay(&order, &mut std::io::stdout().lock())
         }
         Command::List => list(),
+        Command::Travel(args) => travel(args.config),
         Command::Demo(args) => {
             let Demo { speed, scenario, length, data, port, config, set, seed } = args;
             demo::demo(&demo::Order { scenario, speed, length, data, port, config, set, seed })
@@ -146,6 +156,14 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+fn travel(folder: Option<PathBuf>) -> anyhow::Result<bool> {
+    use std::io::Write;
+    let folder = folder.or_else(|| simulators::scenario::above("config"));
+    let config = qindan::config::load(&folder.unwrap_or_else(|| PathBuf::from("config")))?;
+    write!(std::io::stdout(), "{}", simulators::travel::table(&config))?;
+    Ok(true)
 }
 
 fn list() -> anyhow::Result<bool> {

@@ -33,7 +33,7 @@ pub(crate) fn stage(level: f64) -> Stage {
     Stage::new(level).unwrap()
 }
 
-fn name(id: &str) -> Name {
+pub(crate) fn name(id: &str) -> Name {
     Name { zh: id.into(), en: id.into() }
 }
 
@@ -60,6 +60,7 @@ pub(crate) fn reach(id: &str, from: usize, to: usize, length_km: f64, shape: [f6
         bed_width_m,
         side_slope,
         manning,
+        berms: Vec::new(),
         loss_per_km,
         lags: vec![LagPoint { flow: q(1.5), hours: length_km / 2.3 }],
     }
@@ -126,7 +127,7 @@ pub(crate) fn valve(id: &str) -> Gate {
     Gate { initial: Opening::clamped(0.3), ..gate(id, kind, Duty::Trim, lake, Place::Node(NodeId(1)), 702.0) }
 }
 
-fn body(id: &str, kind: ReservoirKind, at: usize, curve: &[(f64, f64)], level: f64) -> Reservoir {
+pub(crate) fn body(id: &str, kind: ReservoirKind, at: usize, curve: &[(f64, f64)], level: f64) -> Reservoir {
     let row = |(level, volume): &(f64, f64)| CurvePoint {
         level: stage(*level),
         volume: Volume::new(*volume).unwrap(),

@@ -15,7 +15,7 @@ mod uses;
 
 pub use control::{ControlParameters, MarginRule, RampLimit};
 pub use network::{
-    CurvePoint, FloodLimit, Inflow, InflowKind, LagPoint, Meter, MeterKind, Node, Reach, ReachKind,
+    Berm, CurvePoint, FloodLimit, Inflow, InflowKind, LagPoint, Meter, MeterKind, Node, Reach, ReachKind,
     Reservoir, ReservoirKind, SeasonalFloor, Section, Twin,
 };
 pub use rating::{Between, Branch, Curve, Gauging, Rating, Version, Void};

@@ -41,7 +41,21 @@ pub struct LagPoint {
     pub hours: f64,
 }
 
-/// A stretch of river between two nodes: trapezoidal channel with a constant slope.
+/// A berm or flood plain beside a channel, both sides together.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Berm {
+    /// Height of its bed above that of the reach, m, positive, rising from berm to berm.
+    pub foot_m: f64,
+    /// Width of its bed, m, ≥ 0.
+    pub width_m: f64,
+    /// Slope of the banks outside of it, horizontal per vertical, ≥ 0.
+    pub side_slope: f64,
+    /// Manning roughness n, s/m^(1/3), positive.
+    pub manning: f64,
+}
+
+/// A stretch of river between two nodes: a trapezoidal channel, the one of low flows, with berms beside it and a constant
+/// slope.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reach {
     /// Identifier.
@@ -66,6 +80,8 @@ pub struct Reach {
     pub side_slope: f64,
     /// Manning roughness n, s/m^(1/3), positive.
     pub manning: f64,
+    /// Berms and flood plains beside the channel, the lowest first; none for a pipe.
+    pub berms: Vec<Berm>,
     /// Share of the flow lost to the bed per km, 0..1.
     pub loss_per_km: f64,
     /// Wave travel times by base flow, ascending in flow, at least one.

@@ -76,6 +76,7 @@ fn reach(id: &str, from: usize, to: usize, length_km: f64, lags: [(f64, f64); 2]
         bed_width_m: 15.0,
         side_slope: 2.0,
         manning: 0.05,
+        berms: Vec::new(),
         loss_per_km: 0.002,
         lags: lags.map(|(flow, hours)| LagPoint { flow: q(flow), hours }).to_vec(),
     }

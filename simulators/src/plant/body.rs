@@ -1,6 +1,6 @@
 //! Reservoirs, ponds and wetlands: volume is the state, level follows from it.
 
-use qindan::basin::{Reservoir, Wetland};
+use qindan::basin::{ReachId, Reservoir, Wetland};
 
 use super::site::Site;
 
@@ -78,6 +78,10 @@ pub(crate) struct Body {
     /// Seepage, m³/s, and where it comes back.
     pub(crate) seepage: f64,
     pub(crate) seepage_to: Option<Site>,
+    /// Level at which it ends and the rivers that feed it begin, m.
+    pub(crate) tail: f64,
+    /// Rivers that feed it.
+    pub(crate) mouths: Vec<ReachId>,
     /// What draws on it.
     pub(crate) outlets: Vec<Outlet>,
     /// Where water over the dam goes.
@@ -99,6 +103,8 @@ impl Body {
             evaporation: reservoir.net_evaporation_mm / 1000.0 / YEAR_S,
             seepage: reservoir.seepage.get(),
             seepage_to: None,
+            tail: reservoir.normal_level.unwrap_or(reservoir.initial_level).get(),
+            mouths: Vec::new(),
             outlets: Vec::new(),
             spills_to: Site::Outside,
             quick,

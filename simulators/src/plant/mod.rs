@@ -30,6 +30,10 @@ mod structure;
 mod truth;
 
 #[cfg(test)]
+mod physics;
+#[cfg(test)]
+mod swmm;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
@@ -50,7 +54,7 @@ use actuator::Actuator;
 use body::{Body, Marsh};
 use ledger::Ledger;
 use pipe::Pipe;
-use river::River;
+use river::{Pool, River};
 use sensor::Sensor;
 use site::Sites;
 use station::Station;
@@ -109,6 +113,8 @@ pub struct Plant {
     openings: Vec<f64>,
     /// Room for the rises at the nodes before a river step, m³/s.
     rise: Vec<f64>,
+    /// Room for the bodies as the reaches above them feel them.
+    pools: Vec<Pool>,
     /// Room for the outflows of one body.
     scratch: Vec<f64>,
     ledger: Ledger,
@@ -156,6 +162,7 @@ impl Plant {
             spill: vec![0.0; basin.reservoirs.len()],
             openings: vec![0.0; basin.gates.len()],
             rise: vec![0.0; basin.nodes.len()],
+            pools: Vec::new(),
             scratch: Vec::new(),
             ledger: Ledger::default(),
             storage_at_start: 0.0,

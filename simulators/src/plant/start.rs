@@ -32,6 +32,10 @@ pub(super) fn bodies(basin: &Basin, river: &River, sites: &Sites) -> Vec<Body> {
         let gates = (0..sites.gates.len()).filter(|gate| sites.gates[*gate].from == Site::Body(at));
         let fixed = (0..sites.fixed.len()).filter(|fixed| basin.fixed_openings[*fixed].from.0 == at);
         body.outlets = gates.map(Outlet::Gate).chain(fixed.map(Outlet::Fixed)).collect();
+        let feeds =
+            |reach: &qindan::basin::Reach| reach.to == reservoir.at && matches!(reach.kind, ReachKind::River);
+        let mouths = (0..basin.reaches.len()).filter(|reach| feeds(&basin.reaches[*reach]));
+        body.mouths = mouths.map(ReachId).collect();
         // Over the dam into the river below it: where the first structure leads that ends at a node.
         let destination = |outlet: &Outlet| match *outlet {
             Outlet::Gate(gate) => sites.gates[gate].to,
@@ -93,8 +97,11 @@ impl Plant {
                 pipe.fill(entering.min(pipe.capacity), left);
             }
         }
-        self.river.survey(forcing.extra_loss, &mut vec![0.0; self.basin.nodes.len()]);
-        self.river.plan(1.0);
+        let mut pools = std::mem::take(&mut self.pools);
+        self.look_at_pools(&mut pools);
+        self.river.lie(&pools);
+        self.river.rest();
+        self.pools = pools;
         self.inbox.fill(0.0);
         self.bodies.iter_mut().for_each(|body| body.arriving = 0.0);
         self.marshes.iter_mut().for_each(|marsh| marsh.arriving = 0.0);
@@ -175,7 +182,7 @@ impl Plant {
             }
             let inflow = self.bodies[at].inflow;
             let (mut low, mut high) = (self.bodies[at].curve.bottom(), self.bodies[at].curve.top());
-            if self.outflow_at(at, low) > inflow || self.outflow_at(at, high) < inflow {
+            if inflow <= 0.0 || self.outflow_at(at, low) > inflow || self.outflow_at(at, high) < inflow {
                 continue;
             }
             for _ in 0..60 {

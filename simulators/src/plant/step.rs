@@ -5,6 +5,7 @@ use std::time::Duration;
 use qindan::basin::{Actuation, Gate, GateKind, ReachId};
 
 use super::body::Outlet;
+use super::river::Pool;
 use super::site::{CANAL_M, DIVERSION_M, Site, foot};
 use super::{Forcing, Plant, structure};
 
@@ -28,7 +29,9 @@ impl Plant {
         let to_slot = self.left_in_slot();
         let mut rise = std::mem::take(&mut self.rise);
         self.rises(forcing, &mut rise);
-        let allowed = self.river.survey(forcing.extra_loss, &mut rise);
+        let mut pools = std::mem::take(&mut self.pools);
+        self.look_at_pools(&mut pools);
+        let allowed = self.river.survey(forcing.extra_loss, &mut rise, &pools);
         self.rise = rise;
         // Whole milliseconds, so that steps meet the minutes of the pipes exactly.
         #[expect(
@@ -38,7 +41,8 @@ impl Plant {
         )]
         let allowed = Duration::from_millis(((allowed * 1000.0).min(1e9) as u64).max(1));
         let step = to_slot.min(allowed);
-        self.river.plan(step.as_secs_f64());
+        self.river.plan(step.as_secs_f64(), &pools);
+        self.pools = pools;
         self.river_step = (self.time, self.time + step);
         if self.time >= self.stations_due {
             self.run_stations();
@@ -56,6 +60,22 @@ impl Plant {
                 }
             }
         }
+    }
+
+    /// The bodies as the reaches above them feel them.
+    pub(super) fn look_at_pools(&self, pools: &mut Vec<Pool>) {
+        pools.clear();
+        pools.extend(self.bodies.iter().zip(&self.spill).map(|(body, spill)| {
+            let flow = |outlet: &Outlet| match *outlet {
+                Outlet::Gate(at) => self.gate_flow[at],
+                Outlet::Fixed(at) => self.fixed_flow[at],
+            };
+            let leaves = body.outlets.iter().map(flow).sum::<f64>() + spill;
+            let by_river = body.mouths.iter().filter_map(|reach| self.river.span(*reach));
+            let by_river = by_river.map(|span| span.outflow).sum::<f64>();
+            let stands = (body.level - body.tail).max(0.0);
+            Pool { stands, area: body.area, drawn: leaves - (body.inflow - by_river) }
+        }));
     }
 
     pub(super) fn end_river_step(&mut self) {

@@ -90,6 +90,20 @@ impl Plant {
         }
     }
 
+    /// Water that stands in a reach at the begin of the present step of the river, m³; 0 for a pipe.
+    pub fn reach_volume(&self, reach: ReachId) -> f64 {
+        self.river.volume(reach)
+    }
+
+    /// Depth of the river at a place of it, m; 0 elsewhere.
+    pub fn depth(&self, place: Place) -> f64 {
+        match Site::of(&self.basin, &self.river, place) {
+            Site::Cell(cell) => self.river.depth(cell),
+            Site::Node(node) => self.sites.junctions[node].cell.map_or(0.0, |cell| self.river.depth(cell)),
+            Site::Body(_) | Site::Wetland(_) | Site::Outside => 0.0,
+        }
+    }
+
     /// Flow that leaves the lower end of a reach or pipe, m³/s.
     pub fn reach_outflow(&self, reach: ReachId) -> f64 {
         match self.pipes.get(reach.0).and_then(Option::as_ref) {

@@ -1,11 +1,13 @@
 //! Nodes, reaches, inflows, sections.
 
 use super::super::raw::Given;
-use super::super::raw::network::{RawInflow, RawNode, RawReach, RawReachKind, RawSection};
+use super::super::raw::network::{RawBerm, RawInflow, RawNode, RawReach, RawReachKind, RawSection};
 use super::super::sheet::Spot;
 use super::names::Names;
 use super::{FINITE, NOT_NEGATIVE, PERCENT, POSITIVE, Rule};
-use crate::basin::{Inflow, InflowKind, LagPoint, Node, Place, Reach, ReachKind, SeasonalFloor, Section};
+use crate::basin::{
+    Berm, Inflow, InflowKind, LagPoint, Node, Place, Reach, ReachKind, SeasonalFloor, Section,
+};
 use crate::units::Discharge;
 
 /// A share of the flow lost per km: less than all of it.
@@ -41,6 +43,7 @@ pub(in crate::config) fn reach(names: &Names, id: &str, raw: RawReach, at: &Spot
                 ("bed_width_m", raw.bed_width_m.is_there()),
                 ("side_slope", raw.side_slope.is_there()),
                 ("manning_n", raw.manning_n.is_there()),
+                ("berms", raw.berms.is_there()),
                 ("loss_pct_per_km", raw.loss_pct_per_km.is_there()),
                 ("lags_m3s_h", raw.lags_m3s_h.is_there()),
             ];
@@ -60,6 +63,7 @@ pub(in crate::config) fn reach(names: &Names, id: &str, raw: RawReach, at: &Spot
                 bed_width_m: 0.0,
                 side_slope: 0.0,
                 manning: 0.0,
+                berms: Vec::new(),
                 loss_per_km: 0.0,
                 lags: vec![LagPoint { flow: capacity, hours: lag_s / 3600.0 }],
             })
@@ -74,6 +78,7 @@ pub(in crate::config) fn reach(names: &Names, id: &str, raw: RawReach, at: &Spot
                 at.number("side_slope", raw.side_slope, NOT_NEGATIVE, "give m horizontal per m vertical");
             let manning = at.number("manning_n", raw.manning_n, ROUGHNESS, "give Manning's n");
             let loss = at.number("loss_pct_per_km", raw.loss_pct_per_km, LOSS, "give the loss in % per km");
+            let berms = berms(at, raw.berms);
             let lags = lags(at, raw.lags_m3s_h);
             Some(Reach {
                 id: id.into(),
@@ -87,11 +92,48 @@ pub(in crate::config) fn reach(names: &Names, id: &str, raw: RawReach, at: &Spot
                 bed_width_m: width?,
                 side_slope: side?,
                 manning: manning?,
+                berms: berms?,
                 loss_per_km: loss? / 100.0,
                 lags: lags?,
             })
         }
     }
+}
+
+/// Berms: each higher than the one before.
+fn berms(at: &Spot<'_>, given: Given<Vec<RawBerm>>) -> Option<Vec<Berm>> {
+    const REMEDY: &str = "give { height_m, width_m, side_slope, manning_n } of each, the lowest first";
+    if !given.is_there() {
+        return Some(Vec::new());
+    }
+    let rows = at.need("berms", given, REMEDY)?;
+    let spot = at.key("berms");
+    let mut list: Vec<Berm> = Vec::new();
+    let mut sound = true;
+    for (row, raw) in rows.into_iter().enumerate() {
+        let here = spot.item(row);
+        let height = here.key("height_m").judge(
+            raw.height_m,
+            POSITIVE,
+            "give its height above the bed of the reach in m",
+        );
+        let width =
+            here.key("width_m").judge(raw.width_m, NOT_NEGATIVE, "give its width in m, both sides together");
+        let side =
+            here.key("side_slope").judge(raw.side_slope, NOT_NEGATIVE, "give m horizontal per m vertical");
+        let manning = here.key("manning_n").judge(raw.manning_n, ROUGHNESS, "give Manning's n");
+        let (Some(foot_m), Some(width_m), Some(side_slope), Some(manning)) = (height, width, side, manning)
+        else {
+            sound = false;
+            continue;
+        };
+        if list.last().is_some_and(|last| last.foot_m >= foot_m) {
+            here.complain("is not higher than the berm before it", "list the berms from the lowest up");
+            sound = false;
+        }
+        list.push(Berm { foot_m, width_m, side_slope, manning });
+    }
+    sound.then_some(list)
 }
 
 /// Travel times: flow rises, time falls.

@@ -35,10 +35,20 @@ pub(in crate::config) struct RawReach {
     pub(in crate::config) bed_width_m: Given<f64>,
     pub(in crate::config) side_slope: Given<f64>,
     pub(in crate::config) manning_n: Given<f64>,
+    pub(in crate::config) berms: Given<Vec<RawBerm>>,
     pub(in crate::config) loss_pct_per_km: Given<f64>,
     pub(in crate::config) lags_m3s_h: Given<Vec<[f64; 2]>>,
     pub(in crate::config) lag_s: Given<f64>,
     pub(in crate::config) capacity_m3s: Given<f64>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct RawBerm {
+    pub(in crate::config) height_m: f64,
+    pub(in crate::config) width_m: f64,
+    pub(in crate::config) side_slope: f64,
+    pub(in crate::config) manning_n: f64,
 }
 
 #[derive(Clone, Debug, Deserialize)]
