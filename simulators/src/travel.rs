@@ -91,8 +91,8 @@ pub fn along(config: &Config, path: &Path, flow: f64) -> Travel {
 
 /// The way of `path` and nothing else: one inflow at its head, no losses.
 fn alone(basin: &Basin, path: &Path) -> Basin {
-    let none = Name { zh: String::new(), en: String::new() };
-    let responsible = || Responsible { unit: none.clone(), person: String::new() };
+    let nameless = Name { zh: String::new(), en: String::new() };
+    let responsible = || Responsible { unit: nameless.clone(), person: String::new() };
     let mut reaches: Vec<Reach> = Vec::new();
     for stretch in &path.way {
         let Some(reach) = basin.reaches.get(stretch.reach.0) else { continue };
@@ -107,13 +107,13 @@ fn alone(basin: &Basin, path: &Path) -> Basin {
     }
     let node = |at: usize| Node {
         id: at.to_string(),
-        name: none.clone(),
+        name: nameless.clone(),
         river: reaches.first().map(|reach| reach.river.clone()).unwrap_or_default(),
         km: None,
     };
     let head = Inflow {
         id: "head".into(),
-        name: none.clone(),
+        name: nameless.clone(),
         kind: InflowKind::Headwater,
         into: vec![(Place::Node(NodeId(0)), 1.0)],
         monthly_normal: [Discharge::ZERO; 12],
