@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::outlook::Outlook;
-use super::routing::{self, Draw, Lateral, LateralSource, Path, Stretch};
+use super::routing::{self, Draw, Lateral, LateralSource, Pace, Path, Stretch};
 use super::series::{BIN_S, Series};
 use crate::basin::{Basin, IntakeId, MeterId};
 use crate::config::Schedules;
@@ -232,15 +232,15 @@ impl River {
     /// Flow that metered and tabled water explains at the section, `ahead` hours from now.
     fn explained(&self, scene: &Scene<'_>, path: &Path, release: f64, ahead: f64) -> Option<Band> {
         let outflow = self.outflow.get(&path.source.0)?;
-        let base = self.base_flow(scene, path, release);
+        let pace = &self.pace(scene, path, release);
         let when = When::At(ahead);
         let mut band = Band::default();
-        band.add(path.gain, arriving(scene.basin, &path.way, base, when, outflow, |_| release)?);
+        band.add(path.gain, arriving(pace, &path.way, when, outflow, |_| release)?);
         for lateral in &path.laterals {
-            band.add(lateral.gain, self.lateral(scene, lateral, base, when));
+            band.add(lateral.gain, self.lateral(scene, lateral, pace, when));
         }
         for draw in &path.draws {
-            band.subtract(draw.gain, self.draw(scene, draw, base, when));
+            band.subtract(draw.gain, self.draw(scene, draw, pace, when));
         }
         Some(band)
     }
@@ -252,6 +252,11 @@ impl River {
         Discharge::lossy(seen.map_or(release, |seen| 0.5 * (seen + release)))
     }
 
+    /// The pace of waves along a path with `release` at its head.
+    fn pace(&self, scene: &Scene<'_>, path: &Path, release: f64) -> Pace {
+        Pace::at(scene.basin, self.base_flow(scene, path, release))
+    }
+
     /// Where a meter's flow is heading; after a restart it is worked out on the way until the first bin closes.
     fn outlook(&self, scene: &Scene<'_>, meter: MeterId) -> Outlook {
         self.outlooks.get(&meter).copied().unwrap_or_else(|| {
@@ -259,13 +264,13 @@ impl River {
         })
     }
 
-    fn lateral(&self, scene: &Scene<'_>, lateral: &Lateral, base: Discharge, when: When) -> Band {
+    fn lateral(&self, scene: &Scene<'_>, lateral: &Lateral, pace: &Pace, when: When) -> Band {
         match lateral.source {
             LateralSource::Meter(meter) => {
                 let Some(series) = self.meters.get(&meter) else { return Band::default() };
                 let outlook = self.outlook(scene, meter);
                 let future = |lead: f64| outlook.cautious(lead, &scene.basin.control);
-                arriving(scene.basin, &lateral.way, base, when, series, future).unwrap_or_default()
+                arriving(pace, &lateral.way, when, series, future).unwrap_or_default()
             }
             LateralSource::Table(inflow, share) => {
                 let q = routing::table_rate(scene.basin, inflow, share, scene.month()).get();
@@ -274,12 +279,12 @@ impl River {
         }
     }
 
-    fn draw(&self, scene: &Scene<'_>, draw: &Draw, base: Discharge, when: When) -> Band {
+    fn draw(&self, scene: &Scene<'_>, draw: &Draw, pace: &Pace, when: When) -> Band {
         let Some(intake) = scene.basin.intakes.get(draw.intake.0) else { return Band::default() };
         let empty = Series::default();
         let series = intake.meter.and_then(|meter| self.meters.get(&meter)).unwrap_or(&empty);
         let future = |lead: f64| self.announced(scene, draw.intake, lead);
-        arriving(scene.basin, &draw.way, base, when, series, future).unwrap_or_else(|| {
+        arriving(pace, &draw.way, when, series, future).unwrap_or_else(|| {
             let q = self.announced(scene, draw.intake, when.hours());
             Band { low: q, mid: q, high: q }
         })
@@ -339,10 +344,11 @@ impl River {
         setpoint: f64,
         base: Discharge,
     ) -> Need {
-        let lag_h = path.lag_h(scene.basin, base);
+        let pace = &Pace::at(scene.basin, base);
+        let lag_h = pace.over(&path.way);
         let when = When::With(lag_h);
-        let inflow: f64 = path.laterals.iter().map(|l| l.gain * self.lateral(scene, l, base, when).low).sum();
-        let intakes: f64 = path.draws.iter().map(|d| d.gain * self.draw(scene, d, base, when).high).sum();
+        let inflow: f64 = path.laterals.iter().map(|l| l.gain * self.lateral(scene, l, pace, when).low).sum();
+        let intakes: f64 = path.draws.iter().map(|d| d.gain * self.draw(scene, d, pace, when).high).sum();
         let counted = memory.counted().min(if memory.young_for(lag_h) > 0.0 { 0.0 } else { f64::INFINITY });
         let release = ((setpoint - counted - inflow + intakes) / path.gain).max(0.0);
         let losses = release * (1.0 - path.gain) - counted;
@@ -358,16 +364,16 @@ impl River {
         left: usize,
         release: f64,
     ) -> Option<f64> {
-        let base = self.base_flow(scene, path, release);
-        let (lag_h, rest) = rest_of(scene.basin, path, left, base)?;
+        let pace = &self.pace(scene, path, release);
+        let (lag_h, rest) = rest_of(scene.basin, path, left, pace)?;
         let when = When::At(lag_h);
         let outflow = self.outflow.get(&path.source.0)?;
-        let mut q = path.gain * arriving(scene.basin, &path.way, base, when, outflow, |_| release)?.mid;
+        let mut q = path.gain * arriving(pace, &path.way, when, outflow, |_| release)?.mid;
         for lateral in path.laterals.iter().filter(|l| l.on_main >= left) {
-            q += lateral.gain * self.lateral(scene, lateral, base, when).mid;
+            q += lateral.gain * self.lateral(scene, lateral, pace, when).mid;
         }
         for draw in path.draws.iter().filter(|d| d.on_main >= left) {
-            q -= draw.gain * self.draw(scene, draw, base, when).mid;
+            q -= draw.gain * self.draw(scene, draw, pace, when).mid;
         }
         let done = 1.0 - share(left, path.way.len());
         Some((q / rest + memory.unexplained * done).max(0.0))
@@ -383,15 +389,15 @@ impl River {
         left: usize,
         setpoint: f64,
     ) -> Option<f64> {
-        let base = self.base_flow(scene, path, setpoint);
-        let (lag_h, rest) = rest_of(scene.basin, path, left, base)?;
+        let pace = &self.pace(scene, path, setpoint);
+        let (lag_h, rest) = rest_of(scene.basin, path, left, pace)?;
         let when = When::With(lag_h);
         let mut q = setpoint - memory.counted().min(0.0) * share(left, path.way.len());
         for lateral in path.laterals.iter().filter(|l| l.on_main < left) {
-            q -= lateral.gain * self.lateral(scene, lateral, base, when).low;
+            q -= lateral.gain * self.lateral(scene, lateral, pace, when).low;
         }
         for draw in path.draws.iter().filter(|d| d.on_main < left) {
-            q += draw.gain * self.draw(scene, draw, base, when).high;
+            q += draw.gain * self.draw(scene, draw, pace, when).high;
         }
         Some(q / rest)
     }
@@ -441,14 +447,13 @@ impl PathMemory {
 /// Band of a flow `series` after travelling `way`; `future` gives what enters `lead` hours from now. `None` when
 /// nothing is known of it.
 fn arriving(
-    basin: &Basin,
+    pace: &Pace,
     way: &[Stretch],
-    base: Discharge,
     when: When,
     series: &Series,
     future: impl Fn(f64) -> f64,
 ) -> Option<Band> {
-    let (one, mid_at, other) = when.entered(routing::lag_h(basin, way, base));
+    let (one, mid_at, other) = when.entered(pace.over(way));
     // Hours ago it entered; negative lies ahead.
     let (early, late) = (one.min(other), one.max(other));
     let past = if late >= 0.0 { series.window(early.max(0.0), late) } else { None };
@@ -476,10 +481,10 @@ fn arriving(
 }
 
 /// Travel time in hours over the last `left` stretches of a path, and the share of a flow that arrives over them.
-fn rest_of(basin: &Basin, path: &Path, left: usize, base: Discharge) -> Option<(f64, f64)> {
+fn rest_of(basin: &Basin, path: &Path, left: usize, pace: &Pace) -> Option<(f64, f64)> {
     let below = path.way.get(path.way.len().checked_sub(left)?..)?;
     let gain = below.iter().map(|s| routing::stretch_gain(basin, *s)).product();
-    Some((routing::lag_h(basin, below, base), gain))
+    Some((pace.over(below), gain))
 }
 
 /// Stretches left as a share of all.

@@ -90,6 +90,25 @@ pub fn lag_h(basin: &Basin, way: &[Stretch], q: Discharge) -> f64 {
         .sum()
 }
 
+/// How fast waves travel everywhere at one base flow: the table of each reach is looked up once for all ways over it.
+#[derive(Clone, Debug)]
+pub struct Pace {
+    /// By reach, h over its whole length.
+    hours: Vec<f64>,
+}
+
+impl Pace {
+    /// The pace at base flow `q`.
+    pub fn at(basin: &Basin, q: Discharge) -> Self {
+        Self { hours: basin.reaches.iter().map(|reach| reach_lag_h(reach, q)).collect() }
+    }
+
+    /// Wave travel time over `way`, h; what [`lag_h`] gives.
+    pub fn over(&self, way: &[Stretch]) -> f64 {
+        way.iter().map(|s| self.hours.get(s.reach.0).map_or(0.0, |hours| s.share * hours)).sum()
+    }
+}
+
 /// Wave travel time over a whole reach, h: a power law through the two nearest points of its table, since
 /// celerity of a wide channel grows with a power of the flow (Manning: c ∝ Q^0.4).
 fn reach_lag_h(reach: &Reach, q: Discharge) -> f64 {
