@@ -189,7 +189,9 @@ impl River {
             let release = target(path.source.0);
             let section = scene.basin.sections.get(path.section.0).map(|s| s.meter);
             let seen = section.and_then(|meter| self.meters.get(&meter)).and_then(Series::latest);
-            let (Some(seen), Some(band)) = (seen, self.explained(scene, path, release, 0.0)) else {
+            let (Some(seen), Some(band)) =
+                (seen, self.explained(scene, path, &self.pace(scene, path, release), release, 0.0))
+            else {
                 continue;
             };
             let floor = scene.basin.sections.get(path.section.0).and_then(|s| s.floor_on(scene.date()));
@@ -207,32 +209,35 @@ impl River {
         }
     }
 
-    /// Flow expected at a path's section `ahead` hours from now when the release stays at `release`.
+    /// Flow expected at a path's section `ahead` hours from now when the release stays at `release`; `pace` is
+    /// [`River::pace`] then.
     pub fn expected(
         &self,
         scene: &Scene<'_>,
         paths: &[Path],
         at: usize,
+        pace: &Pace,
         release: f64,
         ahead: f64,
     ) -> Option<Band> {
         let (path, memory) = (paths.get(at)?, self.paths.get(at)?);
-        let mut band = self.explained(scene, path, release, ahead)?;
+        let mut band = self.explained(scene, path, pace, release, ahead)?;
         for part in [&mut band.low, &mut band.mid, &mut band.high] {
             *part = (*part + memory.unexplained).max(0.0);
         }
         Some(band)
     }
 
-    /// Hours until water that leaves now is expected at the section of a path.
-    pub fn horizon_h(&self, scene: &Scene<'_>, path: &Path, release: f64) -> f64 {
-        path.lag_h(scene.basin, self.base_flow(scene, path, release))
-    }
-
     /// Flow that metered and tabled water explains at the section, `ahead` hours from now.
-    fn explained(&self, scene: &Scene<'_>, path: &Path, release: f64, ahead: f64) -> Option<Band> {
+    fn explained(
+        &self,
+        scene: &Scene<'_>,
+        path: &Path,
+        pace: &Pace,
+        release: f64,
+        ahead: f64,
+    ) -> Option<Band> {
         let outflow = self.outflow.get(&path.source.0)?;
-        let pace = &self.pace(scene, path, release);
         let when = When::At(ahead);
         let mut band = Band::default();
         band.add(path.gain, arriving(pace, &path.way, when, outflow, |_| release)?);
@@ -253,7 +258,7 @@ impl River {
     }
 
     /// The pace of waves along a path with `release` at its head.
-    fn pace(&self, scene: &Scene<'_>, path: &Path, release: f64) -> Pace {
+    pub fn pace(&self, scene: &Scene<'_>, path: &Path, release: f64) -> Pace {
         Pace::at(scene.basin, self.base_flow(scene, path, release))
     }
 

@@ -97,13 +97,15 @@ impl Controller {
     /// Hours from now with the flow expected, and its least and largest.
     fn forecast(&self, path: usize, now: Now) -> Vec<((f64, Discharge), (Discharge, Discharge))> {
         let scene = estimate::Scene { basin: &self.basin, schedules: &self.schedules, utc: now.utc };
-        let Some(release) = self.paths.get(path).and_then(|p| self.release_of(p.source.0)) else {
+        let Some((way, release)) = self.paths.get(path).and_then(|p| Some((p, self.release_of(p.source.0)?)))
+        else {
             return Vec::new();
         };
+        let pace = self.carry.river.pace(&scene, way, release);
         (0..=FORECAST_H)
             .filter_map(|hour| {
                 let ahead = f64::from(hour);
-                let band = self.carry.river.expected(&scene, &self.paths, path, release, ahead)?;
+                let band = self.carry.river.expected(&scene, &self.paths, path, &pace, release, ahead)?;
                 let range = (Discharge::new(band.low)?, Discharge::new(band.high)?);
                 Some(((ahead, Discharge::new(band.mid)?), range))
             })

@@ -103,9 +103,12 @@ impl Controller {
         let scene = estimate::Scene { basin: &self.basin, schedules: &self.schedules, utc: now.utc };
         let least = |(at, path): (usize, &super::routing::Path)| {
             let release = self.release_of(path.source.0)?;
-            let horizon = self.carry.river.horizon_h(&scene, path, release);
+            let pace = self.carry.river.pace(&scene, path, release);
+            // When the water that leaves now is expected.
+            let horizon = pace.over(&path.way);
             let looks = (0_u32..).map(|step| LOOK_H * f64::from(step)).take_while(|ahead| *ahead <= horizon);
-            let flows = looks.map(|ahead| self.carry.river.expected(&scene, &self.paths, at, release, ahead));
+            let flows =
+                looks.map(|ahead| self.carry.river.expected(&scene, &self.paths, at, &pace, release, ahead));
             let flows = flows.map_while(|band| Some(band?.mid)).collect::<Vec<_>>();
             let mean = |window: &[f64]| window.iter().sum::<f64>() / window.iter().map(|_| 1.0).sum::<f64>();
             let (first, flow) = flows
