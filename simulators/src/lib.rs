@@ -10,6 +10,7 @@ pub mod inflow;
 pub mod live;
 pub mod need;
 pub mod plant;
+pub mod plot;
 pub mod replay;
 pub mod run;
 pub mod scenario;
