@@ -1,0 +1,156 @@
+//! `report.html`: one file that shows a run, to be read on a screen and printed on A4.
+//!
+//! It holds its style and its plots, and no script: it works from a stick, offline, for as long as there are browsers.
+//! English first, names and headings in Chinese beside it. Every number on a card stands in a plot or a table below.
+
+mod card;
+pub mod plots;
+mod tables;
+pub mod words;
+
+use std::fmt::{Display, Write};
+
+use crate::play::Played;
+use crate::plot::svg::escape;
+use crate::plot::{self, Drawing};
+
+/// Style of all pages the workbench writes.
+pub const STYLE: &str = include_str!("report.css");
+
+/// A page with everything it needs in it.
+pub fn document(title: &str, body: &str) -> String {
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{}</title>\n<style>\n{STYLE}\n{}</style>\n</head>\n<body>\n\
+         <p class=\"not-live\">模拟回放 · 非现场数据 &emsp; SIMULATED REPLAY — NOT FIELD DATA</p>\n\
+         <main>\n{body}</main>\n\
+         <p class=\"not-live\">模拟回放 · 非现场数据 &emsp; SIMULATED REPLAY — NOT FIELD DATA</p>\n</body>\n</html>\n",
+        escape(title),
+        plot::STYLE
+    )
+}
+
+/// The report of a run with its plots.
+pub fn page(played: &Played, drawings: &[Drawing]) -> String {
+    let mut body = String::new();
+    card::head(&mut body, played);
+    card::cards(&mut body, played);
+    tables::floors(&mut body, played);
+    for drawing in drawings {
+        figure(&mut body, drawing);
+        match drawing.name.as_str() {
+            "gates" => tables::wear(&mut body, played),
+            "transit" => caption(
+                &mut body,
+                "A change of release at the dam (top) is a slanting edge; where it reaches the last line it has arrived. \
+                 Intakes, tributaries and ponds on the way show as steps across.",
+            ),
+            _ => {}
+        }
+    }
+    tables::balance(&mut body, played);
+    tables::days(&mut body, played);
+    tables::decisions(&mut body, played);
+    tables::alarms(&mut body, played);
+    tables::happenings(&mut body, played);
+    tables::notes(&mut body, played);
+    document(&format!("{} — replay", played.summary.scenario), &body)
+}
+
+/// A plot in the page.
+pub fn figure(body: &mut String, drawing: &Drawing) {
+    let _ = writeln!(body, "<figure>{}</figure>", drawing.inline());
+}
+
+fn caption(body: &mut String, text: &str) {
+    let _ = writeln!(body, "<p class=\"caption\">{}</p>", escape(text));
+}
+
+/// A heading in both languages, with a remark at its right.
+pub fn heading(body: &mut String, en: &str, zh: &str, remark: &str) {
+    let _ = writeln!(
+        body,
+        "<h2>{} <small>{}</small><span>{}</span></h2>",
+        escape(en),
+        escape(zh),
+        escape(remark)
+    );
+}
+
+/// How a cell of a table is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cell {
+    /// Words.
+    Words,
+    /// A number, at the right.
+    Number,
+}
+
+/// A table; `head` gives each column's words in both languages. Cells are texts, not markup.
+pub fn table(body: &mut String, head: &[(&str, &str, Cell)], rows: &[Vec<String>]) {
+    let class = |cell: Cell| match cell {
+        Cell::Words => "",
+        Cell::Number => " class=\"n\"",
+    };
+    body.push_str("<table><thead><tr>");
+    for (en, zh, cell) in head {
+        let _ = write!(body, "<th{}>{} <small>{}</small></th>", class(*cell), escape(en), escape(zh));
+    }
+    body.push_str("</tr></thead><tbody>\n");
+    for row in rows {
+        body.push_str("<tr>");
+        for (text, (_, _, cell)) in row.iter().zip(head) {
+            let _ = write!(body, "<td{}>{}</td>", class(*cell), escape(text));
+        }
+        body.push_str("</tr>\n");
+    }
+    body.push_str("</tbody></table>\n");
+}
+
+/// A number with thousands apart.
+pub fn thousands(number: f64) -> String {
+    let digits = format!("{:.0}", number.abs());
+    let mut text = String::new();
+    if number < 0.0 && digits != "0" {
+        text.push('−');
+    }
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A number if there is one.
+pub fn maybe(value: Option<impl Display>) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| value.to_string())
+}
+
+/// A share in % with its sign.
+pub fn signed_percent(share: f64) -> String {
+    format!("{:+.1} %", 100.0 * share)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_stand_apart() {
+        assert_eq!(
+            [thousands(0.2), thousands(-999.6), thousands(1_234_567.0)],
+            ["0", "−1\u{202f}000", "1\u{202f}234\u{202f}567"]
+        );
+    }
+
+    #[test]
+    fn markup_in_a_name_stays_text() {
+        let mut body = String::new();
+        table(&mut body, &[("A", "甲", Cell::Words)], &[vec!["<script>x</script>".into()]]);
+        assert!(!body.contains("<script"), "{body}");
+        assert!(document("<b>", "").contains("&lt;b&gt;"));
+    }
+}
