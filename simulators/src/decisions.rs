@@ -1,6 +1,6 @@
 //! `decisions.jsonl`: one line for every decision that moved something, or deliberately did not.
 //!
-//! Lines are written while the run goes on; nothing but the alarms is kept.
+//! Lines are written while the run goes on; only alarms and what a report shows is kept.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -18,8 +18,8 @@ use serde_json::Value;
 
 use crate::run::{Run, Tick};
 
-/// Alarm changes kept for the report; more are counted.
-const ALARMS: usize = 2000;
+/// Alarm changes, and decisions other than commands, kept for the report; more are counted.
+const KEPT: usize = 2000;
 
 /// One decision.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -134,8 +134,12 @@ pub struct Decisions {
     names: Names,
     /// Lines so far.
     pub count: u64,
+    /// Of which commands.
+    pub moves: u64,
     /// Of which refusals: a wish for a movement that the limits kept from being made.
     pub refused: u64,
+    /// All but the commands, the first two thousand.
+    pub notable: Vec<Line>,
     /// Alarms that came and went, the first two thousand changes.
     pub alarms: Vec<AlarmChange>,
     /// Further changes of alarms.
@@ -157,7 +161,9 @@ impl Decisions {
             out,
             names: Names::of(basin),
             count: 0,
+            moves: 0,
             refused: 0,
+            notable: Vec::new(),
             alarms: Vec::new(),
             more_alarms: 0,
             failed: None,
@@ -193,7 +199,7 @@ impl Decisions {
     fn alarm(&mut self, entry: &Entry, utc: Timestamp) {
         let text = |key: &str| entry.detail.as_ref()?.get(key)?.as_str().map(str::to_owned);
         let (Some(key), Some(change)) = (text("key"), text("change")) else { return };
-        if self.alarms.len() < ALARMS {
+        if self.alarms.len() < KEPT {
             self.alarms.push(AlarmChange { utc, key, change });
         } else {
             self.more_alarms += 1;
@@ -203,7 +209,12 @@ impl Decisions {
     fn line(&mut self, run: &Run, tick: &Tick, entry: &Entry) {
         self.count += 1;
         self.refused += u64::from(entry.kind == Kind::Refusal);
-        let Some(out) = &mut self.out else { return };
+        let moved = matches!(entry.kind, Kind::Intent | Kind::LateIntent);
+        self.moves += u64::from(moved);
+        let keep = !moved && self.notable.len() < KEPT;
+        if self.out.is_none() && !keep {
+            return;
+        }
         let because = self.names.resolve(&entry.because);
         let limits = self.names.resolve(&entry.limits);
         let line = Line {
@@ -222,10 +233,15 @@ impl Decisions {
             limits,
             detail: entry.detail.clone(),
         };
-        let written = serde_json::to_writer(&mut *out, &line).map_err(io::Error::from);
-        if let Err(error) = written.and_then(|()| out.write_all(b"\n")) {
-            // Told at the end; the run itself is not the worse for it.
-            self.failed.get_or_insert(error);
+        if let Some(out) = &mut self.out {
+            let written = serde_json::to_writer(&mut *out, &line).map_err(io::Error::from);
+            if let Err(error) = written.and_then(|()| out.write_all(b"\n")) {
+                // Told at the end; the run itself is not the worse for it.
+                self.failed.get_or_insert(error);
+            }
+        }
+        if keep {
+            self.notable.push(line);
         }
     }
 

@@ -4,6 +4,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, ToSpan};
 
+use super::svg::Svg;
+
 /// How values are laid out along a scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spacing {
@@ -64,7 +66,7 @@ fn step(span: f64, count: usize) -> f64 {
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a digit, clamped")]
-fn decimals(step: f64) -> usize {
+pub(super) fn decimals(step: f64) -> usize {
     (-step.log10().floor()).clamp(0.0, 6.0) as usize
 }
 
@@ -179,6 +181,16 @@ pub fn time_ticks(from: f64, to: f64, zone: &TimeZone, most: usize) -> Vec<TimeT
         at = next;
     }
     ticks
+}
+
+/// Writes the words of a tick; the outermost stay within the axis.
+pub(super) fn time_label(svg: &mut Svg, x: &Scale, tick: &TimeTick, y: f64) {
+    let at = x.at(tick.at);
+    if at > x.end - 12.0 {
+        svg.text(x.end, y, "s e", &tick.label);
+    } else {
+        svg.text(at, y, "s m", &tick.label);
+    }
 }
 
 /// s since 1970 as an instant.

@@ -79,13 +79,15 @@ impl Heat {
         self.cells(&mut svg, &ends, &x, &y);
         for tick in axis::time_ticks(self.time.0, self.time.1, &self.zone, 12) {
             svg.line((x.at(tick.at), TOP), (x.at(tick.at), TOP + self.height), "now");
-            svg.text(x.at(tick.at), TOP + self.height + 13.0, "s m", &tick.label);
+            axis::time_label(&mut svg, &x, &tick, TOP + self.height + 13.0);
         }
         let mut lowest = f64::NEG_INFINITY;
+        let last = self.places.last().map_or(f64::INFINITY, |(km, _)| y.at(*km));
         for (km, name) in &self.places {
             let at = y.at(*km);
             svg.line((x.begin - 3.0, at), (x.begin, at), "tick");
-            if at - lowest >= 10.0 {
+            // The last one is the one that counts.
+            if at - lowest >= 10.0 && (last - at >= 10.0 || at >= last) {
                 svg.text(x.begin - 5.0, at + 3.5, "s e", &format!("{name}  {km:.0}"));
                 lowest = at;
             }

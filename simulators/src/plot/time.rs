@@ -13,8 +13,9 @@ const RIGHT: f64 = 10.0;
 /// Height of a heading above a lane, and of the time axis.
 const HEADING: f64 = 19.0;
 const AXIS: f64 = 20.0;
-/// Distance of two lanes.
-const GAP: f64 = 6.0;
+/// Height of a legend that needs a line of its own, and of a small heading.
+const LEGEND: f64 = 14.0;
+const SMALL: f64 = 16.0;
 
 /// How values between two samples are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +44,8 @@ pub struct Line {
 pub enum Range {
     /// All values of its lines, at least this span.
     Values(f64),
-    /// All flows of its lines; by ratio when they differ by more than a factor of twenty.
+    /// All flows of its lines; by ratio when the largest is above 5 and six times the least; no further down than a
+    /// thousandth of it.
     Flows,
     /// Shares of a whole in %, at least ten of them.
     Percent,
@@ -63,8 +65,8 @@ pub struct Tick {
 pub enum Heading {
     /// On a line of its own, with the legend.
     Above,
-    /// In its corner; the legend is left out.
-    Inside,
+    /// Small and above it, without a legend.
+    Small,
 }
 
 /// One lane.
@@ -130,8 +132,8 @@ impl Lane {
             (low, high) = (low.min(seen.0.max(low - room)), high.max(seen.1.min(high + room)));
         }
         let (low, high) = match self.range {
-            Range::Flows if low > 0.0 && high > 20.0 * low && high > 20.0 => {
-                let scale = Scale::linear((0.9 * low, 1.15 * high), px);
+            Range::Flows if low > 0.0 && high > 6.0 * low && high > 5.0 => {
+                let scale = Scale::linear((0.9 * low.max(1e-3 * high), 1.15 * high), px);
                 return Scale { spacing: Spacing::Logarithmic, ..scale };
             }
             Range::Flows => {
@@ -176,25 +178,34 @@ impl Chart {
         let x = Scale::linear(self.time, (LEFT, self.width - RIGHT));
         let mut top = 0.0;
         for (at, lane) in self.lanes.iter().enumerate() {
-            if lane.heading == Heading::Above {
-                top += HEADING;
-                heading(&mut svg, lane, top - 6.0);
-            } else if at > 0 {
-                top += GAP;
-            } else {
-                top += 4.0;
+            match lane.heading {
+                Heading::Above => {
+                    let two = if legend_fits(lane, self.width) { 0.0 } else { LEGEND };
+                    top += HEADING + two;
+                    heading(&mut svg, lane, top - 6.0, two);
+                }
+                Heading::Small => {
+                    top += SMALL;
+                    let unit = if lane.unit.is_empty() { String::new() } else { format!(", {}", lane.unit) };
+                    svg.text(x.begin, top - 4.0, "s b", &lane.en);
+                    let zh = x.begin + text_width(&lane.en, 10.5) + 10.0;
+                    svg.text(zh, top - 4.0, "s", &format!("{}{unit}", lane.zh));
+                }
             }
             self.lane(&mut svg, lane, at, &x, top);
             top += lane.height;
         }
         for tick in axis::time_ticks(self.time.0, self.time.1, &self.zone, 12) {
-            svg.text(x.at(tick.at), top + 13.0, "s m", &tick.label);
+            axis::time_label(&mut svg, &x, &tick, top + 13.0);
         }
         svg.finish(&self.name, &self.label, top + AXIS)
     }
 
     fn lane(&self, svg: &mut Svg, lane: &Lane, number: usize, x: &Scale, top: f64) {
         let bottom = top + lane.height;
+        if lane.height <= 0.0 {
+            return;
+        }
         svg.rect((x.begin, top), (x.end - x.begin, lane.height), "ground");
         if let Some(from) = self.scored_from {
             svg.rect((x.begin, top), (x.at(from) - x.begin, lane.height), "away");
@@ -209,9 +220,16 @@ impl Chart {
         }
         let y = lane.scale(top);
         let (values, decimals) = y.ticks(if lane.height < 60.0 { 2 } else { 5 });
+        let mut labelled = f64::INFINITY;
         for value in values {
-            svg.line((x.begin, y.at(value)), (x.end, y.at(value)), "grid");
-            svg.text(x.begin - 5.0, y.at(value) + 3.5, "s e", &format!("{value:.decimals$}"));
+            let at = y.at(value);
+            svg.line((x.begin, at), (x.end, at), "grid");
+            if labelled - at >= 11.0 {
+                let decimals =
+                    if y.spacing == Spacing::Logarithmic { axis::decimals(value) } else { decimals };
+                svg.text(x.begin - 5.0, at + 3.5, "s e", &format!("{value:.decimals$}"));
+                labelled = at;
+            }
         }
         let clip = format!("{}-{number}", self.name);
         let frame = [(x.begin, top), (x.end, top), (x.end, bottom), (x.begin, bottom)];
@@ -226,16 +244,19 @@ impl Chart {
         for line in &lane.lines {
             svg.path(&self.curve(line, x, &y), line.pen.class(), Some(&clip));
         }
-        for tick in &lane.ticks {
-            let at = x.at(tick.at);
-            let (length, class) = if tick.bad { (9.0, "tick bad") } else { (5.0, "tick") };
-            svg.line((at, bottom), (at, bottom - length), class);
+        for (bad, length, class) in [(false, 5.0, "tick"), (true, 9.0, "tick bad")] {
+            let mut path = Path::default();
+            let mut before = f64::NEG_INFINITY;
+            for at in lane.ticks.iter().filter(|tick| tick.bad == bad).map(|tick| x.at(tick.at)) {
+                // Two within half a px look like one.
+                if at - before >= 0.5 {
+                    path.through(&[(at, bottom), (at, bottom - length)]);
+                    before = at;
+                }
+            }
+            svg.path(&path.into_d(), class, None);
         }
         svg.rect((x.begin, top), (x.end - x.begin, lane.height), "frame");
-        if lane.heading == Heading::Inside {
-            let unit = if lane.unit.is_empty() { String::new() } else { format!(", {}", lane.unit) };
-            svg.text(x.begin + 5.0, top + 12.0, "s b halo", &format!("{} {}{unit}", lane.en, lane.zh));
-        }
     }
 
     /// Lines of a sampled line in px.
@@ -320,12 +341,30 @@ fn straightened(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
     kept
 }
 
-fn heading(svg: &mut Svg, lane: &Lane, y: f64) {
+/// Lines with a label and a value.
+fn named(lane: &Lane) -> impl DoubleEndedIterator<Item = &Line> {
+    lane.lines.iter().filter(|line| !line.label.is_empty() && line.samples.iter().any(|(_, y)| y.is_some()))
+}
+
+/// Name in both languages with the unit, and where the second part begins.
+fn title(lane: &Lane) -> (f64, String) {
     let unit = if lane.unit.is_empty() { String::new() } else { format!(", {}", lane.unit) };
-    svg.text(0.0, y, "h", &lane.en);
-    svg.text(text_width(&lane.en, 12.0) + 12.0, y, "s", &format!("{}{unit}", lane.zh));
+    (text_width(&lane.en, 12.0) + 12.0, format!("{}{unit}", lane.zh))
+}
+
+fn legend_fits(lane: &Lane, width: f64) -> bool {
+    let (begin, rest) = title(lane);
+    let legend: f64 = named(lane).map(|line| text_width(&line.label, 10.0) + 40.0).sum();
+    begin + text_width(&rest, 10.0) + legend + 20.0 <= width - RIGHT
+}
+
+/// Name and legend; the legend on its own line, so much lower, when `below` is not zero.
+fn heading(svg: &mut Svg, lane: &Lane, y: f64, below: f64) {
+    let (begin, rest) = title(lane);
+    svg.text(0.0, y - below, "h", &lane.en);
+    svg.text(begin, y - below, "s", &rest);
     let mut x = svg.width() - RIGHT;
-    for line in lane.lines.iter().rev().filter(|line| !line.label.is_empty()) {
+    for line in named(lane).rev() {
         x -= text_width(&line.label, 10.0);
         svg.text(x, y, "s", &line.label);
         svg.line((x - 28.0, y - 3.5), (x - 5.0, y - 3.5), line.pen.class());
@@ -409,7 +448,7 @@ mod tests {
         assert_eq!(straightened(points), [(0.0, 5.0), (2.0, 5.0), (2.0, 7.0), (2.0, 6.0), (3.0, 6.0)]);
     }
 
-    /// A flood of 150 m³/s over a floor of 1.5 needs ratios, or the floor would be a line at the bottom.
+    /// A wave of 12 m³/s over a floor of 1.5 needs ratios, or the floor would be a line at the bottom.
     #[test]
     fn floods_are_drawn_by_ratio() {
         let lane = |high: f64| {
@@ -418,6 +457,6 @@ mod tests {
             lane.lines.push(Line { label: String::new(), pen: Pen::True, shape: Shape::Straight, samples });
             lane.scale(0.0).spacing
         };
-        assert_eq!((lane(150.0), lane(4.0)), (Spacing::Logarithmic, Spacing::Linear));
+        assert_eq!((lane(12.0), lane(4.0)), (Spacing::Logarithmic, Spacing::Linear));
     }
 }

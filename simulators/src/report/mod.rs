@@ -51,6 +51,7 @@ pub fn page(played: &Played, drawings: &[Drawing]) -> String {
     }
     tables::balance(&mut body, played);
     tables::days(&mut body, played);
+    tables::releases(&mut body, played);
     tables::decisions(&mut body, played);
     tables::alarms(&mut body, played);
     tables::happenings(&mut body, played);
@@ -83,6 +84,8 @@ pub fn heading(body: &mut String, en: &str, zh: &str, remark: &str) {
 pub enum Cell {
     /// Words.
     Words,
+    /// Words on one line.
+    Short,
     /// A number, at the right.
     Number,
 }
@@ -91,6 +94,7 @@ pub enum Cell {
 pub fn table(body: &mut String, head: &[(&str, &str, Cell)], rows: &[Vec<String>]) {
     let class = |cell: Cell| match cell {
         Cell::Words => "",
+        Cell::Short => " class=\"w\"",
         Cell::Number => " class=\"n\"",
     };
     body.push_str("<table><thead><tr>");
@@ -131,7 +135,7 @@ pub fn maybe(value: Option<impl Display>) -> String {
 
 /// A share in % with its sign.
 pub fn signed_percent(share: f64) -> String {
-    format!("{:+.1} %", 100.0 * share)
+    format!("{:+.1} %", 100.0 * share).replace('-', "−")
 }
 
 #[cfg(test)]

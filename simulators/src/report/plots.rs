@@ -15,8 +15,8 @@ use crate::series::{Envelope, Row};
 const WIDTH: f64 = 900.0;
 /// Parts of the time axis: about one for two px.
 const PARTS: usize = 420;
-/// Inflows drawn with a line of their own.
-const INFLOWS: usize = 6;
+/// Inflows and intakes drawn, the largest first: there are so many pens.
+const LINES: usize = 6;
 /// Events with words in the lane; all stand in the table.
 const EVENTS: usize = 60;
 
@@ -150,15 +150,20 @@ fn release(played: &Played) -> Vec<Lane> {
         .collect::<Vec<_>>();
     inflows.sort_by(|a, b| b.0.total_cmp(&a.0));
     let mut came = Lane::new("Inflows, the largest six", "来水（最大六处）", "m³/s", 96.0, Range::Flows);
-    for (nth, (_, at)) in inflows.iter().take(INFLOWS).enumerate() {
+    for (nth, (_, at)) in inflows.iter().take(LINES).enumerate() {
         let Some(inflow) = basin.inflows.get(*at) else { continue };
         came.lines.push(line(played, &inflow.name.en, Pen::Nth(nth), Shape::Straight, |row| {
             row.inflows.get(*at).copied()
         }));
     }
-    let mut took = Lane::new("Intakes", "取水", "m³/s", 70.0, Range::Values(0.1));
-    let at_work = (0..basin.intakes.len()).filter(|at| largest(&|row| row.intakes.get(*at).copied()) > 0.0);
-    for (nth, at) in at_work.enumerate() {
+    let mut took =
+        Lane::new("Intakes, the largest six", "取水（最大六处）", "m³/s", 70.0, Range::Values(0.1));
+    let mut at_work = (0..basin.intakes.len())
+        .map(|at| (largest(&|row| row.intakes.get(at).copied()), at))
+        .filter(|(most, _)| *most > 0.0)
+        .collect::<Vec<_>>();
+    at_work.sort_by(|a, b| b.0.total_cmp(&a.0));
+    for (nth, (_, at)) in at_work.into_iter().take(LINES).enumerate() {
         let Some(intake) = basin.intakes.get(at) else { continue };
         took.lines.push(line(played, &intake.name.en, Pen::Nth(nth), Shape::Steps, |row| {
             row.intakes.get(at).copied()
@@ -168,19 +173,16 @@ fn release(played: &Played) -> Vec<Lane> {
     if !took.lines.is_empty() {
         lanes.push(took);
     }
-    lanes.into_iter().flat_map(readable).collect()
+    lanes.into_iter().map(readable).collect()
 }
 
-/// A lane whose legend would not fit beside its name is given short labels: what comes before the first comma or
-/// bracket, and of more than three lines two words.
-fn readable(mut lane: Lane) -> Option<Lane> {
-    let many = lane.lines.len() > 3;
+/// A lane with short labels: what comes before the first comma or bracket, of more than three lines a few words.
+fn readable(mut lane: Lane) -> Lane {
+    let most = if lane.lines.len() > 3 { 18 } else { 40 };
     for line in &mut lane.lines {
-        let short = line.label.split([',', '(', '（']).next().unwrap_or_default().trim();
-        let words = short.split_whitespace().take(if many { 2 } else { 4 }).collect::<Vec<_>>().join(" ");
-        line.label = words;
+        line.label = short(line.label.split([',', '(', '（']).next().unwrap_or_default(), most);
     }
-    Some(lane)
+    lane
 }
 
 fn gates(played: &Played) -> Vec<Lane> {
@@ -201,8 +203,8 @@ fn gates(played: &Played) -> Vec<Lane> {
             continue;
         }
         let mut lane =
-            Lane::new(&format!("{} ({})", gate.name.en, gate.id), &gate.name.zh, "%", 44.0, Range::Percent);
-        lane.heading = Heading::Inside;
+            Lane::new(&format!("{} ({})", gate.name.en, gate.id), &gate.name.zh, "%", 34.0, Range::Percent);
+        lane.heading = Heading::Small;
         let percent = |row: &Row| {
             of(row).map(|opening| Envelope {
                 now: 100.0 * opening.now,
@@ -214,9 +216,6 @@ fn gates(played: &Played) -> Vec<Lane> {
         lane.ticks = ticks;
         lanes.push(lane);
     }
-    if let Some(first) = lanes.first_mut() {
-        first.heading = Heading::Inside;
-    }
     let mut head = Lane::new(
         "Gate positions and events",
         "闸门开度与事件 · short strokes: commands 指令，bold: failed 失败",
@@ -227,7 +226,7 @@ fn gates(played: &Played) -> Vec<Lane> {
     head.events =
         events(&case.scenario).into_iter().take(EVENTS).map(|(at, words)| (seconds(at), words)).collect();
     if head.events.is_empty() {
-        head.height = 8.0;
+        head.height = 0.0;
     }
     lanes.insert(0, head);
     lanes
@@ -268,8 +267,8 @@ fn levels(played: &Played) -> Vec<Lane> {
             continue;
         }
         let mut lane =
-            Lane::new(&body.name.en, &body.name.zh, "m", if large { 74.0 } else { 46.0 }, Range::Values(0.1));
-        lane.heading = if large { Heading::Above } else { Heading::Inside };
+            Lane::new(&body.name.en, &body.name.zh, "m", if large { 74.0 } else { 36.0 }, Range::Values(0.1));
+        lane.heading = if large { Heading::Above } else { Heading::Small };
         let pen = if large { Pen::True } else { Pen::Nth(0) };
         lane.lines = vec![line(played, "", pen, Shape::Straight, of)];
         let named = [(body.dead_level, "dead level 死水位"), (body.normal_level, "normal level 正常水位")];
@@ -295,7 +294,7 @@ fn transit(played: &Played) -> Option<Drawing> {
     let rows = &played.series.rows;
     let (first, last) = (rows.first()?, rows.last()?);
     let places =
-        way.nodes.iter().filter_map(|(km, node)| Some((*km, short(&basin.nodes.get(node.0)?.name.en))));
+        way.nodes.iter().filter_map(|(km, node)| Some((*km, short(&basin.nodes.get(node.0)?.name.en, 15))));
     let mut places = places.collect::<Vec<_>>();
     places.dedup_by(|a, b| a.1 == b.1);
     let heat = Heat {
@@ -315,17 +314,21 @@ fn transit(played: &Played) -> Option<Drawing> {
     Some(heat.draw())
 }
 
-/// The first words of a name that fit beside the picture.
-fn short(name: &str) -> String {
-    let mut text = String::new();
+/// The first words of a name, so many letters at most, without a small word at the end.
+fn short(name: &str, most: usize) -> String {
+    let name = name.split(['(', '（']).next().unwrap_or_default();
+    let mut words: Vec<&str> = Vec::new();
     for word in name.split_whitespace() {
-        if text.chars().count() + word.chars().count() > 13 && !text.is_empty() {
+        let length: usize = words.iter().map(|word| word.chars().count() + 1).sum();
+        if length + word.chars().count() > most && !words.is_empty() {
             break;
         }
-        if !text.is_empty() {
-            text.push(' ');
-        }
-        text.push_str(word);
+        words.push(word);
     }
-    text.trim_end_matches([',', ';']).to_owned()
+    while words.len() > 1
+        && words.last().is_some_and(|word| word.len() < 4 || matches!(*word, "from" | "above" | "below"))
+    {
+        words.pop();
+    }
+    words.join(" ")
 }

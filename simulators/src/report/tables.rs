@@ -5,12 +5,13 @@ use std::fmt::Write;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use qindan::basin::Duty;
 use qindan::control::command::{Action, Terminal};
 use qindan::shell::journal::Names;
 use qindan::shell::log_text;
 
 use super::{Cell, heading, maybe, signed_percent, table, thousands, words};
-use crate::decisions::{bounds, causes};
+use crate::decisions::{Line, bounds, causes};
 use crate::play::Played;
 use crate::plot::svg::escape;
 use crate::run::Act;
@@ -121,10 +122,10 @@ pub(super) fn balance(body: &mut String, played: &Played) {
         let number = if volume.abs() < 1.0 { format!("{volume:.1e}") } else { thousands(volume) };
         let _ = writeln!(
             body,
-            "<tr><td>{en} <small>{zh}</small></td><td class=\"n\">{number}</td><td class=\"n\">{:+.2} %</td>\
+            "<tr><td>{en} <small>{zh}</small></td><td class=\"n\">{number}</td><td class=\"n\">{}</td>\
              <td><svg viewBox=\"0 0 200 8\" width=\"200\" height=\"8\"><path d=\"M100 0v8\" stroke=\"#8d959c\"/>\
              <rect x=\"{left:.1}\" y=\"1\" width=\"{width:.1}\" height=\"6\" fill=\"{}\"/></svg></td></tr>",
-            100.0 * volume / share,
+            signed_percent(volume / share),
             if volume < 0.0 { "#8d9aa5" } else { "#12324f" },
         );
     }
@@ -237,11 +238,21 @@ fn failed(act: &Act) -> bool {
     }
 }
 
-/// The actions to show: all, or those that failed, were not the dispatch's, or moved most; in order of time.
-fn chosen(acts: &[Act]) -> Vec<&Act> {
-    let mut ranked = acts.iter().collect::<Vec<_>>();
+/// The actions to show: all, or those that failed, were not the dispatch's, or moved the river most in the scored time;
+/// in order of time.
+fn chosen(played: &Played) -> Vec<&Act> {
+    let mut ranked = played.run.given().iter().collect::<Vec<_>>();
     if ranked.len() > ACTIONS {
-        let rank = |act: &Act| (failed(act), act.actor != "dispatch");
+        let case = played.run.case();
+        let in_river = |act: &Act| {
+            case.config.basin.gates.get(act.gate.0).is_some_and(|gate| match gate.duty {
+                Duty::Trim | Duty::Standby | Duty::Base | Duty::PassOn | Duty::Flood => true,
+                Duty::Supply | Duty::WetlandInlet | Duty::Level | Duty::SeasonLock | Duty::Emergency => false,
+            })
+        };
+        let rank = |act: &Act| {
+            (failed(act), act.actor != "dispatch", act.at >= case.scenario.spin_up, in_river(act))
+        };
         ranked.sort_by(|a, b| rank(b).cmp(&rank(a)).then(size(b).total_cmp(&size(a))));
         ranked.truncate(ACTIONS);
         ranked.sort_by_key(|act| (act.at, act.command));
@@ -249,21 +260,61 @@ fn chosen(acts: &[Act]) -> Vec<&Act> {
     ranked
 }
 
+/// Releases set, rungs of the ladder, wishes refused, acts of people.
+pub(super) fn releases(body: &mut String, played: &Played) {
+    let log = &played.decisions;
+    let mut shown = log.notable.iter().collect::<Vec<_>>();
+    if shown.len() > ACTIONS {
+        // The largest changes of release first, then what else was decided, the earliest first.
+        let change = |line: &Line| {
+            let number = |key: &str| line.detail.as_ref()?.get(key)?.as_f64();
+            number("from_m3s").zip(number("to_m3s")).map_or(0.0, |(from, to)| (to - from).abs())
+        };
+        shown.sort_by(|a, b| change(b).total_cmp(&change(a)).then(a.at_s.total_cmp(&b.at_s)));
+        shown.truncate(ACTIONS);
+        shown.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
+    }
+    let all = log.count - log.moves;
+    let remark =
+        format!("{} of {all}, the largest changes of release first; all in decisions.jsonl", shown.len());
+    heading(body, "Releases set, and what was not moved", "放水决定与不动作", &remark);
+    let rows = shown.into_iter().map(|line| {
+        let ladder = line.detail.as_ref().and_then(|detail| {
+            let rung = |key: &str| detail.get(key)?.as_str().map(str::to_owned);
+            Some(format!("ladder {} → {}", rung("rung_from")?, rung("rung_to")?))
+        });
+        let release = line.detail.as_ref().and_then(|detail| {
+            let number = |key: &str| detail.get(key)?.as_f64();
+            Some(format!("{:.3} → {:.3} m³/s", number("from_m3s")?, number("to_m3s")?))
+        });
+        let what = ladder.or(release).unwrap_or_else(|| line.what());
+        vec![local(played, line.utc), what, line.actor.clone(), line.why.clone(), line.limited_by.clone()]
+    });
+    let head = [
+        ("Time", "时刻", Cell::Short),
+        ("Decided", "决定", Cell::Short),
+        ("By", "由", Cell::Words),
+        ("Because", "因为", Cell::Words),
+        ("Limited by", "受限于", Cell::Words),
+    ];
+    table(body, &head, &rows.collect::<Vec<_>>());
+}
+
 /// Actions with reasons.
 pub(super) fn decisions(body: &mut String, played: &Played) {
     let acts = played.run.given();
     let basin = &played.run.case().config.basin;
-    let shown = chosen(acts);
+    let shown = chosen(played);
     let remark = if shown.len() < acts.len() {
         format!(
-            "{} of {} commands: what failed, what was not the dispatch's, and the largest moves; all in actions.csv",
+            "{} of {} commands: what failed, what was not the dispatch's, the largest moves on the river; all in actions.csv",
             shown.len(),
             acts.len()
         )
     } else {
         format!("all {} commands; {} decisions in decisions.jsonl", acts.len(), played.decisions.count)
     };
-    heading(body, "Decisions and reasons", "决策与理由", &remark);
+    heading(body, "Actions and reasons", "动作与理由", &remark);
     let names = Names::of(basin);
     let rows = shown.into_iter().map(|act| {
         let from = act.before.map_or_else(|| "?".into(), |before| format!("{:.1}", before.percent()));
@@ -282,8 +333,8 @@ pub(super) fn decisions(body: &mut String, played: &Played) {
         ]
     });
     let head = [
-        ("Time", "时刻", Cell::Words),
-        ("Gate", "对象", Cell::Words),
+        ("Time", "时刻", Cell::Short),
+        ("Gate", "对象", Cell::Short),
         ("Move", "动作", Cell::Number),
         ("By", "由", Cell::Words),
         ("Because", "因为", Cell::Words),
@@ -368,7 +419,7 @@ pub(super) fn happenings(body: &mut String, played: &Played) {
     };
     heading(body, "What happened to the river", "情景事件", &remark);
     let rows = events.into_iter().take(HAPPENINGS).map(|(at, words)| vec![local(played, at), words]);
-    table(body, &[("Time", "时刻", Cell::Words), ("Event", "事件", Cell::Words)], &rows.collect::<Vec<_>>());
+    table(body, &[("Time", "时刻", Cell::Short), ("Event", "事件", Cell::Words)], &rows.collect::<Vec<_>>());
 }
 
 /// Oddities of the records, and how to read the rest.
