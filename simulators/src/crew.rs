@@ -60,6 +60,11 @@ impl Progress {
         Self { bars, total, quiet: !std::io::stderr().is_terminal() }
     }
 
+    /// All runs are over.
+    pub fn end(&self) {
+        self.total.finish_and_clear();
+    }
+
     /// A run begins.
     pub fn begin(&self, name: &str, length: Duration) -> One<'_> {
         let bar = ProgressBar::new(length.as_secs() / 60);

@@ -22,6 +22,7 @@ pub mod score;
 pub mod series;
 pub mod serve;
 pub mod summary;
+pub mod sweep;
 pub mod vary;
 pub mod wire;
 pub mod world;

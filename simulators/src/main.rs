@@ -33,12 +33,17 @@ enum Command {
 struct Replay {
     /// Names (see `list`) or files; all of them when none is given
     scenarios: Vec<String>,
-    /// Write summary.json, series.csv and actions.csv of each scenario below this folder
+    /// Write report.html, summary.json, series.csv, actions.csv, decisions.jsonl and plots of each scenario below this
+    /// folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Change a value of the configuration, as `control.min_interval_s=900`; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Run every value of a key, as `control.min_interval_s=600,900,1800` or `control.dead_band_m3s=0.02:0.1:0.02`;
+    /// repeated, every combination; writes sweep.csv and sweep.html instead of the files of each run
+    #[arg(long, value_name = "KEY=VALUES")]
+    sweep: Vec<String>,
     /// Use this seed instead of the scenarios' own
     #[arg(long)]
     seed: Option<u64>,
@@ -122,8 +127,8 @@ fn length(text: &str) -> Result<Duration, String> {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Replay(args) => {
-            let Replay { scenarios, out, set, seed, config, jobs } = args;
-            let order = replay::Order { scenarios, out, set, seed, config, jobs };
+            let Replay { scenarios, out, set, sweep, seed, config, jobs } = args;
+            let order = replay::Order { scenarios, out, set, sweep, seed, config, jobs };
             replay::replay(&order, &mut std::io::stdout().lock())
         }
         Command::List => list(),

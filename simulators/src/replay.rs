@@ -10,6 +10,7 @@ use crate::crew::{self, Progress};
 use crate::play;
 use crate::scenario::{self, Case, ScenarioError};
 use crate::summary::Summary;
+use crate::sweep::{self, Axis};
 use crate::vary::{self, Change};
 
 /// What to replay, and how.
@@ -21,6 +22,8 @@ pub struct Order {
     pub out: Option<PathBuf>,
     /// Changes of the configuration.
     pub set: Vec<String>,
+    /// Keys with several values each: every combination is run, see [`crate::sweep`].
+    pub sweep: Vec<String>,
     /// Another seed than the scenarios'.
     pub seed: Option<u64>,
     /// Another configuration folder than the scenarios'.
@@ -34,6 +37,19 @@ pub struct Order {
 /// # Errors
 /// Everything that is wrong with scenario, configuration or changes.
 pub fn load(wanted: &str, folder: Option<&Path>, changes: &[Change]) -> anyhow::Result<Case> {
+    load_in(wanted, folder, changes, None)
+}
+
+/// As [`load`]; the copy that changes need stands in `scratch` for a moment, or where the system keeps such files.
+///
+/// # Errors
+/// Everything that is wrong with scenario, configuration or changes.
+pub fn load_in(
+    wanted: &str,
+    folder: Option<&Path>,
+    changes: &[Change],
+    scratch: Option<&Path>,
+) -> anyhow::Result<Case> {
     let file = scenario::file(wanted)?;
     let mut varied = None;
     let config = |named: Option<PathBuf>| -> Result<Config, ScenarioError> {
@@ -42,8 +58,8 @@ pub fn load(wanted: &str, folder: Option<&Path>, changes: &[Change]) -> anyhow::
         if changes.is_empty() {
             return Ok(qindan::config::load(&folder)?);
         }
-        let into =
-            tempfile::tempdir().map_err(|source| ScenarioError::Read { file: folder.clone(), source })?;
+        let into = scratch.map_or_else(tempfile::tempdir, tempfile::tempdir_in);
+        let into = into.map_err(|source| ScenarioError::Read { file: folder.clone(), source })?;
         vary::copy(&folder, into.path(), changes)?;
         let config = qindan::config::load(into.path());
         varied = Some(into);
@@ -59,11 +75,11 @@ pub fn load(wanted: &str, folder: Option<&Path>, changes: &[Change]) -> anyhow::
 /// # Errors
 /// What is wrong with scenarios, configuration or the folder for the files.
 pub fn replay(order: &Order, out: &mut impl std::io::Write) -> anyhow::Result<bool> {
-    let wanted = if order.scenarios.is_empty() {
-        scenario::files()?.iter().map(|file| file.display().to_string()).collect()
-    } else {
-        order.scenarios.clone()
-    };
+    if !order.sweep.is_empty() {
+        let axes = order.sweep.iter().map(|given| Axis::parse(given)).collect::<Result<Vec<_>, _>>()?;
+        return sweep::sweep(order, &axes, out);
+    }
+    let wanted = wanted(order)?;
     let changes = order.set.iter().map(|given| Change::parse(given)).collect::<Result<Vec<_>, _>>()?;
     let mut cases = Vec::new();
     for name in &wanted {
@@ -79,18 +95,29 @@ pub fn replay(order: &Order, out: &mut impl std::io::Write) -> anyhow::Result<bo
     Ok(played.iter().all(Summary::passes))
 }
 
+/// The scenarios of an order; all when it names none.
+///
+/// # Errors
+/// When there is no folder with scenarios.
+pub fn wanted(order: &Order) -> Result<Vec<String>, ScenarioError> {
+    if !order.scenarios.is_empty() {
+        return Ok(order.scenarios.clone());
+    }
+    Ok(scenario::files()?.iter().map(|file| file.display().to_string()).collect())
+}
+
 /// Plays all cases on as many threads as there are cores; summaries in the order of the cases.
 fn play_all(cases: &[Case], order: &Order) -> anyhow::Result<Vec<Summary>> {
     let progress = Progress::new(cases.iter().map(|case| case.scenario.duration));
     let threads = crew::size(order.jobs, cases.len());
-    crew::each(cases, threads, |case| {
+    let played = crew::each(cases, threads, |case| {
         let seed = order.seed.unwrap_or(case.scenario.seed);
         let folder = order.out.as_ref().map(|out| out.join(&case.scenario.id));
         let summary = play_one(case, seed, &order.set, folder.as_deref(), &progress, &case.scenario.id);
         summary.with_context(|| format!("{}: not played to its end", case.scenario.id))
-    })
-    .into_iter()
-    .collect()
+    });
+    progress.end();
+    played.into_iter().collect()
 }
 
 /// Plays a case with a bar of that name, and writes its files into the folder.
