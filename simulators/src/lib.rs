@@ -4,6 +4,7 @@
 //! that show it; [`serve`] puts them behind Modbus TCP. [`scenario`] says what happens to the river, [`run`] closes the loop with
 //! the service's own controller in virtual time, [`replay`] scores it.
 
+pub mod compare;
 pub mod crew;
 pub mod decisions;
 pub mod demo;
@@ -21,6 +22,7 @@ pub mod scenario;
 pub mod score;
 pub mod series;
 pub mod serve;
+pub mod studio;
 pub mod summary;
 pub mod sweep;
 pub mod vary;

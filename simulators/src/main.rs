@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use simulators::{demo, replay};
+use simulators::{compare, demo, replay, studio};
 
 /// Virtual river, devices on Modbus, replay and demo.
 #[derive(Debug, Parser)]
@@ -21,6 +21,11 @@ enum Command {
     /// Run scenarios in a closed loop in virtual time, without sockets; exit code 1 when a floor was undercut that
     /// could have been kept
     Replay(Replay),
+    /// Put two runs side by side: scores, the first decision in which they differ, plots; a side is a folder written by
+    /// `replay --out`, a configuration folder, or a scenario to be run
+    Compare(Compare),
+    /// The engineers' page on loopback: pick, change, run and compare scenarios
+    Studio(Studio),
     /// List the scenarios
     List,
     /// Virtual river on Modbus sockets, the service in a second process, and its page; accelerated
@@ -51,6 +56,48 @@ struct Replay {
     #[arg(long, value_name = "DIR")]
     config: Option<PathBuf>,
     /// Scenarios at once; as many as there are cores when not given
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+struct Compare {
+    /// One side
+    a: String,
+    /// The other side
+    b: String,
+    /// Write compare.html, and the files of sides that are run, into this folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Change a value of the configuration of A, when it is run
+    #[arg(long, value_name = "KEY=VALUE")]
+    set_a: Vec<String>,
+    /// Change a value of the configuration of B, when it is run
+    #[arg(long, value_name = "KEY=VALUE")]
+    set_b: Vec<String>,
+    /// Scenario for a side that is a configuration folder
+    #[arg(long, value_name = "S", default_value = "may_dry")]
+    scenario: String,
+    /// Use this seed instead of the scenarios' own
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Use this configuration folder for sides that are scenarios
+    #[arg(long, value_name = "DIR")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Studio {
+    /// Port on loopback; a free one is taken if this one is not
+    #[arg(long, default_value_t = 8090)]
+    port: u16,
+    /// Folder for the runs; nothing is written anywhere else
+    #[arg(long, value_name = "DIR", default_value = "out/studio")]
+    data: PathBuf,
+    /// Use this configuration folder
+    #[arg(long, value_name = "DIR")]
+    config: Option<PathBuf>,
+    /// Runs at once; as many as there are cores when not given
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
 }
@@ -130,6 +177,15 @@ fn main() -> ExitCode {
             let Replay { scenarios, out, set, sweep, seed, config, jobs } = args;
             let order = replay::Order { scenarios, out, set, sweep, seed, config, jobs };
             replay::replay(&order, &mut std::io::stdout().lock())
+        }
+        Command::Compare(args) => {
+            let Compare { a, b, out, set_a, set_b, scenario, seed, config } = args;
+            let order = compare::Order { sides: [a, b], set: [set_a, set_b], scenario, config, seed, out };
+            compare::compare(&order, &mut std::io::stdout().lock())
+        }
+        Command::Studio(args) => {
+            let Studio { port, data, config, jobs } = args;
+            studio::studio(&studio::Order { port, data, config, jobs })
         }
         Command::List => list(),
         Command::Demo(args) => {
