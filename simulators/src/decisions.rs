@@ -102,6 +102,11 @@ impl Line {
     }
 }
 
+/// Causes or limits with their elements by identifier.
+pub fn named<T: Serialize>(names: &Names, list: &[T]) -> Value {
+    list.iter().map(|one| names.resolve(one)).collect()
+}
+
 /// Causes (a list with elements by identifier) in words.
 pub fn causes(list: &Value) -> String {
     words(list, |cause| Cause(cause).to_string())
@@ -215,8 +220,8 @@ impl Decisions {
         if self.out.is_none() && !keep {
             return;
         }
-        let because = self.names.resolve(&entry.because);
-        let limits = self.names.resolve(&entry.limits);
+        let because = named(&self.names, &entry.because);
+        let limits = named(&self.names, &entry.limits);
         let line = Line {
             utc: tick.now.utc,
             local: crate::series::local(run, tick.now.utc),

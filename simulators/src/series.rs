@@ -297,8 +297,8 @@ pub fn write_actions(run: &Run, out: impl Write) -> csv::Result<()> {
             qindan::control::command::Action::Stop => ("stop", String::new()),
         };
         let words = act.words.iter().map(|word| format!("{word:04x}")).collect::<Vec<_>>().join(" ");
-        let because = names.resolve(&act.because);
-        let limits = names.resolve(&act.limits);
+        let because = crate::decisions::named(&names, &act.because);
+        let limits = crate::decisions::named(&names, &act.limits);
         csv.write_record([
             act.utc.to_string(),
             local(run, act.utc),

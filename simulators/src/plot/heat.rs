@@ -46,7 +46,7 @@ fn classes(flows: &[(f64, Vec<f64>)]) -> Vec<f64> {
         flows.iter().flat_map(|(_, row)| row.iter().copied()).filter(|q| q.is_finite()).collect::<Vec<_>>();
     all.sort_by(f64::total_cmp);
     let (Some(least), Some(largest)) = (all.first(), all.last()) else { return Vec::new() };
-    if *largest > 20.0 * least.max(0.05) && *largest > 20.0 {
+    if *largest > 6.0 * least.max(0.05) && *largest > 5.0 {
         // By ratio, as floods are.
         let low = least.max(0.2);
         let growth = (largest / low).powf(1.0 / 11.0);

@@ -150,6 +150,53 @@ mod tests {
         );
     }
 
+    /// Six hours of the dry May: the page and every file beside it.
+    #[test]
+    fn a_report_refers_to_nothing_outside_and_its_files_bear_units() {
+        let mut case = crate::replay::load("may_dry", None, &[]).unwrap();
+        case.scenario.duration = std::time::Duration::from_hours(6);
+        case.scenario.spin_up = std::time::Duration::ZERO;
+        let folder = tempfile::tempdir().unwrap();
+        let go_on = |_| std::ops::ControlFlow::Continue(());
+        let mut played = crate::play::play(case, 7, &[], Some(folder.path()), go_on).unwrap().unwrap();
+        crate::play::write(&mut played, folder.path()).unwrap();
+        let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+        let page = read("report.html");
+        for outside in
+            ["http:", "https:", "<script", "<link", "@import", "src=", "href=", "url(/", "url(h", "url(\""]
+        {
+            assert!(!page.contains(outside), "{outside}");
+        }
+        for part in [
+            "Runcheng section",
+            "润城断面",
+            "Water in transit",
+            "Water balance",
+            &played.summary.digest[..16],
+        ] {
+            assert!(page.contains(part), "{part}");
+        }
+        let plot = read("plots/section-runcheng.svg");
+        assert!(plot.starts_with("<?xml") && plot.contains("<style>") && plot.trim_end().ends_with("</svg>"));
+        let head = read("series.csv").lines().next().unwrap().to_owned();
+        let with_unit = |name: &str| ["_m3s", "_m", "_pct"].iter().any(|unit| name.ends_with(unit));
+        assert!(head.split(',').skip(2).all(with_unit), "{head}");
+        assert!(head.starts_with("time_utc,time_local,release_m3s,"), "{head}");
+        // A row a minute, both ends included.
+        assert_eq!(read("series.csv").lines().count(), 1 + 361);
+        let decided = read("decisions.jsonl");
+        let lines = decided.lines().map(|line| serde_json::from_str::<crate::decisions::Line>(line).unwrap());
+        let causes =
+            lines.flat_map(|line| line.because.as_array().cloned().unwrap_or_default()).collect::<Vec<_>>();
+        assert!(!causes.is_empty());
+        assert!(causes.iter().all(|cause| cause.get("section").is_none_or(serde_json::Value::is_string)));
+        let summary = crate::compare::Side::read("x", folder.path()).unwrap().summary;
+        let of = |summary: &crate::summary::Summary| {
+            (summary.digest.clone(), summary.actions, summary.ticks, summary.from)
+        };
+        assert_eq!(of(&summary), of(&played.summary));
+    }
+
     #[test]
     fn markup_in_a_name_stays_text() {
         let mut body = String::new();

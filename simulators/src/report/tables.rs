@@ -11,7 +11,7 @@ use qindan::shell::journal::Names;
 use qindan::shell::log_text;
 
 use super::{Cell, heading, maybe, signed_percent, table, thousands, words};
-use crate::decisions::{Line, bounds, causes};
+use crate::decisions::{Line, bounds, causes, named};
 use crate::play::Played;
 use crate::plot::svg::escape;
 use crate::run::Act;
@@ -275,8 +275,11 @@ pub(super) fn releases(body: &mut String, played: &Played) {
         shown.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
     }
     let all = log.count - log.moves;
-    let remark =
-        format!("{} of {all}, the largest changes of release first; all in decisions.jsonl", shown.len());
+    let remark = if all == u64::try_from(shown.len()).unwrap_or(u64::MAX) {
+        "all of them; with the commands in decisions.jsonl".to_owned()
+    } else {
+        format!("{} of {all}, the largest changes of release first; all in decisions.jsonl", shown.len())
+    };
     heading(body, "Releases set, and what was not moved", "放水决定与不动作", &remark);
     let rows = shown.into_iter().map(|line| {
         let ladder = line.detail.as_ref().and_then(|detail| {
@@ -327,8 +330,8 @@ pub(super) fn decisions(body: &mut String, played: &Played) {
             basin.gates.get(act.gate.0).map(|gate| gate.id.clone()).unwrap_or_default(),
             moved,
             act.actor.clone(),
-            causes(&names.resolve(&act.because)),
-            bounds(&names.resolve(&act.limits)),
+            causes(&named(&names, &act.because)),
+            bounds(&named(&names, &act.limits)),
             act.outcome.as_ref().map_or_else(|| "running".into(), log_text::terminal),
         ]
     });
