@@ -4,19 +4,27 @@
 //! that show it; [`serve`] puts them behind Modbus TCP. [`scenario`] says what happens to the river, [`run`] closes the loop with
 //! the service's own controller in virtual time, [`replay`] scores it.
 
+pub mod compare;
+pub mod crew;
+pub mod decisions;
 pub mod demo;
 pub mod devices;
 pub mod inflow;
 pub mod live;
 pub mod need;
 pub mod plant;
+pub mod play;
+pub mod plot;
 pub mod replay;
+pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod score;
 pub mod series;
 pub mod serve;
+pub mod studio;
 pub mod summary;
+pub mod sweep;
 pub mod travel;
 pub mod vary;
 pub mod wire;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use simulators::{demo, replay};
+use simulators::{compare, demo, replay, studio};
 
 /// Virtual river, devices on Modbus, replay and demo.
 #[derive(Debug, Parser)]
@@ -21,6 +21,11 @@ enum Command {
     /// Run scenarios in a closed loop in virtual time, without sockets; exit code 1 when a floor was undercut that
     /// could have been kept
     Replay(Replay),
+    /// Put two runs side by side: scores, the first decision in which they differ, plots; a side is a folder written by
+    /// `replay --out`, a configuration folder, or a scenario to be run
+    Compare(Compare),
+    /// The engineers' page on loopback: pick, change, run and compare scenarios
+    Studio(Studio),
     /// List the scenarios
     List,
     /// Travel times of water and waves from each dam to its sections by the virtual river, beside the configured ones
@@ -35,12 +40,17 @@ enum Command {
 struct Replay {
     /// Names (see `list`) or files; all of them when none is given
     scenarios: Vec<String>,
-    /// Write summary.json, series.csv and actions.csv of each scenario below this folder
+    /// Write report.html, summary.json, series.csv, actions.csv, decisions.jsonl and plots of each scenario below this
+    /// folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Change a value of the configuration, as `control.min_interval_s=900`; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Run every value of a key, as `control.min_interval_s=600,900,1800` or `control.dead_band_m3s=0.02:0.1:0.02`;
+    /// repeated, every combination; writes sweep.csv and sweep.html instead of the files of each run
+    #[arg(long, value_name = "KEY=VALUES")]
+    sweep: Vec<String>,
     /// Use this seed instead of the scenarios' own
     #[arg(long)]
     seed: Option<u64>,
@@ -53,10 +63,52 @@ struct Replay {
 }
 
 #[derive(Debug, Args)]
+struct Compare {
+    /// One side
+    a: String,
+    /// The other side
+    b: String,
+    /// Write compare.html, and the files of sides that are run, into this folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Change a value of the configuration of A, when it is run
+    #[arg(long, value_name = "KEY=VALUE")]
+    set_a: Vec<String>,
+    /// Change a value of the configuration of B, when it is run
+    #[arg(long, value_name = "KEY=VALUE")]
+    set_b: Vec<String>,
+    /// Scenario for a side that is a configuration folder
+    #[arg(long, value_name = "S", default_value = "may_dry")]
+    scenario: String,
+    /// Use this seed instead of the scenarios' own
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Use this configuration folder for sides that are scenarios
+    #[arg(long, value_name = "DIR")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 struct Travel {
     /// Use this configuration folder
     #[arg(long, value_name = "DIR")]
     config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Studio {
+    /// Port on loopback; a free one is taken if this one is not
+    #[arg(long, default_value_t = 8090)]
+    port: u16,
+    /// Folder for the runs; nothing is written anywhere else
+    #[arg(long, value_name = "DIR", default_value = "out/studio")]
+    data: PathBuf,
+    /// Use this configuration folder
+    #[arg(long, value_name = "DIR")]
+    config: Option<PathBuf>,
+    /// Runs at once; as many as there are cores when not given
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
 }
 
 /// What to try on a running demonstration.
@@ -131,9 +183,18 @@ fn length(text: &str) -> Result<Duration, String> {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Replay(args) => {
-            let Replay { scenarios, out, set, seed, config, jobs } = args;
-            let order = replay::Order { scenarios, out, set, seed, config, jobs };
+            let Replay { scenarios, out, set, sweep, seed, config, jobs } = args;
+            let order = replay::Order { scenarios, out, set, sweep, seed, config, jobs };
             replay::replay(&order, &mut std::io::stdout().lock())
+        }
+        Command::Compare(args) => {
+            let Compare { a, b, out, set_a, set_b, scenario, seed, config } = args;
+            let order = compare::Order { sides: [a, b], set: [set_a, set_b], scenario, config, seed, out };
+            compare::compare(&order, &mut std::io::stdout().lock())
+        }
+        Command::Studio(args) => {
+            let Studio { port, data, config, jobs } = args;
+            studio::studio(&studio::Order { port, data, config, jobs })
         }
         Command::List => list(),
         Command::Travel(args) => travel(args.config),

@@ -1,24 +1,16 @@
 //! `qindan-sim replay`: several scenarios at once, on all cores, with scores and files.
 
 use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use anyhow::Context;
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use qindan::config::Config;
-use qindan::shell::clock::Clock;
 
-use crate::run::Run;
+use crate::crew::{self, Progress};
+use crate::play;
 use crate::scenario::{self, Case, ScenarioError};
-use crate::score::Score;
-use crate::series::{self, Series};
 use crate::summary::Summary;
+use crate::sweep::{self, Axis};
 use crate::vary::{self, Change};
 
 /// What to replay, and how.
@@ -30,6 +22,8 @@ pub struct Order {
     pub out: Option<PathBuf>,
     /// Changes of the configuration.
     pub set: Vec<String>,
+    /// Keys with several values each: every combination is run, see [`crate::sweep`].
+    pub sweep: Vec<String>,
     /// Another seed than the scenarios'.
     pub seed: Option<u64>,
     /// Another configuration folder than the scenarios'.
@@ -38,23 +32,24 @@ pub struct Order {
     pub jobs: Option<usize>,
 }
 
-/// A run that is over.
-pub struct Played {
-    /// The loop at its end.
-    pub run: Run,
-    /// Its score.
-    pub score: Score,
-    /// Rows for plots.
-    pub series: Series,
-    /// Its summary.
-    pub summary: Summary,
-}
-
 /// Loads a scenario with its configuration: `folder` instead of the one it names, with `changes`.
 ///
 /// # Errors
 /// Everything that is wrong with scenario, configuration or changes.
 pub fn load(wanted: &str, folder: Option<&Path>, changes: &[Change]) -> anyhow::Result<Case> {
+    load_in(wanted, folder, changes, None)
+}
+
+/// As [`load`]; the copy that changes need stands in `scratch` for a moment, or where the system keeps such files.
+///
+/// # Errors
+/// Everything that is wrong with scenario, configuration or changes.
+pub fn load_in(
+    wanted: &str,
+    folder: Option<&Path>,
+    changes: &[Change],
+    scratch: Option<&Path>,
+) -> anyhow::Result<Case> {
     let file = scenario::file(wanted)?;
     let mut varied = None;
     let config = |named: Option<PathBuf>| -> Result<Config, ScenarioError> {
@@ -63,8 +58,8 @@ pub fn load(wanted: &str, folder: Option<&Path>, changes: &[Change]) -> anyhow::
         if changes.is_empty() {
             return Ok(qindan::config::load(&folder)?);
         }
-        let into =
-            tempfile::tempdir().map_err(|source| ScenarioError::Read { file: folder.clone(), source })?;
+        let into = scratch.map_or_else(tempfile::tempdir, tempfile::tempdir_in);
+        let into = into.map_err(|source| ScenarioError::Read { file: folder.clone(), source })?;
         vary::copy(&folder, into.path(), changes)?;
         let config = qindan::config::load(into.path());
         varied = Some(into);
@@ -75,34 +70,16 @@ pub fn load(wanted: &str, folder: Option<&Path>, changes: &[Change]) -> anyhow::
     Ok(Case::new(scenario, config))
 }
 
-/// Runs a case to its end.
-pub fn play(case: Case, seed: u64, set: &[String], mut progress: impl FnMut(Duration)) -> Played {
-    let clock = Clock::real();
-    let mark = clock.mark();
-    let mut score = Score::new(&case);
-    let mut series = Series::default();
-    let end = case.scenario.duration;
-    let mut run = Run::new(case, seed);
-    run.until(end, |run, tick| {
-        score.add(run.case(), run.plant(), tick.step());
-        series.add(run, &score, tick);
-        progress(tick.now.mono);
-    });
-    score.finish(run.case());
-    let summary = Summary::new(&run, &score, seed, set, mark.elapsed().as_secs_f64());
-    Played { run, score, series, summary }
-}
-
 /// Runs the order; true when every scenario passed. The table of scores goes to `out`.
 ///
 /// # Errors
 /// What is wrong with scenarios, configuration or the folder for the files.
 pub fn replay(order: &Order, out: &mut impl std::io::Write) -> anyhow::Result<bool> {
-    let wanted = if order.scenarios.is_empty() {
-        scenario::files()?.iter().map(|file| file.display().to_string()).collect()
-    } else {
-        order.scenarios.clone()
-    };
+    if !order.sweep.is_empty() {
+        let axes = order.sweep.iter().map(|given| Axis::parse(given)).collect::<Result<Vec<_>, _>>()?;
+        return sweep::sweep(order, &axes, out);
+    }
+    let wanted = wanted(order)?;
     let changes = order.set.iter().map(|given| Change::parse(given)).collect::<Result<Vec<_>, _>>()?;
     let mut cases = Vec::new();
     for name in &wanted {
@@ -118,67 +95,53 @@ pub fn replay(order: &Order, out: &mut impl std::io::Write) -> anyhow::Result<bo
     Ok(played.iter().all(Summary::passes))
 }
 
+/// The scenarios of an order; all when it names none.
+///
+/// # Errors
+/// When there is no folder with scenarios.
+pub fn wanted(order: &Order) -> Result<Vec<String>, ScenarioError> {
+    if !order.scenarios.is_empty() {
+        return Ok(order.scenarios.clone());
+    }
+    Ok(scenario::files()?.iter().map(|file| file.display().to_string()).collect())
+}
+
 /// Plays all cases on as many threads as there are cores; summaries in the order of the cases.
 fn play_all(cases: &[Case], order: &Order) -> anyhow::Result<Vec<Summary>> {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let threads = order.jobs.unwrap_or(cores).clamp(1, cases.len().max(1));
-    let bars = MultiProgress::new();
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let summary = play_one(case, order, &bars);
-                    done.lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .push((case.scenario.id.clone(), summary));
-                }
-            });
-        }
+    let progress = Progress::new(cases.iter().map(|case| case.scenario.duration));
+    let threads = crew::size(order.jobs, cases.len());
+    let played = crew::each(cases, threads, |case| {
+        let seed = order.seed.unwrap_or(case.scenario.seed);
+        let folder = order.out.as_ref().map(|out| out.join(&case.scenario.id));
+        let summary = play_one(case, seed, &order.set, folder.as_deref(), &progress, &case.scenario.id);
+        summary.with_context(|| format!("{}: not played to its end", case.scenario.id))
     });
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let place = |id: &str| cases.iter().position(|case| case.scenario.id == id);
-    done.sort_by_key(|(id, _)| place(id));
-    done.into_iter().map(|(_, summary)| summary).collect()
+    progress.end();
+    played.into_iter().collect()
 }
 
-fn play_one(case: &Case, order: &Order, bars: &MultiProgress) -> anyhow::Result<Summary> {
-    let seed = order.seed.unwrap_or(case.scenario.seed);
-    let bar = bars.add(bar(case));
-    let played = play(case.clone(), seed, &order.set, |now| bar.set_position(now.as_secs() / 60));
-    bar.finish_and_clear();
-    if let Some(out) = &order.out {
-        let folder = out.join(&case.scenario.id);
-        write(&played, &folder).with_context(|| format!("{}: cannot be written", folder.display()))?;
-    }
-    Ok(played.summary)
-}
-
-fn bar(case: &Case) -> ProgressBar {
-    let bar = ProgressBar::new(case.scenario.duration.as_secs() / 60);
-    let style = "{prefix:<28} [{wide_bar}] {percent:>3} %  {elapsed} gone, about {eta} left";
-    if let Ok(style) = ProgressStyle::with_template(style) {
-        bar.set_style(style.progress_chars("=> "));
-    }
-    bar.set_prefix(case.scenario.id.clone());
-    bar
-}
-
-/// Writes the files of a run.
+/// Plays a case with a bar of that name, and writes its files into the folder.
 ///
 /// # Errors
 /// What the disk says.
-pub fn write(played: &Played, folder: &Path) -> anyhow::Result<()> {
-    fs::create_dir_all(folder)?;
-    let file = |name: &str| anyhow::Ok(BufWriter::new(File::create(folder.join(name))?));
-    let mut summary = file("summary.json")?;
-    serde_json::to_writer_pretty(&mut summary, &played.summary)?;
-    writeln!(summary)?;
-    summary.flush()?;
-    played.series.write(&played.run, file("series.csv")?)?;
-    series::write_actions(&played.run, file("actions.csv")?)?;
-    Ok(())
+pub fn play_one(
+    case: &Case,
+    seed: u64,
+    set: &[String],
+    folder: Option<&Path>,
+    progress: &Progress,
+    name: &str,
+) -> anyhow::Result<Summary> {
+    let mut bar = progress.begin(name, case.scenario.duration);
+    let played = play::play(case.clone(), seed, set, folder, |now| bar.at(now))?;
+    let mut played = played.context("stopped")?;
+    if let Some(folder) = folder {
+        play::write(&mut played, folder)
+            .with_context(|| format!("{}: cannot be written", folder.display()))?;
+    }
+    let verdict = if played.summary.passes() { "passed" } else { "failed" };
+    bar.end(&format!("{verdict} after {:.1} s", played.summary.wall_s));
+    Ok(played.summary)
 }
 
 /// Head of the table; its columns are those of the rows in [`table`].

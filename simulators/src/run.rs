@@ -17,6 +17,7 @@ use qindan::control::operator::OperatorAct;
 use qindan::control::reason::{Because, Limit};
 use qindan::control::record::{Entry, Kind};
 use qindan::control::{Controller, Decision, Now, Settings, Snapshot};
+use qindan::shell::clock::Clock;
 use qindan::units::Opening;
 use sha2::{Digest, Sha256};
 
@@ -97,6 +98,9 @@ pub struct Run {
     alarms: BTreeMap<String, usize>,
     digest: Sha256,
     ticks: u64,
+    clock: Clock,
+    in_plant: Duration,
+    in_decide: Duration,
 }
 
 impl Run {
@@ -120,6 +124,9 @@ impl Run {
             alarms: BTreeMap::new(),
             digest: Sha256::new(),
             ticks: 0,
+            clock: Clock::real(),
+            in_plant: Duration::ZERO,
+            in_decide: Duration::ZERO,
             case,
         }
     }
@@ -169,6 +176,11 @@ impl Run {
         self.ticks
     }
 
+    /// Real time spent so far in river and devices, and in deciding. Nothing that is decided depends on it.
+    pub fn cost(&self) -> (Duration, Duration) {
+        (self.in_plant, self.in_decide)
+    }
+
     /// SHA-256 over the commands given so far at register resolution, hex: time, gate, kind, words.
     pub fn digest(&self) -> String {
         hex(&self.digest.clone().finalize())
@@ -186,6 +198,7 @@ impl Run {
     pub fn tick(&mut self, until: Duration) -> Tick {
         let next = if self.started { self.due().min(until).max(self.now) } else { Duration::ZERO };
         let dt = next.saturating_sub(self.now);
+        let mark = self.clock.mark();
         let forcing = self.case.forcing(self.now + dt / 2);
         if !dt.is_zero() {
             self.plant.advance(dt, &forcing);
@@ -204,7 +217,10 @@ impl Run {
             recovered: Vec::new(),
             record_ok: true,
         };
+        self.in_plant += mark.elapsed();
+        let mark = self.clock.mark();
         let decision = self.controller.decide(&seen, now);
+        self.in_decide += mark.elapsed();
         self.ticks += 1;
         self.send(&decision, now);
         self.note_ends(&decision.entries);

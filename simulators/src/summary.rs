@@ -1,10 +1,13 @@
 //! `summary.json` of a run.
+//!
+//! Keys bear their units. `wall_s`, `days_per_s`, `cost` and `plan` hold real time: they differ from run to run, and no
+//! digest covers them. What only [`bound`](crate) knows is left out until it has been worked out.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use qindan::basin::{GateId, ReservoirId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::inflow::instant;
 use crate::plant::Balance;
@@ -12,16 +15,25 @@ use crate::run::Run;
 use crate::score::Score;
 
 /// Flow, volume and time are in m³/s, m³ and minutes; see the keys.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
+    /// Version of the program.
+    #[serde(default)]
+    pub version: String,
     /// Name of the scenario.
     pub scenario: String,
+    /// Its name in English.
+    #[serde(default)]
+    pub name_en: String,
+    /// Its name in Chinese.
+    #[serde(default)]
+    pub name_zh: String,
     /// Its purpose.
     pub purpose: String,
     /// Seed of the noise.
     pub seed: u64,
     /// Values of the configuration that were changed.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub set: Vec<String>,
     /// SHA-256 over the configuration.
     pub config: String,
@@ -35,6 +47,12 @@ pub struct Summary {
     pub wall_s: f64,
     /// Simulated days per second of real time.
     pub days_per_s: f64,
+    /// Where that real time went.
+    #[serde(default)]
+    pub cost: Cost,
+    /// Distance of two rows of `series.csv`, s.
+    #[serde(default)]
+    pub row_s: u64,
     /// Ticks decided.
     pub ticks: u64,
     /// By section with a floor.
@@ -51,6 +69,9 @@ pub struct Summary {
     pub balance: Balance,
     /// Commands given over the whole run.
     pub actions: usize,
+    /// Plans of the optimiser, when it was at work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanSummary>,
     /// How they ended.
     pub outcomes: BTreeMap<String, usize>,
     /// How often each alarm was raised over the whole run, by `ID:ELEMENT`.
@@ -62,7 +83,7 @@ pub struct Summary {
 }
 
 /// What a section got, by true flow.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SectionSummary {
     /// Its floor.
     pub floor_m3s: f64,
@@ -70,6 +91,9 @@ pub struct SectionSummary {
     pub minutes_below: f64,
     /// Of which could have been avoided when their cause became visible.
     pub minutes_below_avoidable: f64,
+    /// Of which no release could have avoided, by the bound with perfect foresight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unavoidable_minutes_below: Option<f64>,
     /// Water missing in those minutes.
     pub deficit_m3: f64,
     /// Least flow.
@@ -81,7 +105,7 @@ pub struct SectionSummary {
 }
 
 /// Water released into the river.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WaterSummary {
     /// All of it.
     pub released_m3: f64,
@@ -97,10 +121,40 @@ pub struct WaterSummary {
     pub worst_day: Option<jiff::civil::Date>,
     /// Hours of spill, left out.
     pub spill_h: f64,
+    /// Least release that keeps the floors as well as can be, by the bound with perfect foresight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub optimum_m3: Option<f64>,
+    /// Released beyond that, %.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excess_pct: Option<f64>,
+}
+
+/// Real time by what it was spent on, s.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cost {
+    /// River, devices and registers.
+    pub plant_s: f64,
+    /// Deciding.
+    pub decide_s: f64,
+    /// Scores, rows and files.
+    pub output_s: f64,
+}
+
+/// The optimiser's plans.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PlanSummary {
+    /// Plans made.
+    pub count: u64,
+    /// Half of them took at most this long, ms of real time.
+    pub median_ms: f64,
+    /// All but one in a hundred took at most this long, ms of real time.
+    pub p99_ms: f64,
+    /// Times the rule took over because there was no fresh plan.
+    pub fallbacks: u64,
 }
 
 /// Level of a reservoir.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReservoirSummary {
     /// When scoring began.
     pub level_begin_m: f64,
@@ -109,7 +163,7 @@ pub struct ReservoirSummary {
 }
 
 /// Wear of a gate.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GateSummary {
     /// Motor starts.
     pub starts: u64,
@@ -130,6 +184,7 @@ impl Summary {
                 floor_m3s: score_of.floor?,
                 minutes_below: score_of.below_s / 60.0,
                 minutes_below_avoidable: score_of.avoidable_s / 60.0,
+                unavoidable_minutes_below: None,
                 deficit_m3: score_of.deficit,
                 min_m3s: least,
                 min_at: at,
@@ -161,7 +216,10 @@ impl Summary {
         let balance = run.plant().balance();
         let days = scenario.duration.as_secs_f64() / 86_400.0;
         Self {
+            version: env!("CARGO_PKG_VERSION").into(),
             scenario: scenario.id.clone(),
+            name_en: scenario.name.en.clone(),
+            name_zh: scenario.name.zh.clone(),
             purpose: scenario.purpose.clone(),
             seed,
             set: set.to_vec(),
@@ -171,6 +229,8 @@ impl Summary {
             spin_up_h: scenario.spin_up.as_secs_f64() / 3600.0,
             wall_s,
             days_per_s: if wall_s > 0.0 { days / wall_s } else { 0.0 },
+            cost: Cost::default(),
+            row_s: crate::series::every(scenario.duration).as_secs(),
             ticks: run.ticks(),
             sections: sections.collect(),
             water: WaterSummary::new(score),
@@ -179,6 +239,7 @@ impl Summary {
             mass_balance_error_m3: balance.error_m3,
             balance,
             actions: run.given().len(),
+            plan: None,
             outcomes,
             alarms: run.alarms().clone(),
             digest: run.digest(),
@@ -221,6 +282,67 @@ impl WaterSummary {
             above_need_worst_day: worst.map(|(share, _)| share),
             worst_day: worst.map(|(_, date)| date),
             spill_h: spill_s / 3600.0,
+            optimum_m3: None,
+            excess_pct: None,
         }
+    }
+}
+
+/// A summary without sections, for tests.
+#[cfg(test)]
+pub(crate) fn example() -> Summary {
+    let at = Timestamp::UNIX_EPOCH;
+    Summary {
+        version: "0".into(),
+        scenario: "example".into(),
+        name_en: "Example".into(),
+        name_zh: "示例".into(),
+        purpose: "a test".into(),
+        seed: 1,
+        set: Vec::new(),
+        config: "00".into(),
+        from: at,
+        to: at,
+        spin_up_h: 0.0,
+        wall_s: 0.0,
+        days_per_s: 0.0,
+        cost: Cost::default(),
+        row_s: 60,
+        ticks: 0,
+        sections: BTreeMap::new(),
+        water: WaterSummary {
+            released_m3: 0.0,
+            released_without_spill_m3: 0.0,
+            need_m3: 0.0,
+            above_need: None,
+            above_need_worst_day: None,
+            worst_day: None,
+            spill_h: 0.0,
+            optimum_m3: None,
+            excess_pct: None,
+        },
+        reservoirs: BTreeMap::new(),
+        gates: BTreeMap::new(),
+        mass_balance_error_m3: 0.0,
+        balance: Balance::default(),
+        actions: 0,
+        plan: None,
+        outcomes: BTreeMap::new(),
+        alarms: BTreeMap::new(),
+        digest: "00".into(),
+        notes: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What only the bound knows is not written before it is known, and a file without it is read.
+    #[test]
+    fn a_summary_is_read_back_as_it_was_written() {
+        let text = serde_json::to_string(&example()).unwrap();
+        assert!(!text.contains("optimum_m3") && !text.contains("\"plan\""), "{text}");
+        assert_eq!(serde_json::from_str::<Summary>(&text).unwrap(), example());
     }
 }

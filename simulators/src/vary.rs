@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use qindan::config::TEMPLATES;
 use toml::Spanned;
@@ -20,12 +20,26 @@ pub enum VaryError {
         given: String,
     },
     /// No such key in any file.
-    #[error("--set {key}: no file of {folder} has this key; only values that stand in a file can be changed")]
+    #[error(
+        "--set {key}: no file of {folder} has this key{near}; looked into {files}; only values that stand in a file can be changed"
+    )]
     Unknown {
         /// The key.
         key: String,
         /// The folder.
         folder: String,
+        /// The keys that are spelt most like it, in words.
+        near: Near,
+        /// The files looked into.
+        files: String,
+    },
+    /// The key names a table.
+    #[error("--set {key}: this is a table, not a value; add one of {inside}")]
+    Table {
+        /// The key.
+        key: String,
+        /// Keys of the table.
+        inside: String,
     },
     /// A file cannot be read, or is no TOML.
     #[error("{file}: {why}")]
@@ -35,6 +49,31 @@ pub enum VaryError {
         /// Why.
         why: String,
     },
+}
+
+/// Keys that stand in the files and are spelt much like the one asked for, the nearest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Near(pub Vec<Key>);
+
+impl std::fmt::Display for Near {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (at, key) in self.0.iter().enumerate() {
+            f.write_str(if at == 0 { "; nearest are " } else { ", " })?;
+            write!(f, "{} = {} ({})", key.key, key.value, key.file)?;
+        }
+        Ok(())
+    }
+}
+
+/// A value that stands in a file and can be changed.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Key {
+    /// Its keys from the top of the file, as `--set` takes them.
+    pub key: String,
+    /// Its value as written.
+    pub value: String,
+    /// Its file.
+    pub file: String,
 }
 
 /// One change: the keys from the top of the file, and the value as TOML.
@@ -89,10 +128,38 @@ impl Change {
 /// # Errors
 /// When a file cannot be read or written, or a key stands in none.
 pub fn copy(folder: &Path, into: &Path, changes: &[Change]) -> Result<(), VaryError> {
-    let failed = |file: &Path| {
-        let file = file.display().to_string();
-        move |error: std::io::Error| VaryError::File { file, why: error.to_string() }
-    };
+    let mut files = read(folder)?;
+    for change in changes {
+        let mut found = false;
+        for (path, _, text) in &mut files {
+            if let Some(span) = find(path, text, &change.keys)? {
+                text.replace_range(span, &change.value);
+                found = true;
+            }
+        }
+        if !found {
+            return Err(unknown(folder, &files, &change.keys));
+        }
+    }
+    for (_, name, text) in files {
+        let target = into.join(name);
+        let inside = target.parent().unwrap_or(into);
+        fs::create_dir_all(inside).map_err(failed(inside))?;
+        fs::write(&target, text).map_err(failed(&target))?;
+    }
+    Ok(())
+}
+
+/// A file: its path, its path within the folder, its text.
+type Sheet = (PathBuf, PathBuf, String);
+
+fn failed(file: &Path) -> impl Fn(std::io::Error) -> VaryError + use<> {
+    let file = file.display().to_string();
+    move |error| VaryError::File { file: file.clone(), why: error.to_string() }
+}
+
+/// The TOML files of a folder, device templates included.
+fn read(folder: &Path) -> Result<Vec<Sheet>, VaryError> {
     let mut files = Vec::new();
     // Device templates stand in a folder of their own; not every basin has one.
     for part in [Path::new(""), Path::new(TEMPLATES)] {
@@ -110,26 +177,78 @@ pub fn copy(folder: &Path, into: &Path, changes: &[Change]) -> Result<(), VaryEr
         }
     }
     files.sort();
-    for change in changes {
-        let mut found = false;
-        for (path, _, text) in &mut files {
-            if let Some(span) = find(path, text, &change.keys)? {
-                text.replace_range(span, &change.value);
-                found = true;
+    Ok(files)
+}
+
+/// All values of a folder that can be changed, in order of file and key.
+///
+/// # Errors
+/// When a file cannot be read or is no TOML.
+pub fn keys(folder: &Path) -> Result<Vec<Key>, VaryError> {
+    let mut all = Vec::new();
+    for (path, name, text) in read(folder)? {
+        collect(&path, &name, &text, &mut all)?;
+    }
+    all.sort_by(|a, b| (&a.file, &a.key).cmp(&(&b.file, &b.key)));
+    Ok(all)
+}
+
+fn collect(path: &Path, name: &Path, text: &str, all: &mut Vec<Key>) -> Result<(), VaryError> {
+    let root = DeTable::parse(text).map_err(|error| VaryError::File {
+        file: path.display().to_string(),
+        why: error.message().to_owned(),
+    })?;
+    let file = name.display().to_string();
+    let mut open = vec![(String::new(), root.get_ref())];
+    while let Some((above, table)) = open.pop() {
+        for (key, value) in table {
+            let key = quoted(key.get_ref());
+            let key = if above.is_empty() { key } else { format!("{above}.{key}") };
+            if let Some(table) = value.get_ref().as_table() {
+                open.push((key, table));
+            } else {
+                let value = text.get(value.span()).unwrap_or_default().to_owned();
+                all.push(Key { key, value, file: file.clone() });
             }
         }
-        if !found {
-            let folder = folder.display().to_string();
-            return Err(VaryError::Unknown { key: change.keys.join("."), folder });
-        }
-    }
-    for (_, name, text) in files {
-        let target = into.join(name);
-        let inside = target.parent().unwrap_or(into);
-        fs::create_dir_all(inside).map_err(failed(inside))?;
-        fs::write(&target, text).map_err(failed(&target))?;
     }
     Ok(())
+}
+
+/// A key as TOML wants it: in quotes when it holds more than letters, digits, underscores and hyphens.
+fn quoted(key: &str) -> String {
+    let bare = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    if bare { key.to_owned() } else { toml::Value::String(key.into()).to_string() }
+}
+
+/// What is wrong with a key that stands nowhere.
+fn unknown(folder: &Path, files: &[Sheet], keys: &[String]) -> VaryError {
+    let key = keys.iter().map(|key| quoted(key)).collect::<Vec<_>>().join(".");
+    let mut all = Vec::new();
+    for (path, name, text) in files {
+        if let Err(error) = collect(path, name, text, &mut all) {
+            return error;
+        }
+    }
+    let within = format!("{key}.");
+    let mut inside =
+        all.iter().filter_map(|known| known.key.strip_prefix(&within)).map(str::to_owned).collect::<Vec<_>>();
+    if !inside.is_empty() {
+        inside.sort();
+        inside.dedup();
+        inside.truncate(20);
+        return VaryError::Table { key, inside: inside.join(", ") };
+    }
+    // Quotes are what is forgotten most; they do not count.
+    let plain = |key: &str| key.replace('"', "");
+    let wanted = plain(&key);
+    let far = |known: &Key| strsim::osa_distance(&wanted, &plain(&known.key));
+    let mut near = all.iter().map(|known| (far(known), known)).collect::<Vec<_>>();
+    near.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.key.cmp(&b.1.key)));
+    let most = (wanted.chars().count() / 3).max(3);
+    let near = near.into_iter().filter(|(far, _)| *far <= most).take(3).map(|(_, known)| known.clone());
+    let files = files.iter().map(|(_, name, _)| name.display().to_string()).collect::<Vec<_>>().join(", ");
+    VaryError::Unknown { key, folder: folder.display().to_string(), near: Near(near.collect()), files }
 }
 
 /// Where the value of `keys` stands in a file.
@@ -180,6 +299,25 @@ mod tests {
         assert!(copy(from.path(), into.path(), &change).unwrap_err().to_string().contains("a.c"));
         copy(from.path(), into.path(), &[Change::parse("a.b=2").unwrap()]).unwrap();
         assert_eq!(fs::read_to_string(into.path().join("a.toml")).unwrap(), "[a]\nb = 2\n");
+    }
+
+    #[test]
+    fn a_misspelt_key_is_told_its_nearest() {
+        let from = tempfile::tempdir().unwrap();
+        let text = "[control]\nmin_interval_s = 900\ntick_s = 1\n[gate.\"zf.eco.v1\"]\nstroke_s = 90\n";
+        fs::write(from.path().join("basin.toml"), text).unwrap();
+        let into = tempfile::tempdir().unwrap();
+        let told = |given: &str| {
+            let change = [Change::parse(given).unwrap()];
+            copy(from.path(), into.path(), &change).unwrap_err().to_string()
+        };
+        let misspelt = told("control.min_intervall_s=1");
+        assert!(misspelt.contains("nearest are control.min_interval_s = 900 (basin.toml)"), "{misspelt}");
+        // The commonest slip: an id with dots, without its quotes.
+        let unquoted = told("gate.zf.eco.v1.stroke_s=1");
+        assert!(unquoted.contains("gate.\"zf.eco.v1\".stroke_s = 90"), "{unquoted}");
+        assert!(told("gate.\"zf.eco.v1\"=1").contains("add one of stroke_s"));
+        assert!(!told("quite.another=1").contains("nearest"));
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub(crate) struct Ledger {
 }
 
 /// All water of the basin since the start, m³.
-#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Balance {
     /// Came in.
     pub inflow_m3: f64,

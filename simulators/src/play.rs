@@ -1,0 +1,104 @@
+//! One scenario from begin to end, with its scores, rows and files.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write as _};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use qindan::shell::clock::Clock;
+
+use crate::decisions::Decisions;
+use crate::report;
+use crate::run::Run;
+use crate::scenario::Case;
+use crate::score::Score;
+use crate::series::{self, Series};
+use crate::summary::{Cost, Summary};
+
+/// A run that is over.
+pub struct Played {
+    /// The loop at its end.
+    pub run: Run,
+    /// Its score.
+    pub score: Score,
+    /// Rows for plots.
+    pub series: Series,
+    /// What was decided.
+    pub decisions: Decisions,
+    /// Its summary.
+    pub summary: Summary,
+}
+
+/// Runs a case to its end, or until `progress`, told how far it is, breaks it off: then there is nothing.
+///
+/// With a `folder`, the decisions are written into it while it runs.
+///
+/// # Errors
+/// When the folder takes no file.
+pub fn play(
+    case: Case,
+    seed: u64,
+    set: &[String],
+    folder: Option<&Path>,
+    mut progress: impl FnMut(Duration) -> ControlFlow<()>,
+) -> anyhow::Result<Option<Played>> {
+    let clock = Clock::real();
+    let begin = clock.mark();
+    if let Some(folder) = folder {
+        fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
+    }
+    let mut score = Score::new(&case);
+    let mut series = Series::new(&case.config.basin, case.scenario.duration);
+    let mut decisions = Decisions::new(&case.config.basin, folder)?;
+    let end = case.scenario.duration;
+    let mut run = Run::new(case, seed);
+    let mut output = Duration::ZERO;
+    while !run.is_over() {
+        let tick = run.tick(end);
+        let mark = clock.mark();
+        score.add(run.case(), run.plant(), tick.step());
+        series.add(&run, &score, &tick);
+        decisions.add(&run, &tick);
+        let go_on = progress(tick.now.mono);
+        output += mark.elapsed();
+        if go_on.is_break() {
+            return Ok(None);
+        }
+    }
+    let mark = clock.mark();
+    score.finish(run.case());
+    decisions.finish()?;
+    output += mark.elapsed();
+    let mut summary = Summary::new(&run, &score, seed, set, begin.elapsed().as_secs_f64());
+    let (plant, decide) = run.cost();
+    summary.cost =
+        Cost { plant_s: plant.as_secs_f64(), decide_s: decide.as_secs_f64(), output_s: output.as_secs_f64() };
+    Ok(Some(Played { run, score, series, decisions, summary }))
+}
+
+/// Writes the files of a run: rows, actions, plots, report, and the summary last, so that a folder with a summary is whole.
+///
+/// # Errors
+/// What the disk says.
+pub fn write(played: &mut Played, folder: &Path) -> anyhow::Result<()> {
+    let mark = Clock::real().mark();
+    fs::create_dir_all(folder)?;
+    let file = |name: &str| anyhow::Ok(BufWriter::new(File::create(folder.join(name))?));
+    played.series.write(&played.run, file("series.csv")?)?;
+    series::write_actions(&played.run, file("actions.csv")?)?;
+    let drawings = report::plots::all(played);
+    let plots = folder.join("plots");
+    fs::create_dir_all(&plots)?;
+    for drawing in &drawings {
+        fs::write(plots.join(format!("{}.svg", drawing.name)), drawing.file())?;
+    }
+    played.summary.cost.output_s += mark.elapsed().as_secs_f64();
+    fs::write(folder.join("report.html"), report::page(played, &drawings))?;
+    let mut summary = file("summary.json")?;
+    serde_json::to_writer_pretty(&mut summary, &played.summary)?;
+    writeln!(summary)?;
+    summary.flush()?;
+    Ok(())
+}

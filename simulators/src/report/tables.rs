@@ -1,0 +1,447 @@
+//! Tables of the report.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use qindan::basin::Duty;
+use qindan::control::command::{Action, Terminal};
+use qindan::shell::journal::Names;
+use qindan::shell::log_text;
+
+use super::{Cell, heading, maybe, signed_percent, table, thousands, words};
+use crate::decisions::{Line, bounds, causes, named};
+use crate::play::Played;
+use crate::plot::svg::escape;
+use crate::run::Act;
+use crate::score::Day;
+
+/// Rows of the table of actions at most.
+const ACTIONS: usize = 40;
+/// Rows of the table of happenings at most.
+const HAPPENINGS: usize = 40;
+/// Days shown each; a longer run is shown by month.
+const DAYS: usize = 35;
+
+fn local(played: &Played, utc: Timestamp) -> String {
+    let zone = played.run.case().config.basin.zone.clone();
+    utc.to_zoned_datetime(zone).strftime("%m-%d %H:%M:%S").to_string()
+}
+
+/// What each section got.
+pub(super) fn floors(body: &mut String, played: &Played) {
+    heading(body, "Floors", "生态流量下限", "below = true flow under floor − max(1 L/s, 0.5 %)");
+    let basin = &played.run.case().config.basin;
+    let rows = basin.sections.iter().filter_map(|section| {
+        let score = played.summary.sections.get(&section.id)?;
+        Some(vec![
+            format!("{} {}", section.name.en, section.name.zh),
+            format!("{:.2}", score.floor_m3s),
+            format!("{:.3}", score.min_m3s),
+            local(played, score.min_at),
+            format!("{:.3}", score.mean_m3s),
+            format!("{:.1}", score.minutes_below),
+            format!("{:.1}", score.minutes_below_avoidable),
+            maybe(score.unavoidable_minutes_below.map(|minutes| format!("{minutes:.1}"))),
+            thousands(score.deficit_m3),
+        ])
+    });
+    let head = [
+        ("Section", "断面", Cell::Words),
+        ("Floor m³/s", "下限", Cell::Number),
+        ("Least", "最小", Cell::Number),
+        ("On", "时间", Cell::Number),
+        ("Mean", "平均", Cell::Number),
+        ("Below, min", "欠流", Cell::Number),
+        ("Avoidable", "可避免", Cell::Number),
+        ("Unavoidable", "不可避免", Cell::Number),
+        ("Missing m³", "欠水", Cell::Number),
+    ];
+    table(body, &head, &rows.collect::<Vec<_>>());
+}
+
+/// Wear of the gates.
+pub(super) fn wear(body: &mut String, played: &Played) {
+    heading(body, "Gate starts", "启闭次数", "limit 24 a day, aim 12; gates that did not move are left out");
+    let days = (played.score.seconds / 86_400.0).max(1e-9);
+    let basin = &played.run.case().config.basin;
+    let acts = played.run.given();
+    let rows = basin.gates.iter().enumerate().filter_map(|(at, gate)| {
+        let wear = played.summary.gates.get(&gate.id)?;
+        let commands = acts.iter().filter(|act| act.gate.0 == at).count();
+        #[expect(clippy::cast_precision_loss, reason = "some starts")]
+        let a_day = wear.starts as f64 / days;
+        (wear.starts > 0 || commands > 0).then(|| {
+            vec![
+                format!("{} {}", gate.name.en, gate.name.zh),
+                gate.id.clone(),
+                commands.to_string(),
+                wear.starts.to_string(),
+                format!("{a_day:.1}"),
+                wear.starts_worst_day.to_string(),
+                format!("{:.2}", wear.travel),
+            ]
+        })
+    });
+    let head = [
+        ("Gate", "闸门", Cell::Words),
+        ("", "", Cell::Words),
+        ("Commands", "指令", Cell::Number),
+        ("Starts", "启动", Cell::Number),
+        ("a day", "次/日", Cell::Number),
+        ("worst day", "最多/日", Cell::Number),
+        ("Travel, strokes", "行程", Cell::Number),
+    ];
+    table(body, &head, &rows.collect::<Vec<_>>());
+}
+
+/// All water of the basin.
+pub(super) fn balance(body: &mut String, played: &Played) {
+    let summary = &played.summary;
+    let all = &summary.balance;
+    let share = all.inflow_m3.max(1.0);
+    heading(body, "Water balance", "水量平衡", "of the whole basin over the whole run, spin-up included");
+    let used = all.outflow_m3 - all.bed_loss_m3 - all.evaporation_m3;
+    let parts = [
+        ("Inflow", "来水", all.inflow_m3),
+        ("Used, and over the border", "取用与出境", -used),
+        ("Lost into the bed", "河床渗漏", -all.bed_loss_m3),
+        ("Evaporated and consumed by wetlands", "蒸发与湿地消耗", -all.evaporation_m3),
+        ("Stored (more at the end)", "蓄变（末多于初）", -all.storage_change_m3),
+        ("Error of the arithmetic", "闭合差", all.error_m3),
+    ];
+    let largest = parts.iter().map(|(.., volume)| volume.abs()).fold(1.0, f64::max);
+    body.push_str(
+        "<table><thead><tr><th>Part <small>项目</small></th><th class=\"n\">m³</th>\
+         <th class=\"n\">of inflow <small>占来水</small></th><th></th></tr></thead><tbody>\n",
+    );
+    for (en, zh, volume) in parts {
+        let (width, x) = (100.0 * volume.abs() / largest, if volume < 0.0 { 1.0 } else { 0.0 });
+        let left = 100.0 - x * width;
+        let number = if volume.abs() < 1.0 { format!("{volume:.1e}") } else { thousands(volume) };
+        let _ = writeln!(
+            body,
+            "<tr><td>{en} <small>{zh}</small></td><td class=\"n\">{number}</td><td class=\"n\">{}</td>\
+             <td><svg viewBox=\"0 0 200 8\" width=\"200\" height=\"8\"><path d=\"M100 0v8\" stroke=\"#8d959c\"/>\
+             <rect x=\"{left:.1}\" y=\"1\" width=\"{width:.1}\" height=\"6\" fill=\"{}\"/></svg></td></tr>",
+            signed_percent(volume / share),
+            if volume < 0.0 { "#8d9aa5" } else { "#12324f" },
+        );
+    }
+    body.push_str("</tbody></table>\n");
+    let _ = writeln!(
+        body,
+        "<p class=\"caption\">Into the river below the dam: {} m³ in the scored time, of which {} m³ without spill; the steady \
+         need of the same hours is {} m³ (坝下河道放水与恒定需求).</p>",
+        thousands(summary.water.released_m3),
+        thousands(summary.water.released_without_spill_m3),
+        thousands(summary.water.need_m3)
+    );
+    let levels = played.run.case().config.basin.reservoirs.iter().filter_map(|reservoir| {
+        let level = summary.reservoirs.get(&reservoir.id)?;
+        let large = reservoir.kind == qindan::basin::ReservoirKind::Reservoir;
+        large
+            .then(|| format!("{} {:.2} → {:.2} m", reservoir.name.en, level.level_begin_m, level.level_end_m))
+    });
+    let levels = levels.collect::<Vec<_>>().join(" · ");
+    let _ = writeln!(
+        body,
+        "<p class=\"caption\">Levels from begin to end of the scored time 水位: {}</p>",
+        escape(&levels)
+    );
+}
+
+/// Days or months in sums.
+#[derive(Default)]
+struct Sums {
+    seconds: f64,
+    released: f64,
+    counted: f64,
+    need: f64,
+    /// By section: volume, least, below s.
+    sections: Vec<(f64, f64, f64)>,
+}
+
+impl Sums {
+    fn add(&mut self, day: &Day) {
+        self.seconds += day.seconds;
+        self.released += day.released;
+        self.counted += day.counted_s;
+        self.need += day.need * day.counted_s;
+        self.sections.resize(day.sections.len(), (0.0, f64::INFINITY, 0.0));
+        for (sum, section) in self.sections.iter_mut().zip(&day.sections) {
+            sum.0 += section.volume;
+            sum.1 = sum.1.min(section.least.map_or(f64::INFINITY, |(least, _)| least));
+            sum.2 += section.below_s;
+        }
+    }
+}
+
+/// Day by day, or month by month.
+pub(super) fn days(body: &mut String, played: &Played) {
+    let basin = &played.run.case().config.basin;
+    let monthly = played.score.days.len() > DAYS;
+    let remark = "civil days of the site, 00:00 to 24:00; need = steady release that holds every floor";
+    if monthly {
+        heading(body, "Month by month", "逐月", remark);
+    } else {
+        heading(body, "Day by day", "逐日", remark);
+    }
+    let mut groups: BTreeMap<(Date, bool), Sums> = BTreeMap::new();
+    for day in &played.score.days {
+        let date = if monthly { day.date.first_of_month() } else { day.date };
+        groups.entry((date, monthly)).or_default().add(day);
+    }
+    let with_floor = basin.sections.iter().enumerate();
+    let with_floor = with_floor.filter(|(_, section)| played.summary.sections.contains_key(&section.id));
+    let with_floor = with_floor.map(|(at, section)| (at, section.name.en.clone())).collect::<Vec<_>>();
+    let mut head = vec![("Date".to_owned(), "日期", Cell::Words)];
+    for (_, name) in &with_floor {
+        head.push((format!("{name}: mean"), "日均", Cell::Number));
+        head.push(("least".into(), "最小", Cell::Number));
+        head.push(("below, min".into(), "欠流", Cell::Number));
+    }
+    head.push(("Released m³".into(), "放水", Cell::Number));
+    head.push(("Need m³".into(), "需求", Cell::Number));
+    head.push(("Above".into(), "超出", Cell::Number));
+    let rows = groups.iter().map(|((date, monthly), sums)| {
+        let mut row = vec![date.strftime(if *monthly { "%Y-%m" } else { "%m-%d" }).to_string()];
+        for (at, _) in &with_floor {
+            let (volume, least, below) = sums.sections.get(*at).copied().unwrap_or_default();
+            row.push(format!("{:.3}", volume / sums.seconds.max(1.0)));
+            row.push(if least.is_finite() { format!("{least:.3}") } else { "–".into() });
+            row.push(format!("{:.0}", below / 60.0));
+        }
+        row.push(thousands(sums.released));
+        row.push(thousands(sums.need));
+        row.push(maybe((sums.need > 0.0).then(|| signed_percent(sums.released / sums.need - 1.0))));
+        row
+    });
+    let head = head.iter().map(|(en, zh, cell)| (en.as_str(), *zh, *cell)).collect::<Vec<_>>();
+    table(body, &head, &rows.collect::<Vec<_>>());
+}
+
+/// How far a command was to move its gate.
+fn size(act: &Act) -> f64 {
+    match (act.action, act.before) {
+        (Action::Goto(to), Some(from)) => (to.fraction() - from.fraction()).abs(),
+        (Action::Goto(_), None) => 1.0,
+        (Action::Stop, _) => 0.0,
+    }
+}
+
+fn failed(act: &Act) -> bool {
+    match &act.outcome {
+        Some(Terminal::Failed { .. } | Terminal::Expired | Terminal::Abandoned) => true,
+        Some(Terminal::Verified | Terminal::Superseded) | None => false,
+    }
+}
+
+/// The actions to show: all, or those that failed, were not the dispatch's, or moved the river most in the scored time;
+/// in order of time.
+fn chosen(played: &Played) -> Vec<&Act> {
+    let mut ranked = played.run.given().iter().collect::<Vec<_>>();
+    if ranked.len() > ACTIONS {
+        let case = played.run.case();
+        let in_river = |act: &Act| {
+            case.config.basin.gates.get(act.gate.0).is_some_and(|gate| match gate.duty {
+                Duty::Trim | Duty::Standby | Duty::Base | Duty::PassOn | Duty::Flood => true,
+                Duty::Supply | Duty::WetlandInlet | Duty::Level | Duty::SeasonLock | Duty::Emergency => false,
+            })
+        };
+        let rank = |act: &Act| {
+            (failed(act), act.actor != "dispatch", act.at >= case.scenario.spin_up, in_river(act))
+        };
+        ranked.sort_by(|a, b| rank(b).cmp(&rank(a)).then(size(b).total_cmp(&size(a))));
+        ranked.truncate(ACTIONS);
+        ranked.sort_by_key(|act| (act.at, act.command));
+    }
+    ranked
+}
+
+/// Releases set, rungs of the ladder, wishes refused, acts of people.
+pub(super) fn releases(body: &mut String, played: &Played) {
+    let log = &played.decisions;
+    let mut shown = log.notable.iter().collect::<Vec<_>>();
+    if shown.len() > ACTIONS {
+        // The largest changes of release first, then what else was decided, the earliest first.
+        let change = |line: &Line| {
+            let number = |key: &str| line.detail.as_ref()?.get(key)?.as_f64();
+            number("from_m3s").zip(number("to_m3s")).map_or(0.0, |(from, to)| (to - from).abs())
+        };
+        shown.sort_by(|a, b| change(b).total_cmp(&change(a)).then(a.at_s.total_cmp(&b.at_s)));
+        shown.truncate(ACTIONS);
+        shown.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
+    }
+    let all = log.count - log.moves;
+    let remark = if all == u64::try_from(shown.len()).unwrap_or(u64::MAX) {
+        "all of them; with the commands in decisions.jsonl".to_owned()
+    } else {
+        format!("{} of {all}, the largest changes of release first; all in decisions.jsonl", shown.len())
+    };
+    heading(body, "Releases set, and what was not moved", "放水决定与不动作", &remark);
+    let rows = shown.into_iter().map(|line| {
+        let ladder = line.detail.as_ref().and_then(|detail| {
+            let rung = |key: &str| detail.get(key)?.as_str().map(str::to_owned);
+            Some(format!("ladder {} → {}", rung("rung_from")?, rung("rung_to")?))
+        });
+        let release = line.detail.as_ref().and_then(|detail| {
+            let number = |key: &str| detail.get(key)?.as_f64();
+            Some(format!("{:.3} → {:.3} m³/s", number("from_m3s")?, number("to_m3s")?))
+        });
+        let what = ladder.or(release).unwrap_or_else(|| line.what());
+        vec![local(played, line.utc), what, line.actor.clone(), line.why.clone(), line.limited_by.clone()]
+    });
+    let head = [
+        ("Time", "时刻", Cell::Short),
+        ("Decided", "决定", Cell::Short),
+        ("By", "由", Cell::Words),
+        ("Because", "因为", Cell::Words),
+        ("Limited by", "受限于", Cell::Words),
+    ];
+    table(body, &head, &rows.collect::<Vec<_>>());
+}
+
+/// Actions with reasons.
+pub(super) fn decisions(body: &mut String, played: &Played) {
+    let acts = played.run.given();
+    let basin = &played.run.case().config.basin;
+    let shown = chosen(played);
+    let remark = if shown.len() < acts.len() {
+        format!(
+            "{} of {} commands: what failed, what was not the dispatch's, the largest moves on the river; all in actions.csv",
+            shown.len(),
+            acts.len()
+        )
+    } else {
+        format!("all {} commands; {} decisions in decisions.jsonl", acts.len(), played.decisions.count)
+    };
+    heading(body, "Actions and reasons", "动作与理由", &remark);
+    let names = Names::of(basin);
+    let rows = shown.into_iter().map(|act| {
+        let from = act.before.map_or_else(|| "?".into(), |before| format!("{:.1}", before.percent()));
+        let moved = match act.action {
+            Action::Goto(to) => format!("{from} → {:.1} %", to.percent()),
+            Action::Stop => format!("stop at {from} %"),
+        };
+        vec![
+            local(played, act.utc),
+            basin.gates.get(act.gate.0).map(|gate| gate.id.clone()).unwrap_or_default(),
+            moved,
+            act.actor.clone(),
+            causes(&named(&names, &act.because)),
+            bounds(&named(&names, &act.limits)),
+            act.outcome.as_ref().map_or_else(|| "running".into(), log_text::terminal),
+        ]
+    });
+    let head = [
+        ("Time", "时刻", Cell::Short),
+        ("Gate", "对象", Cell::Short),
+        ("Move", "动作", Cell::Number),
+        ("By", "由", Cell::Words),
+        ("Because", "因为", Cell::Words),
+        ("Limited by", "受限于", Cell::Words),
+        ("End", "终态", Cell::Words),
+    ];
+    table(body, &head, &rows.collect::<Vec<_>>());
+}
+
+/// How often an alarm came, when first, and how long it lasted in all.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Raised {
+    count: usize,
+    first: Option<Timestamp>,
+    since: Option<Timestamp>,
+    active_s: f64,
+}
+
+/// Alarms raised.
+pub(super) fn alarms(body: &mut String, played: &Played) {
+    let log = &played.decisions;
+    let end = played.series.rows.last().map(|row| row.utc);
+    let mut all: BTreeMap<&str, Raised> = BTreeMap::new();
+    for change in &log.alarms {
+        let alarm = all.entry(change.key.as_str()).or_default();
+        if change.change == "raised" {
+            alarm.count += 1;
+            alarm.first = alarm.first.or(Some(change.utc));
+            alarm.since = alarm.since.or(Some(change.utc));
+        } else if let Some(since) = alarm.since.take() {
+            alarm.active_s += change.utc.duration_since(since).as_secs_f64();
+        }
+    }
+    let more = if log.more_alarms > 0 {
+        format!("{} further changes are left out", log.more_alarms)
+    } else {
+        String::new()
+    };
+    heading(body, "Alarms", "报警", &more);
+    if all.is_empty() {
+        body.push_str("<p class=\"caption\">none 无</p>\n");
+        return;
+    }
+    let rows = all.iter().map(|(key, alarm)| {
+        let (id, element) = key.split_once(':').unwrap_or((key, ""));
+        let (en, zh) = words::alarm(id);
+        let open = alarm.since.zip(end).map_or(0.0, |(since, end)| end.duration_since(since).as_secs_f64());
+        let priority =
+            qindan::control::alarm::LIST.iter().find(|(known, ..)| *known == id).map(|(_, p, ..)| *p);
+        vec![
+            format!("{id} {en} {zh}"),
+            element.to_owned(),
+            maybe(priority),
+            alarm.count.to_string(),
+            maybe(alarm.first.map(|first| local(played, first))),
+            format!("{:.1}", (alarm.active_s + open) / 3600.0),
+            if alarm.since.is_some() { "still active 未消".into() } else { String::new() },
+        ]
+    });
+    let head = [
+        ("Alarm", "报警", Cell::Words),
+        ("Element", "对象", Cell::Words),
+        ("Priority", "级", Cell::Number),
+        ("Times", "次", Cell::Number),
+        ("First", "首次", Cell::Number),
+        ("Active, h", "持续", Cell::Number),
+        ("At the end", "结束时", Cell::Words),
+    ];
+    table(body, &head, &rows.collect::<Vec<_>>());
+}
+
+/// What the scenario let happen.
+pub(super) fn happenings(body: &mut String, played: &Played) {
+    let events = super::plots::events(&played.run.case().scenario);
+    if events.is_empty() {
+        return;
+    }
+    let remark = if events.len() > HAPPENINGS {
+        format!("the first {HAPPENINGS} of {}; all in the scenario's file", events.len())
+    } else {
+        String::new()
+    };
+    heading(body, "What happened to the river", "情景事件", &remark);
+    let rows = events.into_iter().take(HAPPENINGS).map(|(at, words)| vec![local(played, at), words]);
+    table(body, &[("Time", "时刻", Cell::Short), ("Event", "事件", Cell::Words)], &rows.collect::<Vec<_>>());
+}
+
+/// Oddities of the records, and how to read the rest.
+pub(super) fn notes(body: &mut String, played: &Played) {
+    heading(body, "Notes", "说明", "");
+    body.push_str("<ul>\n");
+    let row = played.series.every.as_secs();
+    let fixed = [
+        format!(
+            "Plots and series.csv have a row every {row} s; between rows the least and the largest flow and opening are kept. \
+             A gap means that there was no value 空白即无值."
+        ),
+        "A minute is avoidable unless the reservoir was at its dead level, or a surprise (an unannounced turn, a trip, a gate \
+         moved by strangers) had shown itself too late for water released then to arrive."
+            .to_owned(),
+        "Times are those of the site. Digests are SHA-256: configuration, and commands at register resolution.".to_owned(),
+    ];
+    for note in played.summary.notes.iter().chain(&fixed) {
+        let _ = writeln!(body, "<li>{}</li>", escape(note));
+    }
+    body.push_str("</ul>\n");
+}
