@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use simulators::{demo, replay};
+use simulators::{demo, replay, scenario};
 
 /// Virtual river, devices on Modbus, replay and demo.
 #[derive(Debug, Parser)]
@@ -23,6 +23,8 @@ enum Command {
     Replay(Replay),
     /// List the scenarios
     List,
+    /// Check scenarios without running them: every problem with file, line, key and remedy; exit code 1 on any
+    Check(Check),
     /// Virtual river on Modbus sockets, the service in a second process, and its page; accelerated
     Demo(Demo),
     /// Only the river and its devices, for any Modbus client
@@ -31,7 +33,7 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct Replay {
-    /// Names (see `list`) or files; all of them when none is given
+    /// Names (see `list`) or files; when none is given, all but the long ones and those ahead of the present dispatch
     scenarios: Vec<String>,
     /// Write summary.json, series.csv and actions.csv of each scenario below this folder
     #[arg(long, value_name = "DIR")]
@@ -48,6 +50,15 @@ struct Replay {
     /// Scenarios at once; as many as there are cores when not given
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+struct Check {
+    /// Names (see `list`) or files; all of them when none is given
+    scenarios: Vec<String>,
+    /// Check against this configuration folder
+    #[arg(long, value_name = "DIR")]
+    config: Option<PathBuf>,
 }
 
 /// What to try on a running demonstration.
@@ -127,6 +138,9 @@ fn main() -> ExitCode {
             replay::replay(&order, &mut std::io::stdout().lock())
         }
         Command::List => list(),
+        Command::Check(Check { scenarios, config }) => {
+            scenario::check_all(&scenarios, config.as_deref(), &mut std::io::stdout().lock())
+        }
         Command::Demo(args) => {
             let Demo { speed, scenario, length, data, port, config, set, seed } = args;
             demo::demo(&demo::Order { scenario, speed, length, data, port, config, set, seed })

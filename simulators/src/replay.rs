@@ -98,10 +98,11 @@ pub fn play(case: Case, seed: u64, set: &[String], mut progress: impl FnMut(Dura
 /// # Errors
 /// What is wrong with scenarios, configuration or the folder for the files.
 pub fn replay(order: &Order, out: &mut impl std::io::Write) -> anyhow::Result<bool> {
-    let wanted = if order.scenarios.is_empty() {
-        scenario::files()?.iter().map(|file| file.display().to_string()).collect()
+    let (wanted, left_out) = if order.scenarios.is_empty() {
+        let (files, left_out) = scenario::usual()?;
+        (files.iter().map(|file| file.display().to_string()).collect(), left_out)
     } else {
-        order.scenarios.clone()
+        (order.scenarios.clone(), Vec::new())
     };
     let changes = order.set.iter().map(|given| Change::parse(given)).collect::<Result<Vec<_>, _>>()?;
     let mut cases = Vec::new();
@@ -114,6 +115,12 @@ pub fn replay(order: &Order, out: &mut impl std::io::Write) -> anyhow::Result<bo
         for note in &summary.notes {
             writeln!(out, "{}: {note}", summary.scenario)?;
         }
+        for unmet in &summary.unmet {
+            writeln!(out, "{}: {unmet}", summary.scenario)?;
+        }
+    }
+    for text in left_out {
+        writeln!(out, "{text}")?;
     }
     Ok(played.iter().all(Summary::passes))
 }
@@ -234,7 +241,7 @@ pub fn table(summaries: &[Summary]) -> String {
     } else {
         let _ = write!(
             text,
-            "floors were undercut that could have been kept, or water was lost: {}",
+            "floors were undercut that could have been kept, water was lost, or what was expected did not show: {}",
             bad.join(", ")
         );
     }
@@ -249,12 +256,14 @@ pub fn list() -> Result<String, ScenarioError> {
     let mut text = String::new();
     for file in scenario::files()? {
         let id = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        match scenario::purpose(&file) {
-            Ok((days, purpose)) => {
-                let _ = writeln!(text, "{id:<24} {days:>5.1} d  {purpose}");
+        match scenario::head(&file) {
+            Ok(head) => {
+                let days = head.duration.as_secs_f64() / 86_400.0;
+                let only = if head.tags.is_empty() { "" } else { "(only when named) " };
+                let _ = writeln!(text, "{id:<28} {days:>5.1} d  {only}{}", head.purpose);
             }
             Err(error) => {
-                let _ = writeln!(text, "{id:<24}          {error}");
+                let _ = writeln!(text, "{id:<28}          {error}");
             }
         }
     }

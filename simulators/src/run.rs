@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use qindan::basin::GateId;
 use qindan::control::command::{Action, CommandId, Terminal, WriteReport, WriteResult};
 use qindan::control::operator::OperatorAct;
@@ -23,7 +23,7 @@ use sha2::{Digest, Sha256};
 use crate::devices::Devices;
 use crate::inflow::instant;
 use crate::plant::{Forcing, Plant};
-use crate::scenario::{Case, What};
+use crate::scenario::{Agenda, Case, Happening, What};
 use crate::score::Step;
 use crate::wire::Wire;
 use crate::world::World;
@@ -90,7 +90,9 @@ pub struct Run {
     now: Duration,
     started: bool,
     lively_until: Duration,
-    next_happening: usize,
+    agenda: Agenda,
+    /// By how much the wall clock of the service is ahead.
+    clock: SignedDuration,
     acts: Vec<OperatorAct>,
     reports: Vec<WriteReport>,
     given: Vec<Act>,
@@ -101,7 +103,8 @@ pub struct Run {
 
 impl Run {
     /// A loop before its first tick, the river at rest under the forcing of the start.
-    pub fn new(case: Case, seed: u64) -> Self {
+    pub fn new(mut case: Case, seed: u64) -> Self {
+        case.scenario.reseed(seed);
         let start = case.scenario.start;
         let plant = Plant::new(&case.config, seed, start, &case.forcing(Duration::ZERO));
         let settings = Settings { observing: false, bench: true };
@@ -113,7 +116,8 @@ impl Run {
             now: Duration::ZERO,
             started: false,
             lively_until: Duration::ZERO,
-            next_happening: 0,
+            agenda: Agenda::new(&case.scenario),
+            clock: SignedDuration::ZERO,
             acts: Vec::new(),
             reports: Vec::new(),
             given: Vec::new(),
@@ -134,9 +138,14 @@ impl Run {
         &self.plant
     }
 
-    /// River and devices as they are now, for another controller.
-    pub fn into_world(self) -> World {
-        World { plant: self.plant, devices: self.devices }
+    /// River and devices as they are now, and what is still to happen, for another controller.
+    pub fn into_world(self) -> (World, Case, Agenda) {
+        (World { plant: self.plant, devices: self.devices }, self.case, self.agenda)
+    }
+
+    /// What has happened so far, oldest first.
+    pub fn happened(&self) -> &[Happening] {
+        self.agenda.past(&self.case.scenario)
     }
 
     /// The controller.
@@ -193,6 +202,7 @@ impl Run {
             self.wire.feed(&mut self.devices, &mut self.plant);
         }
         (self.now, self.started) = (next, true);
+        self.agenda.look(&mut self.case.scenario, &self.plant, next);
         self.happen();
         self.devices.refresh(&mut self.plant);
         self.wire.scan(&self.devices, next);
@@ -204,7 +214,8 @@ impl Run {
             recovered: Vec::new(),
             record_ok: true,
         };
-        let decision = self.controller.decide(&seen, now);
+        let told = Now { utc: now.utc.saturating_add(self.clock).unwrap_or(now.utc), ..now };
+        let decision = self.controller.decide(&seen, told);
         self.ticks += 1;
         self.send(&decision, now);
         self.note_ends(&decision.entries);
@@ -225,29 +236,29 @@ impl Run {
         let cycle = Duration::from_secs_f64(control.cycle_s);
         let cycles = self.now.as_nanos() / cycle.as_nanos().max(1) + 1;
         let next_cycle = cycle * u32::try_from(cycles).unwrap_or(u32::MAX);
-        let happening = self.case.scenario.happenings.get(self.next_happening).map(|h| h.at);
+        let happening = self.agenda.due(&self.case.scenario, self.now);
         happening.map_or(next_cycle, |at| at.max(self.now + tick).min(next_cycle))
     }
 
     /// Lets happen what is due.
     fn happen(&mut self) {
-        while let Some(happening) = self.case.scenario.happenings.get(self.next_happening)
-            && happening.at <= self.now
-        {
-            match &happening.what {
+        while let Some(Happening { id, what, .. }) = self.agenda.take(&self.case.scenario, self.now) {
+            match what {
                 What::Event(event) => {
-                    if let Err(error) = self.plant.apply(event) {
-                        tracing::error!(event = happening.id, %error, "nothing happened");
+                    if let Err(error) = self.plant.apply(&event) {
+                        tracing::error!(event = id, %error, "nothing happened");
                     }
                 }
                 What::Act(order) => self.acts.push(OperatorAct {
-                    request: happening.id.clone(),
+                    request: id,
                     who: "scenario".into(),
                     address: "scenario".into(),
-                    order: order.clone(),
+                    order,
                 }),
+                // The forcing knows.
+                What::Demand { .. } => {}
+                What::ClockStep(by) => self.clock = self.clock.saturating_add(by),
             }
-            self.next_happening += 1;
             self.lively_until = self.now + LINGER;
         }
     }
@@ -322,7 +333,6 @@ mod tests {
 
     use super::*;
     use crate::plant::Event;
-    use crate::scenario::Happening;
 
     /// A turn of the pump begins and ends, a unit trips and is reset: the floors are kept, and only the trip is news.
     #[test]
