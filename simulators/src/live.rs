@@ -64,7 +64,7 @@ impl Live {
                 let mut world = lock(&self.world);
                 world.step(dt, &forcing);
                 show(&self.case, &world.plant, Step { now, dt, forcing: &forcing });
-                self.agenda.look(&mut self.case.scenario, &world.plant, self.now);
+                self.agenda.look(&mut self.case, &world.plant, self.now);
             }
             happened.extend(self.happen());
         }

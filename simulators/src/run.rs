@@ -143,6 +143,11 @@ impl Run {
         (World { plant: self.plant, devices: self.devices }, self.case, self.agenda)
     }
 
+    /// By how much the wall clock of the service is ahead of the true time.
+    pub fn clock(&self) -> SignedDuration {
+        self.clock
+    }
+
     /// What has happened so far, oldest first.
     pub fn happened(&self) -> &[Happening] {
         self.agenda.past(&self.case.scenario)
@@ -202,7 +207,7 @@ impl Run {
             self.wire.feed(&mut self.devices, &mut self.plant);
         }
         (self.now, self.started) = (next, true);
-        self.agenda.look(&mut self.case.scenario, &self.plant, next);
+        self.agenda.look(&mut self.case, &self.plant, next);
         self.happen();
         self.devices.refresh(&mut self.plant);
         self.wire.scan(&self.devices, next);

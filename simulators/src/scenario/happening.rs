@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use qindan::basin::{GateId, InflowId, IntakeId, NodeId, ReservoirId, SectionId, WetlandId};
 use qindan::control::operator::Order;
 
-use super::Scenario;
+use super::{Case, Scenario};
+use crate::inflow::instant;
 use crate::plant::{Event, Plant};
 
 /// What happens at a moment.
@@ -59,14 +60,17 @@ pub enum Quantity {
 }
 
 impl Quantity {
-    /// Its true value.
-    pub fn of(self, plant: &Plant) -> f64 {
+    /// Its true value. An inflow is what the world gives at `utc`: that of the plant is the mean of its last step.
+    fn of(self, case: &Case, plant: &Plant, utc: Timestamp) -> f64 {
         match self {
             Self::Section(id) => plant.section_flow(id),
             Self::Node(id) => plant.node_flow(id),
             Self::Reservoir(id) => plant.reservoir_level(id),
             Self::Wetland(id) => plant.wetland_level(id),
-            Self::Inflow(id) => plant.inflow(id),
+            Self::Inflow(id) => {
+                let source = case.scenario.inflows.get(id.0);
+                source.map_or(0.0, |source| source.at(utc, &case.config.basin.zone))
+            }
             Self::Intake(id) => plant.intake_flow(id),
             Self::Gate(id) => 100.0 * plant.gate_opening(id),
         }
@@ -89,8 +93,8 @@ pub struct Condition {
 }
 
 impl Condition {
-    fn is_met(&self, plant: &Plant) -> bool {
-        let value = self.of.of(plant);
+    fn is_met(&self, case: &Case, plant: &Plant, utc: Timestamp) -> bool {
+        let value = self.of.of(case, plant, utc);
         self.above.is_none_or(|above| value > above) && self.below.is_none_or(|below| value < below)
     }
 }
@@ -200,23 +204,26 @@ impl Agenda {
     }
 
     /// Looks at the conditions; what one brings about joins the happenings of the scenario, from `now` on.
-    pub fn look(&mut self, scenario: &mut Scenario, plant: &Plant, now: Duration) {
-        if !since_look(now).is_zero() {
+    pub fn look(&mut self, case: &mut Case, plant: &Plant, now: Duration) {
+        if !since_look(now).is_zero() || self.fired.iter().all(|fired| *fired) {
             return;
         }
         let mut new = Vec::new();
+        let scenario = &case.scenario;
+        let utc = instant(scenario.start, now);
         let states = self.met.iter_mut().zip(&mut self.fired);
         for ((plan, condition), (met, fired)) in scenario.plans.awaited.iter().zip(states) {
             if *fired || now < condition.from {
                 continue;
             }
-            *met = condition.is_met(plant).then(|| met.unwrap_or(now));
+            *met = condition.is_met(case, plant, utc).then(|| met.unwrap_or(now));
             if met.is_some_and(|since| now.saturating_sub(since) >= condition.hold) {
                 *fired = true;
                 scenario.plans.unfold(*plan, now, &mut BTreeMap::new(), &mut new);
             }
         }
         if !new.is_empty() {
+            let scenario = &mut case.scenario;
             scenario.happenings.extend(new);
             // Those that are over lie before now and keep their places: the order of equal moments stays.
             scenario.happenings.sort_by_key(|happening| happening.at);

@@ -230,7 +230,7 @@ pub(super) enum RawAct {
     Acknowledge { alarm: String },
 }
 
-/// A condition, in an entry of `event`.
+/// A condition, in an entry of `event`, less its `from`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawCondition {
@@ -249,7 +249,6 @@ pub(super) struct RawCondition {
     pub(super) below_pct: Option<f64>,
     #[serde(rename = "for")]
     pub(super) hold: Option<String>,
-    pub(super) from: Option<toml::Value>,
 }
 
 /// The table `expect`.

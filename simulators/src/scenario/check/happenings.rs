@@ -92,10 +92,12 @@ impl Scope<'_> {
                 spot.key("after").complain("is no name", "give the name of another event in quotes");
                 None
             }
-            (None, None, Some(when)) => {
+            (None, None, Some(mut when)) => {
                 let spot = spot.key("when");
+                // An instant would not come through as one.
+                let from = when.as_table_mut().and_then(|table| table.remove("from"));
                 let raw = shaped::<RawCondition>(&spot, when)?;
-                Some(Cause::When(self.condition(&spot, &raw)?))
+                Some(Cause::When(self.condition(&spot, &raw, from.as_ref())?))
             }
             (None, None, None) => {
                 let remedy = "give at, as \"2d 6h\" after the start or an instant, or after = \"EVENT\", or when = { … }";
@@ -130,7 +132,7 @@ impl Scope<'_> {
         Some((every, until.min(self.times.duration)))
     }
 
-    fn condition(&self, spot: &Spot<'_>, raw: &RawCondition) -> Option<Condition> {
+    fn condition(&self, spot: &Spot<'_>, raw: &RawCondition, from: Option<&Value>) -> Option<Condition> {
         let named = [
             ("section", &raw.section),
             ("node", &raw.node),
@@ -183,7 +185,7 @@ impl Scope<'_> {
             Some(text) => span(&spot.key("for"), text)?,
             None => Duration::ZERO,
         };
-        let from = match &raw.from {
+        let from = match from {
             Some(from) => self.moment(&spot.key("from"), from)?,
             None => Duration::ZERO,
         };

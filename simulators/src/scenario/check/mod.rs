@@ -205,7 +205,10 @@ impl Scope<'_> {
         let awaited = awaited.map(|plan| plan.id.as_str());
         for (at, id) in raw.happened.iter().enumerate() {
             if !awaited.clone().any(|known| known == id) {
-                let remedy = format!("name one of those with a condition: {}", listed(awaited.clone()));
+                let remedy = match listed(awaited.clone()) {
+                    none if none.is_empty() => "give an event a condition with when = { … }".to_owned(),
+                    some => format!("name one of those that do: {some}"),
+                };
                 spot.key("happened").item(at).complain("waits for no condition", remedy);
             }
         }
