@@ -92,9 +92,13 @@ impl Live {
                     );
                     told.push(format!("{}: {intake} {wants}", happening.id));
                 }
+                What::Note(text) => told.push(format!("{}: {text}", happening.id)),
                 What::ClockStep(by) => {
                     let text = "its clock follows the river here; run replay to see it";
-                    told.push(format!("{}: the clock of the service would jump by {by:#}: {text}", happening.id));
+                    told.push(format!(
+                        "{}: the clock of the service would jump by {by:#}: {text}",
+                        happening.id
+                    ));
                 }
             }
         }

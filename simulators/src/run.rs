@@ -260,8 +260,8 @@ impl Run {
                     address: "scenario".into(),
                     order,
                 }),
-                // The forcing knows.
-                What::Demand { .. } => {}
+                // The forcing knows; a note is only told.
+                What::Demand { .. } | What::Note(_) => {}
                 What::ClockStep(by) => self.clock = self.clock.saturating_add(by),
             }
             self.lively_until = self.now + LINGER;

@@ -237,7 +237,8 @@ impl<'a> Spot<'a> {
         let Some(file) = self.sheet.file_at(place) else { return };
         let shown = value.filter(|value| !value.get_ref().is_table()).and_then(|value| {
             let span = value.span();
-            let text = file.text.get(span.start.checked_sub(file.begin)?..span.end.checked_sub(file.begin)?)?;
+            let text =
+                file.text.get(span.start.checked_sub(file.begin)?..span.end.checked_sub(file.begin)?)?;
             Some(shortened(text))
         });
         self.sheet.problems.borrow_mut().push(Problem {

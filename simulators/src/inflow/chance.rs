@@ -131,7 +131,10 @@ mod tests {
         let two_later = mean_of(&|knot| at(knot) * at(knot + 16));
         assert!((variance - 1.0).abs() < 0.04, "{variance}");
         // e^(−1) and e^(−2).
-        assert!((one_later - 0.368).abs() < 0.04 && (two_later - 0.135).abs() < 0.04, "{one_later} {two_later}");
+        assert!(
+            (one_later - 0.368).abs() < 0.04 && (two_later - 0.135).abs() < 0.04,
+            "{one_later} {two_later}"
+        );
     }
 
     #[test]

@@ -73,9 +73,7 @@ impl Peaking {
     /// Flow at `hour` of a day that is number `weekday` of its week (0 is Monday).
     pub fn at(&self, hour: f64, weekday: usize) -> f64 {
         let on = |day: usize| self.days.get(day % 7).copied().unwrap_or(false);
-        let share = |hour: f64| {
-            self.blocks.iter().map(|block| self.share(*block, hour)).fold(0.0, f64::max)
-        };
+        let share = |hour: f64| self.blocks.iter().map(|block| self.share(*block, hour)).fold(0.0, f64::max);
         let today = if on(weekday) { share(hour) } else { 0.0 };
         // The last ramp of a day may end in the next.
         let before = if on(weekday + 6) { share(hour + 24.0) } else { 0.0 };
@@ -153,8 +151,11 @@ impl Storms {
             #[expect(clippy::cast_precision_loss, reason = "some thousand cells since 1970")]
             let begin = (at as f64 + when) * cell;
             let peak = -self.peak * (1.0 - height).ln();
-            (happens < 1.0 / CELLS && begin >= stretch.from)
-                .then_some(Flood { begin, peak, to_peak: self.to_peak })
+            (happens < 1.0 / CELLS && begin >= stretch.from).then_some(Flood {
+                begin,
+                peak,
+                to_peak: self.to_peak,
+            })
         };
         self.waves = stretch.cells(cell).filter_map(wave).collect();
     }

@@ -291,7 +291,13 @@ mod tests {
             recessions: vec![Recession { begin: now - day * 2.0_f64.ln(), flow: 1.0, constant: day }],
             drought: Some(Drought { begin: now - day, end: now + day, share: 0.0 }),
             floods: vec![Flood { begin: now - 3600.0, peak: 3.0, to_peak: 3600.0 }],
-            peaking: vec![Peaking { blocks: vec![(8.0, 10.0)], on: 0.5, off: 0.0, ramp_h: 0.0, days: [true; 7] }],
+            peaking: vec![Peaking {
+                blocks: vec![(8.0, 10.0)],
+                on: 0.5,
+                off: 0.0,
+                ramp_h: 0.0,
+                days: [true; 7],
+            }],
             ..Source::constant(2.0)
         };
         // (2 · 2 + 0.5) · 0.5 + 3 + 0.5 = 5.75.

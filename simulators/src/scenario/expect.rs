@@ -15,6 +15,8 @@ pub struct Expect {
     pub never_raised: Vec<String>,
     /// Entries of the scenario that come to pass, of those that wait for a condition.
     pub happened: Vec<String>,
+    /// Those that do not: a condition as a limit.
+    pub never_happened: Vec<String>,
 }
 
 /// What a run came to, as far as it is judged.
@@ -37,16 +39,20 @@ impl Expect {
             outcome.alarms.iter().filter(|(key, _)| is(key)).map(|(_, times)| times).sum()
         };
         let kept = self.kept.iter().filter(|id| below(id) > 0.0);
-        let kept = kept.map(|id| format!("{id} was to be kept and lay below its floor for {:.1} min", below(id)));
+        let kept =
+            kept.map(|id| format!("{id} was to be kept and lay below its floor for {:.1} min", below(id)));
         let undercut = self.undercut.iter().filter(|id| below(id) <= 0.0);
         let undercut = undercut.map(|id| format!("{id} was to fall below its floor and did not"));
         let raised = self.raised.iter().filter(|wanted| times(wanted) == 0);
         let raised = raised.map(|wanted| format!("alarm {wanted} was to be raised and was not"));
         let never = self.never_raised.iter().filter(|wanted| times(wanted) > 0);
-        let never = never.map(|wanted| format!("alarm {wanted} was raised {} times and was not to be", times(wanted)));
+        let never = never
+            .map(|wanted| format!("alarm {wanted} was raised {} times and was not to be", times(wanted)));
         let happened = self.happened.iter().filter(|id| !outcome.happened.contains(id));
         let happened = happened.map(|id| format!("{id} was to happen and did not"));
-        kept.chain(undercut).chain(raised).chain(never).chain(happened).collect()
+        let not = self.never_happened.iter().filter(|id| outcome.happened.contains(id));
+        let not = not.map(|id| format!("{id} happened and was not to"));
+        kept.chain(undercut).chain(raised).chain(never).chain(happened).chain(not).collect()
     }
 }
 
@@ -70,6 +76,7 @@ mod tests {
             raised: list(&["A31:u1", "A12"]),
             never_raised: list(&["A31:u2", "A1"]),
             happened: list(&["trip"]),
+            never_happened: list(&["flood"]),
         };
         assert_eq!(good.judge(&outcome), Vec::<String>::new());
         let bad = Expect {
@@ -78,6 +85,7 @@ mod tests {
             raised: list(&["A09"]),
             never_raised: list(&["A12"]),
             happened: list(&["flood"]),
+            never_happened: list(&["trip"]),
         };
         assert_eq!(
             bad.judge(&outcome),
@@ -87,6 +95,7 @@ mod tests {
                 "alarm A09 was to be raised and was not",
                 "alarm A12 was raised 2 times and was not to be",
                 "flood was to happen and did not",
+                "trip happened and was not to",
             ]
         );
     }

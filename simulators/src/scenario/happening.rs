@@ -27,6 +27,8 @@ pub enum What {
     },
     /// The wall clock of the service jumps, forward or back. What the service measures time with does not.
     ClockStep(SignedDuration),
+    /// Nothing but a line in the story: that a condition was met.
+    Note(String),
 }
 
 /// Something that happens.

@@ -73,7 +73,9 @@ pub fn usual() -> Result<(Vec<PathBuf>, Vec<String>), ScenarioError> {
             None => run.push(file),
             Some(Tag::Long) => left_out.push(format!("{name} is long and was left out; name it to run it")),
             Some(Tag::Next) => {
-                left_out.push(format!("{name} asks for more than the dispatch of today and was left out; name it to run it"));
+                left_out.push(format!(
+                    "{name} asks for more than the dispatch of today and was left out; name it to run it"
+                ));
             }
         }
     }

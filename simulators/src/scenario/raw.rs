@@ -260,4 +260,5 @@ pub(super) struct RawExpect {
     pub(super) raised: Vec<String>,
     pub(super) never_raised: Vec<String>,
     pub(super) happened: Vec<String>,
+    pub(super) never_happened: Vec<String>,
 }

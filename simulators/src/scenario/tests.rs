@@ -54,7 +54,8 @@ fn happenings(case: &Case) -> Vec<(&str, u64)> {
 #[test]
 fn what_is_included_lies_below_and_each_path_counts_from_its_file() {
     let record = "time,flow_m3s\n2026-05-11T00:00:00+08:00,3.0\n2026-05-16T00:00:00+08:00,3.0\n";
-    let may = "include = [\"water.toml\"]\n[event.trip]\nat = \"1d\"\nevent = \"trip\"\ngate = \"zf.hp.u1\"\n";
+    let may =
+        "include = [\"water.toml\"]\n[event.trip]\nat = \"1d\"\nevent = \"trip\"\ngate = \"zf.hp.u1\"\n";
     let water = "[inflow.zhangfeng]\ncsv = { file = \"data/in.csv\", values = \"instantaneous\" }\n\
                  [inflow.longqu]\nconstant_m3s = 9.0\nscale = 2.0\n";
     let own = format!(
@@ -120,7 +121,10 @@ fn what_repeats_and_what_follows_happens_each_time() {
     let taken = |minute| case.forcing(Duration::from_mins(minute)).intakes[pump];
     // From the reset at 7:30 on for two hours; the plan of the configuration has no turn before 14 May.
     let day_two = [449, 450, 569, 570, 450 + day].map(taken);
-    assert_eq!(day_two, [0.0, 0.2, 0.2, 0.0, 0.2]);
+    assert!(
+        day_two.iter().zip([0.0, 0.2, 0.2, 0.0, 0.2]).all(|(is, was)| (is - was).abs() < 1e-12),
+        "{day_two:?}"
+    );
 }
 
 /// The stand-by valve of the dam is opened on site, its key on local, at 26 h; the condition on its opening has held for 30 minutes at 26 h 31 min at
@@ -158,13 +162,15 @@ fn when_a_condition_is_met_does_not_depend_on_the_steps() {
     );
     let fired = |step: u64, hours: u64| {
         let mut case = case.clone();
-        let mut plant = crate::plant::Plant::new(&case.config, 7, case.scenario.start, &case.forcing(Duration::ZERO));
+        let mut plant =
+            crate::plant::Plant::new(&case.config, 7, case.scenario.start, &case.forcing(Duration::ZERO));
         let mut agenda = Agenda::new(&case.scenario);
         let mut now = Duration::ZERO;
         while now < Duration::from_hours(hours) {
             let due = agenda.due(&case.scenario, now).unwrap_or(Duration::MAX);
             let next = due.min(now + Duration::from_secs(step));
-            plant.advance(next - now, &case.forcing(now + (next - now) / 2));
+            let dt = next.saturating_sub(now);
+            plant.advance(dt, &case.forcing(now + dt / 2));
             now = next;
             agenda.look(&mut case, &plant, now);
             while agenda.take(&case.scenario, now).is_some() {}

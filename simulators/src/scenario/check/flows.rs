@@ -74,7 +74,8 @@ impl Scope<'_> {
             Some(begin) => self.second(&spot.key("begin"), begin)?,
             None => seconds(self.times.start),
         };
-        let sound = not_negative(spot, "flow_m3s", raw.flow_m3s) & above_zero(spot, "constant_d", raw.constant_d);
+        let sound =
+            not_negative(spot, "flow_m3s", raw.flow_m3s) & above_zero(spot, "constant_d", raw.constant_d);
         sound.then_some(Recession { begin, flow: raw.flow_m3s, constant: raw.constant_d * DAY })
     }
 
@@ -206,7 +207,8 @@ fn peaking(spot: &Spot<'_>, raw: &RawPeaking) -> Option<Peaking> {
     }
     for (at, [from, to]) in raw.blocks_h.iter().enumerate() {
         if !(0.0 <= *from && *from + raw.ramp_h <= *to && *to <= 24.0) {
-            let remedy = "give two hours of one day, 0 to 24, at least ramp_h apart; past midnight, give two blocks";
+            let remedy =
+                "give two hours of one day, 0 to 24, at least ramp_h apart; past midnight, give two blocks";
             spot.key("blocks_h").item(at).complain("is no block", remedy);
             sound = false;
         }
@@ -220,7 +222,8 @@ fn peaking(spot: &Spot<'_>, raw: &RawPeaking) -> Option<Peaking> {
         RawDay::Sat => 5,
         RawDay::Sun => 6,
     };
-    let on = |number: usize| raw.days.as_ref().is_none_or(|days| days.iter().any(|named| day(*named) == number));
+    let on =
+        |number: usize| raw.days.as_ref().is_none_or(|days| days.iter().any(|named| day(*named) == number));
     let blocks = raw.blocks_h.iter().map(|[from, to]| (*from, *to)).collect();
     let days = std::array::from_fn(on);
     sound.then_some(Peaking { blocks, on: raw.on_m3s, off: raw.off_m3s, ramp_h: raw.ramp_h, days })
@@ -233,9 +236,9 @@ fn each<R, T>(
     list: &[R],
     make: impl Fn(&Spot<'_>, &R) -> Option<T>,
 ) -> Option<Vec<T>> {
-    let made = list.iter().enumerate().map(|(at, raw)| make(&spot.key(key).item(at), raw));
+    let all = list.iter().enumerate().map(|(at, raw)| make(&spot.key(key).item(at), raw));
     // Not cut short by the first that is wrong.
-    made.collect::<Vec<_>>().into_iter().collect()
+    all.collect::<Vec<_>>().into_iter().collect()
 }
 
 /// What there is, or `None` when it is wrong, which has been said.

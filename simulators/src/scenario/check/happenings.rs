@@ -83,7 +83,10 @@ impl Scope<'_> {
                 let spot = spot.key("at");
                 let at = self.moment(&spot, &at)?;
                 if at > self.times.duration {
-                    spot.complain("lies after the end of the run", "give an earlier moment, or lengthen duration");
+                    spot.complain(
+                        "lies after the end of the run",
+                        "give an earlier moment, or lengthen duration",
+                    );
                 }
                 Some(Cause::At(at))
             }
@@ -164,7 +167,8 @@ impl Scope<'_> {
             ("pct", raw.above_pct, raw.below_pct),
         ];
         for (other, above, below) in bounds.iter().filter(|(other, ..)| *other != unit) {
-            for (side, _) in [("above", above), ("below", below)].iter().filter(|(_, value)| value.is_some()) {
+            for (side, _) in [("above", above), ("below", below)].iter().filter(|(_, value)| value.is_some())
+            {
                 let remedy = format!("give {side}_{unit}");
                 spot.key(&format!("{side}_{other}")).complain(format!("is no unit of a {kind}"), remedy);
             }
@@ -219,11 +223,15 @@ impl Scope<'_> {
     }
 
     fn what(&self, spot: &Spot<'_>, raw: Table) -> Option<What> {
-        let kinds = ["event", "act", "want", "clock_step_s"];
+        let kinds = ["event", "act", "want", "clock_step_s", "note"];
         let given = kinds.iter().copied().filter(|kind| raw.contains_key(*kind)).collect::<Vec<_>>();
         let [kind] = given.as_slice() else {
-            let what = if given.is_empty() { "says not what happens" } else { "says more than one thing that happens" };
-            let remedy = "give one of event, as \"trip\"; act, as \"hold_all\"; want, an intake; clock_step_s, as 3600.0";
+            let what = if given.is_empty() {
+                "says not what happens"
+            } else {
+                "says more than one thing that happens"
+            };
+            let remedy = "give one of event, as \"trip\"; act, as \"hold_all\"; want, an intake; clock_step_s, as 3600.0; note, a line";
             spot.complain(what, remedy);
             return None;
         };
@@ -237,6 +245,7 @@ impl Scope<'_> {
                 Some(What::Act(self.order(spot, shaped(spot, Value::Table(raw))?)?))
             }
             "want" => self.demand(spot, raw),
+            "note" => note(spot, raw),
             _ => clock_step(spot, raw),
         }
     }
@@ -309,6 +318,16 @@ impl Scope<'_> {
         };
         Some(What::Demand { intake: IntakeId(at), rate })
     }
+}
+
+fn note(spot: &Spot<'_>, mut raw: Table) -> Option<What> {
+    let note = raw.remove("note")?;
+    only(spot, &raw, &["note"])?;
+    let text = note.as_str();
+    if text.is_none() {
+        spot.key("note").complain("is no text", "write one line in quotes");
+    }
+    text.map(|text| What::Note(text.into()))
 }
 
 fn clock_step(spot: &Spot<'_>, mut raw: Table) -> Option<What> {

@@ -17,9 +17,7 @@ use toml::value::Datetime;
 
 use super::files::{Files, INCLUDE};
 use super::happening::Plans;
-use super::raw::{
-    RawExpect, RawIntake, RawLateral, RawLoss, RawReservoir, RawScenario, RawTurn, Tag, Year,
-};
+use super::raw::{RawExpect, RawIntake, RawLateral, RawLoss, RawReservoir, RawScenario, RawTurn, Tag, Year};
 use super::{Expect, Running, Scenario, ScenarioError, Wants, monthly};
 use crate::inflow::{Base, Source, instant, seconds};
 
@@ -203,13 +201,17 @@ impl Scope<'_> {
         }
         let awaited = plans.awaited.iter().filter_map(|(plan, _)| plans.plans.get(*plan));
         let awaited = awaited.map(|plan| plan.id.as_str());
-        for (at, id) in raw.happened.iter().enumerate() {
+        let waited_for = [("happened", &raw.happened), ("never_happened", &raw.never_happened)];
+        let waited_for = waited_for
+            .iter()
+            .flat_map(|(key, list)| list.iter().enumerate().map(|(at, id)| (spot.key(key).item(at), id)));
+        for (spot, id) in waited_for {
             if !awaited.clone().any(|known| known == id) {
                 let remedy = match listed(awaited.clone()) {
                     none if none.is_empty() => "give an event a condition with when = { … }".to_owned(),
                     some => format!("name one of those that do: {some}"),
                 };
-                spot.key("happened").item(at).complain("waits for no condition", remedy);
+                spot.complain("waits for no condition", remedy);
             }
         }
         for (key, list) in [("raised", &raw.raised), ("never_raised", &raw.never_raised)] {
@@ -228,8 +230,8 @@ impl Scope<'_> {
             let what = format!("{id} cannot be kept and undercut");
             spot.key("undercut").item(at).complain(what, "remove it from one of the two");
         }
-        let RawExpect { kept, undercut, raised, never_raised, happened } = raw;
-        Expect { kept, undercut, raised, never_raised, happened }
+        let RawExpect { kept, undercut, raised, never_raised, happened, never_happened } = raw;
+        Expect { kept, undercut, raised, never_raised, happened, never_happened }
     }
 
     fn inflows(&self, sheet: &Sheet<'_>, year: Year) -> Vec<Source> {
@@ -397,9 +399,7 @@ impl Scope<'_> {
     fn second(&self, spot: &Spot<'_>, value: &toml::Value) -> Option<f64> {
         match value {
             toml::Value::Datetime(written) => stamp(spot, written, self.basin).map(seconds),
-            toml::Value::String(text) => {
-                Some(seconds(self.times.start) + span(spot, text)?.as_secs_f64())
-            }
+            toml::Value::String(text) => Some(seconds(self.times.start) + span(spot, text)?.as_secs_f64()),
             toml::Value::Integer(_)
             | toml::Value::Float(_)
             | toml::Value::Boolean(_)
