@@ -6,7 +6,7 @@ use qindan::control::Now;
 
 use crate::inflow::instant;
 use crate::plant::Plant;
-use crate::scenario::{Case, What};
+use crate::scenario::{Agenda, Case, What};
 use crate::score::Step;
 use crate::world::{SharedWorld, lock};
 
@@ -18,14 +18,13 @@ pub struct Live {
     case: Case,
     world: SharedWorld,
     now: Duration,
-    next: usize,
+    agenda: Agenda,
 }
 
 impl Live {
-    /// A world that is `now` after the start of its scenario; what was due before has happened.
-    pub fn new(case: Case, world: SharedWorld, now: Duration) -> Self {
-        let next = case.scenario.happenings.iter().take_while(|happening| happening.at <= now).count();
-        Self { case, world, now, next }
+    /// A world that is `now` after the start of its scenario, with what is over and what is still to happen.
+    pub fn new(case: Case, world: SharedWorld, agenda: Agenda, now: Duration) -> Self {
+        Self { case, world, now, agenda }
     }
 
     /// The scenario and its configuration.
@@ -45,8 +44,8 @@ impl Live {
 
     /// Time until the next event of the scenario; none after the last.
     pub fn until_event(&self) -> Option<Duration> {
-        let rest = self.case.scenario.happenings.get(self.next..)?;
-        let event = rest.iter().find(|happening| matches!(happening.what, What::Event(_)))?;
+        let mut rest = self.agenda.rest(&self.case.scenario).iter();
+        let event = rest.find(|happening| matches!(happening.what, What::Event(_)))?;
         Some(event.at.saturating_sub(self.now))
     }
 
@@ -55,8 +54,8 @@ impl Live {
         let end = self.now + by;
         let mut happened = Vec::new();
         while self.now < end {
-            let happening = self.case.scenario.happenings.get(self.next);
-            let until = happening.map_or(end, |happening| happening.at.clamp(self.now, end));
+            let due = self.agenda.due(&self.case.scenario, self.now);
+            let until = due.map_or(end, |due| due.clamp(self.now, end));
             let dt = until.saturating_sub(self.now).min(STEP);
             if !dt.is_zero() {
                 let forcing = self.case.forcing(self.now + dt / 2);
@@ -65,6 +64,7 @@ impl Live {
                 let mut world = lock(&self.world);
                 world.step(dt, &forcing);
                 show(&self.case, &world.plant, Step { now, dt, forcing: &forcing });
+                self.agenda.look(&mut self.case, &world.plant, self.now);
             }
             happened.extend(self.happen());
         }
@@ -74,10 +74,7 @@ impl Live {
     /// Lets happen what is due.
     fn happen(&mut self) -> Vec<String> {
         let mut told = Vec::new();
-        while let Some(happening) = self.case.scenario.happenings.get(self.next)
-            && happening.at <= self.now
-        {
-            self.next += 1;
+        while let Some(happening) = self.agenda.take(&self.case.scenario, self.now) {
             match &happening.what {
                 What::Event(event) => {
                     let event_of = serde_json::to_string(event).unwrap_or_default();
@@ -87,6 +84,22 @@ impl Live {
                     }
                 }
                 What::Act(order) => told.push(format!("{}: on the page, do {order:?}", happening.id)),
+                What::Demand { intake, rate } => {
+                    let intake = self.case.config.basin.intakes.get(intake.0).map_or("", |intake| &intake.id);
+                    let wants = rate.map_or_else(
+                        || "wants what was planned again".to_owned(),
+                        |rate| format!("wants {rate} m³/s, which nobody was told"),
+                    );
+                    told.push(format!("{}: {intake} {wants}", happening.id));
+                }
+                What::Note(text) => told.push(format!("{}: {text}", happening.id)),
+                What::ClockStep(by) => {
+                    let text = "its clock follows the river here; run replay to see it";
+                    told.push(format!(
+                        "{}: the clock of the service would jump by {by:#}: {text}",
+                        happening.id
+                    ));
+                }
             }
         }
         told

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use simulators::{compare, demo, replay, studio};
+use simulators::{compare, demo, replay, scenario, studio};
 
 /// Virtual river, devices on Modbus, replay and demo.
 #[derive(Debug, Parser)]
@@ -30,6 +30,8 @@ enum Command {
     List,
     /// Travel times of water and waves from each dam to its sections by the virtual river, beside the configured ones
     Travel(Travel),
+    /// Check scenarios without running them: every problem with file, line, key and remedy; exit code 1 on any
+    Check(Check),
     /// Virtual river on Modbus sockets, the service in a second process, and its page; accelerated
     Demo(Demo),
     /// Only the river and its devices, for any Modbus client
@@ -38,7 +40,7 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct Replay {
-    /// Names (see `list`) or files; all of them when none is given
+    /// Names (see `list`) or files; when none is given, all but the long ones and those ahead of the present dispatch
     scenarios: Vec<String>,
     /// Write report.html, summary.json, series.csv, actions.csv, decisions.jsonl and plots of each scenario below this
     /// folder
@@ -84,6 +86,15 @@ struct Compare {
     #[arg(long)]
     seed: Option<u64>,
     /// Use this configuration folder for sides that are scenarios
+    #[arg(long, value_name = "DIR")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Check {
+    /// Names (see `list`) or files; all of them when none is given
+    scenarios: Vec<String>,
+    /// Check against this configuration folder
     #[arg(long, value_name = "DIR")]
     config: Option<PathBuf>,
 }
@@ -198,6 +209,9 @@ fn main() -> ExitCode {
         }
         Command::List => list(),
         Command::Travel(args) => travel(args.config),
+        Command::Check(Check { scenarios, config }) => {
+            scenario::check_all(&scenarios, config.as_deref(), &mut std::io::stdout().lock())
+        }
         Command::Demo(args) => {
             let Demo { speed, scenario, length, data, port, config, set, seed } = args;
             demo::demo(&demo::Order { scenario, speed, length, data, port, config, set, seed })

@@ -79,7 +79,7 @@ pub fn replay(order: &Order, out: &mut impl std::io::Write) -> anyhow::Result<bo
         let axes = order.sweep.iter().map(|given| Axis::parse(given)).collect::<Result<Vec<_>, _>>()?;
         return sweep::sweep(order, &axes, out);
     }
-    let wanted = wanted(order)?;
+    let (wanted, left_out) = wanted(order)?;
     let changes = order.set.iter().map(|given| Change::parse(given)).collect::<Result<Vec<_>, _>>()?;
     let mut cases = Vec::new();
     for name in &wanted {
@@ -91,19 +91,26 @@ pub fn replay(order: &Order, out: &mut impl std::io::Write) -> anyhow::Result<bo
         for note in &summary.notes {
             writeln!(out, "{}: {note}", summary.scenario)?;
         }
+        for unmet in &summary.unmet {
+            writeln!(out, "{}: {unmet}", summary.scenario)?;
+        }
+    }
+    for text in left_out {
+        writeln!(out, "{text}")?;
     }
     Ok(played.iter().all(Summary::passes))
 }
 
-/// The scenarios of an order; all when it names none.
+/// The scenarios of an order, the usual ones when it names none; and what to say of those that were left out.
 ///
 /// # Errors
 /// When there is no folder with scenarios.
-pub fn wanted(order: &Order) -> Result<Vec<String>, ScenarioError> {
+pub fn wanted(order: &Order) -> Result<(Vec<String>, Vec<String>), ScenarioError> {
     if !order.scenarios.is_empty() {
-        return Ok(order.scenarios.clone());
+        return Ok((order.scenarios.clone(), Vec::new()));
     }
-    Ok(scenario::files()?.iter().map(|file| file.display().to_string()).collect())
+    let (files, left_out) = scenario::usual()?;
+    Ok((files.iter().map(|file| file.display().to_string()).collect(), left_out))
 }
 
 /// Plays all cases on as many threads as there are cores; summaries in the order of the cases.
@@ -197,7 +204,7 @@ pub fn table(summaries: &[Summary]) -> String {
     } else {
         let _ = write!(
             text,
-            "floors were undercut that could have been kept, or water was lost: {}",
+            "floors were undercut that could have been kept, water was lost, or what was expected did not show: {}",
             bad.join(", ")
         );
     }
@@ -212,12 +219,14 @@ pub fn list() -> Result<String, ScenarioError> {
     let mut text = String::new();
     for file in scenario::files()? {
         let id = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        match scenario::purpose(&file) {
-            Ok((days, purpose)) => {
-                let _ = writeln!(text, "{id:<24} {days:>5.1} d  {purpose}");
+        match scenario::head(&file) {
+            Ok(head) => {
+                let days = head.duration.as_secs_f64() / 86_400.0;
+                let only = if head.tags.is_empty() { "" } else { "(only when named) " };
+                let _ = writeln!(text, "{id:<28} {days:>5.1} d  {only}{}", head.purpose);
             }
             Err(error) => {
-                let _ = writeln!(text, "{id:<24}          {error}");
+                let _ = writeln!(text, "{id:<28}          {error}");
             }
         }
     }

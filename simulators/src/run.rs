@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use qindan::basin::GateId;
 use qindan::control::command::{Action, CommandId, Terminal, WriteReport, WriteResult};
 use qindan::control::operator::OperatorAct;
@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 use crate::devices::Devices;
 use crate::inflow::instant;
 use crate::plant::{Forcing, Plant};
-use crate::scenario::{Case, What};
+use crate::scenario::{Agenda, Case, Happening, What};
 use crate::score::Step;
 use crate::wire::Wire;
 use crate::world::World;
@@ -91,21 +91,24 @@ pub struct Run {
     now: Duration,
     started: bool,
     lively_until: Duration,
-    next_happening: usize,
+    agenda: Agenda,
+    /// By how much the wall clock of the service is ahead.
+    clock: SignedDuration,
     acts: Vec<OperatorAct>,
     reports: Vec<WriteReport>,
     given: Vec<Act>,
     alarms: BTreeMap<String, usize>,
     digest: Sha256,
     ticks: u64,
-    clock: Clock,
+    stopwatch: Clock,
     in_plant: Duration,
     in_decide: Duration,
 }
 
 impl Run {
     /// A loop before its first tick, the river at rest under the forcing of the start.
-    pub fn new(case: Case, seed: u64) -> Self {
+    pub fn new(mut case: Case, seed: u64) -> Self {
+        case.scenario.reseed(seed);
         let start = case.scenario.start;
         let plant = Plant::new(&case.config, seed, start, &case.forcing(Duration::ZERO));
         let settings = Settings { observing: false, bench: true };
@@ -117,14 +120,15 @@ impl Run {
             now: Duration::ZERO,
             started: false,
             lively_until: Duration::ZERO,
-            next_happening: 0,
+            agenda: Agenda::new(&case.scenario),
+            clock: SignedDuration::ZERO,
             acts: Vec::new(),
             reports: Vec::new(),
             given: Vec::new(),
             alarms: BTreeMap::new(),
             digest: Sha256::new(),
             ticks: 0,
-            clock: Clock::real(),
+            stopwatch: Clock::real(),
             in_plant: Duration::ZERO,
             in_decide: Duration::ZERO,
             case,
@@ -141,9 +145,19 @@ impl Run {
         &self.plant
     }
 
-    /// River and devices as they are now, for another controller.
-    pub fn into_world(self) -> World {
-        World { plant: self.plant, devices: self.devices }
+    /// River and devices as they are now, and what is still to happen, for another controller.
+    pub fn into_world(self) -> (World, Case, Agenda) {
+        (World { plant: self.plant, devices: self.devices }, self.case, self.agenda)
+    }
+
+    /// By how much the wall clock of the service is ahead of the true time.
+    pub fn clock(&self) -> SignedDuration {
+        self.clock
+    }
+
+    /// What has happened so far, oldest first.
+    pub fn happened(&self) -> &[Happening] {
+        self.agenda.past(&self.case.scenario)
     }
 
     /// The controller.
@@ -198,7 +212,7 @@ impl Run {
     pub fn tick(&mut self, until: Duration) -> Tick {
         let next = if self.started { self.due().min(until).max(self.now) } else { Duration::ZERO };
         let dt = next.saturating_sub(self.now);
-        let mark = self.clock.mark();
+        let mark = self.stopwatch.mark();
         let forcing = self.case.forcing(self.now + dt / 2);
         if !dt.is_zero() {
             self.plant.advance(dt, &forcing);
@@ -206,6 +220,7 @@ impl Run {
             self.wire.feed(&mut self.devices, &mut self.plant);
         }
         (self.now, self.started) = (next, true);
+        self.agenda.look(&mut self.case, &self.plant, next);
         self.happen();
         self.devices.refresh(&mut self.plant);
         self.wire.scan(&self.devices, next);
@@ -218,8 +233,9 @@ impl Run {
             record_ok: true,
         };
         self.in_plant += mark.elapsed();
-        let mark = self.clock.mark();
-        let decision = self.controller.decide(&seen, now);
+        let mark = self.stopwatch.mark();
+        let told = Now { utc: now.utc.saturating_add(self.clock).unwrap_or(now.utc), ..now };
+        let decision = self.controller.decide(&seen, told);
         self.in_decide += mark.elapsed();
         self.ticks += 1;
         self.send(&decision, now);
@@ -241,29 +257,29 @@ impl Run {
         let cycle = Duration::from_secs_f64(control.cycle_s);
         let cycles = self.now.as_nanos() / cycle.as_nanos().max(1) + 1;
         let next_cycle = cycle * u32::try_from(cycles).unwrap_or(u32::MAX);
-        let happening = self.case.scenario.happenings.get(self.next_happening).map(|h| h.at);
+        let happening = self.agenda.due(&self.case.scenario, self.now);
         happening.map_or(next_cycle, |at| at.max(self.now + tick).min(next_cycle))
     }
 
     /// Lets happen what is due.
     fn happen(&mut self) {
-        while let Some(happening) = self.case.scenario.happenings.get(self.next_happening)
-            && happening.at <= self.now
-        {
-            match &happening.what {
+        while let Some(Happening { id, what, .. }) = self.agenda.take(&self.case.scenario, self.now) {
+            match what {
                 What::Event(event) => {
-                    if let Err(error) = self.plant.apply(event) {
-                        tracing::error!(event = happening.id, %error, "nothing happened");
+                    if let Err(error) = self.plant.apply(&event) {
+                        tracing::error!(event = id, %error, "nothing happened");
                     }
                 }
                 What::Act(order) => self.acts.push(OperatorAct {
-                    request: happening.id.clone(),
+                    request: id,
                     who: "scenario".into(),
                     address: "scenario".into(),
-                    order: order.clone(),
+                    order,
                 }),
+                // The forcing knows; a note is only told.
+                What::Demand { .. } | What::Note(_) => {}
+                What::ClockStep(by) => self.clock = self.clock.saturating_add(by),
             }
-            self.next_happening += 1;
             self.lively_until = self.now + LINGER;
         }
     }
@@ -338,7 +354,6 @@ mod tests {
 
     use super::*;
     use crate::plant::Event;
-    use crate::scenario::Happening;
 
     /// A turn of the pump begins and ends, a unit trips and is reset: the floors are kept, and only the trip is news.
     #[test]

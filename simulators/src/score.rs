@@ -98,6 +98,8 @@ pub struct Score {
     outlets: Vec<GateId>,
     flood_gates: Vec<GateId>,
     surprises: Vec<Duration>,
+    /// Happenings they are among; more join while the run goes on.
+    happenings: usize,
     /// By section of the basin.
     pub sections: Vec<SectionScore>,
     /// Scored days in order.
@@ -126,6 +128,7 @@ impl Score {
             outlets,
             dam,
             surprises: surprises(case),
+            happenings: case.scenario.happenings.len(),
             sections: vec![SectionScore::default(); basin.sections.len()],
             days: Vec::new(),
             released: 0.0,
@@ -138,6 +141,10 @@ impl Score {
 
     /// Takes in the river after a step.
     pub fn add(&mut self, case: &Case, plant: &Plant, step: Step<'_>) {
+        if self.happenings != case.scenario.happenings.len() {
+            self.happenings = case.scenario.happenings.len();
+            self.surprises = surprises(case);
+        }
         if step.now.mono <= case.scenario.spin_up || self.at_begin.is_empty() {
             self.begin(case, plant);
             return;
@@ -298,7 +305,8 @@ fn surprises(case: &Case) -> Vec<Duration> {
 
 fn is_surprise(what: &What) -> bool {
     match what {
-        What::Act(_) => false,
+        What::Act(_) | What::ClockStep(_) | What::Note(_) => false,
+        What::Demand { rate, .. } => rate.is_some(),
         What::Event(event) => match event {
             Event::Trip { .. }
             | Event::MoveOnSite { .. }

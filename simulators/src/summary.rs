@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::inflow::instant;
 use crate::plant::Balance;
 use crate::run::Run;
+use crate::scenario::Outcome;
 use crate::score::Score;
 
 /// Flow, volume and time are in m³/s, m³ and minutes; see the keys.
@@ -80,6 +81,9 @@ pub struct Summary {
     pub digest: String,
     /// What was odd in the records, and how it was handled.
     pub notes: Vec<String>,
+    /// What the scenario expects and the run did not show.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unmet: Vec<String>,
 }
 
 /// What a section got, by true flow.
@@ -202,6 +206,12 @@ impl Summary {
             let level_end_m = run.plant().reservoir_level(ReservoirId(at));
             (body.id.clone(), ReservoirSummary { level_begin_m: *begin, level_end_m })
         });
+        let sections = sections.collect::<BTreeMap<_, _>>();
+        let unmet = scenario.expect.judge(&Outcome {
+            below: &sections.iter().map(|(id, section)| (id.clone(), section.minutes_below)).collect(),
+            alarms: run.alarms(),
+            happened: &run.happened().iter().map(|happening| happening.id.clone()).collect::<Vec<_>>(),
+        });
         let mut outcomes = BTreeMap::new();
         for act in run.given() {
             let end = match &act.outcome {
@@ -232,7 +242,7 @@ impl Summary {
             cost: Cost::default(),
             row_s: crate::series::every(scenario.duration).as_secs(),
             ticks: run.ticks(),
-            sections: sections.collect(),
+            sections,
             water: WaterSummary::new(score),
             reservoirs: reservoirs.collect(),
             gates: gates.collect(),
@@ -244,6 +254,7 @@ impl Summary {
             alarms: run.alarms().clone(),
             digest: run.digest(),
             notes: scenario.notes.clone(),
+            unmet,
         }
     }
 
@@ -257,9 +268,9 @@ impl Summary {
         self.mass_balance_error_m3.abs() / self.balance.inflow_m3.max(1.0)
     }
 
-    /// Whether the floors were kept where they could be, and no water was made or lost.
+    /// Whether the floors were kept where they could be, no water was made or lost, and the run showed what it should.
     pub fn passes(&self) -> bool {
-        self.avoidable_minutes() <= 0.0 && self.imbalance() <= 1e-6
+        self.avoidable_minutes() <= 0.0 && self.imbalance() <= 1e-6 && self.unmet.is_empty()
     }
 }
 
@@ -331,6 +342,7 @@ pub(crate) fn example() -> Summary {
         alarms: BTreeMap::new(),
         digest: "00".into(),
         notes: Vec::new(),
+        unmet: Vec::new(),
     }
 }
 

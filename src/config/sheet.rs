@@ -1,4 +1,5 @@
-//! A configuration file as parsed, with the place of every key, and the list of what was found wrong.
+//! A configuration file as parsed, with the place of every key, and the list of what was found wrong. Several files may
+//! be joined into one sheet; each key then still has its place in its own file.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -15,15 +16,26 @@ const SHOWN: usize = 60;
 /// Most syntax errors reported of one file: after some, the rest is noise.
 const SYNTAX_ERRORS: usize = 8;
 
-/// One file.
+/// The key of a table that takes the place of the one in an earlier file instead of joining it.
+const REPLACE: &str = "replace";
+
+/// One file, or several joined.
 pub struct Sheet<'a> {
-    /// As it is named in problems.
-    name: &'a str,
-    text: &'a str,
+    /// At least one.
+    files: Vec<File<'a>>,
     root: DeTable<'a>,
     problems: &'a RefCell<Vec<Problem>>,
     /// False when the file could not be read as TOML: whatever is missing in it may stand in the damaged part.
     pub whole: bool,
+}
+
+/// A file of a sheet.
+struct File<'a> {
+    /// As it is named in problems.
+    name: &'a str,
+    text: &'a str,
+    /// Where its positions begin among those of the sheet.
+    begin: usize,
 }
 
 /// A step of a key path.
@@ -55,40 +67,35 @@ pub struct Entry<'a, T> {
 impl<'a> Sheet<'a> {
     /// Parses `text`, `None` for a file that could not be read; syntax errors go to `problems`.
     pub fn parse(name: &'a str, text: Option<&'a str>, problems: &'a RefCell<Vec<Problem>>) -> Self {
-        let whole = text.is_some();
-        let text = text.unwrap_or_default();
-        let (root, errors) = DeTable::parse_recoverable(text);
-        let mut twice: Option<usize> = None;
-        for error in errors.iter().take(SYNTAX_ERRORS) {
-            let at = error.span().map_or(0, |span| span.start);
-            let shown = shortened(line_text(text, at));
-            let duplicate = error.message().starts_with("duplicate key");
-            // A table given twice repeats its keys too: the header says it all.
-            let same_table = |first: usize| text.get(first..at).is_some_and(|part| !part.contains("\n["));
-            if duplicate && twice.is_some_and(same_table) {
-                continue;
-            }
-            twice = duplicate.then_some(at);
-            let (what, remedy) = if duplicate {
-                ("this name stands here a second time".into(), format!("rename or remove one: {shown}"))
-            } else {
-                (format!("not TOML: {}", error.message().trim()), format!("correct the line: {shown}"))
-            };
-            problems.borrow_mut().push(Problem {
-                file: name.into(),
-                line: Some(line_of(text, at)),
-                key: String::new(),
-                value: None,
-                what,
-                remedy,
-            });
-        }
-        Self { name, text, root: root.into_inner(), problems, whole: whole && errors.is_empty() }
+        let (root, sound) = parsed(name, text.unwrap_or_default(), problems);
+        let file = File { name, text: text.unwrap_or_default(), begin: 0 };
+        Self { files: vec![file], root, problems, whole: text.is_some() && sound }
     }
 
-    /// As it is named in problems.
+    /// Joins files, given as name and text, of which a later one adds to and overrides the earlier: tables are joined key by
+    /// key, any other value takes the place of the earlier one, and so does a table with `replace = true`.
+    pub fn join(files: &[(&'a str, &'a str)], problems: &'a RefCell<Vec<Problem>>) -> Self {
+        let mut sheet = Self { files: Vec::new(), root: DeTable::new(), problems, whole: true };
+        let mut begin = 0;
+        for (name, text) in files {
+            let (root, sound) = parsed(name, text, problems);
+            sheet.whole &= sound;
+            lay_over(&mut sheet.root, moved_table(root, begin));
+            sheet.files.push(File { name, text, begin });
+            // Positions of two files never meet, not even at the end of one.
+            begin += text.len() + 1;
+        }
+        sheet
+    }
+
+    /// As it is named in problems; of several joined files the last.
     pub fn name(&self) -> &'a str {
-        self.name
+        self.files.last().map_or("", |file| file.name)
+    }
+
+    /// The file a position lies in.
+    fn file_at(&self, place: usize) -> Option<&File<'a>> {
+        self.files.iter().rfind(|file| file.begin <= place)
     }
 
     /// The top of the file.
@@ -218,16 +225,25 @@ impl<'a> Spot<'a> {
         Self { sheet: self.sheet, steps }
     }
 
+    /// Name of the file it stands in; of the last one when it stands in none.
+    pub fn file(&self) -> &'a str {
+        let (_, place) = self.sheet.find(&self.steps);
+        self.sheet.file_at(place).map_or("", |file| file.name)
+    }
+
     /// Notes a problem here; the value is shown as it stands in the file.
     pub fn complain(&self, what: impl Into<String>, remedy: impl Into<String>) {
         let (value, place) = self.sheet.find(&self.steps);
+        let Some(file) = self.sheet.file_at(place) else { return };
         let shown = value.filter(|value| !value.get_ref().is_table()).and_then(|value| {
-            let text = self.sheet.text.get(value.span())?;
+            let span = value.span();
+            let text =
+                file.text.get(span.start.checked_sub(file.begin)?..span.end.checked_sub(file.begin)?)?;
             Some(shortened(text))
         });
         self.sheet.problems.borrow_mut().push(Problem {
-            file: self.sheet.name.into(),
-            line: Some(line_of(self.sheet.text, place)),
+            file: file.name.into(),
+            line: Some(line_of(file.text, place.saturating_sub(file.begin))),
             key: self.to_string(),
             value: shown,
             what: what.into(),
@@ -273,6 +289,92 @@ impl fmt::Display for Spot<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// The top table of a text and whether it is sound TOML; syntax errors go to `problems`.
+fn parsed<'a>(name: &str, text: &'a str, problems: &RefCell<Vec<Problem>>) -> (DeTable<'a>, bool) {
+    let (root, errors) = DeTable::parse_recoverable(text);
+    let mut twice: Option<usize> = None;
+    for error in errors.iter().take(SYNTAX_ERRORS) {
+        let at = error.span().map_or(0, |span| span.start);
+        let shown = shortened(line_text(text, at));
+        let duplicate = error.message().starts_with("duplicate key");
+        // A table given twice repeats its keys too: the header says it all.
+        let same_table = |first: usize| text.get(first..at).is_some_and(|part| !part.contains("\n["));
+        if duplicate && twice.is_some_and(same_table) {
+            continue;
+        }
+        twice = duplicate.then_some(at);
+        let (what, remedy) = if duplicate {
+            ("this name stands here a second time".into(), format!("rename or remove one: {shown}"))
+        } else {
+            (format!("not TOML: {}", error.message().trim()), format!("correct the line: {shown}"))
+        };
+        problems.borrow_mut().push(Problem {
+            file: name.into(),
+            line: Some(line_of(text, at)),
+            key: String::new(),
+            value: None,
+            what,
+            remedy,
+        });
+    }
+    (root.into_inner(), errors.is_empty())
+}
+
+/// The table with all its positions `by` further on.
+fn moved_table(table: DeTable<'_>, by: usize) -> DeTable<'_> {
+    let further = |span: std::ops::Range<usize>| span.start + by..span.end + by;
+    table
+        .into_iter()
+        .map(|(key, value)| {
+            let key = Spanned::new(further(key.span()), key.into_inner());
+            (key, moved(value, by))
+        })
+        .collect()
+}
+
+fn moved(value: Spanned<DeValue<'_>>, by: usize) -> Spanned<DeValue<'_>> {
+    let span = value.span().start + by..value.span().end + by;
+    let value = match value.into_inner() {
+        DeValue::Table(table) => DeValue::Table(moved_table(table, by)),
+        DeValue::Array(list) => DeValue::Array(list.into_iter().map(|item| moved(item, by)).collect()),
+        plain @ (DeValue::String(_)
+        | DeValue::Integer(_)
+        | DeValue::Float(_)
+        | DeValue::Boolean(_)
+        | DeValue::Datetime(_)) => plain,
+    };
+    Spanned::new(span, value)
+}
+
+/// Lays `over` over `under`; see [`Sheet::join`].
+fn lay_over<'a>(under: &mut DeTable<'a>, over: DeTable<'a>) {
+    for (key, mut value) in over {
+        let replaces = match value.get_mut() {
+            DeValue::Table(table) => {
+                let said = table.get(REPLACE).is_some_and(|said| said.get_ref().as_bool() == Some(true));
+                if said {
+                    table.remove(REPLACE);
+                }
+                said
+            }
+            DeValue::String(_)
+            | DeValue::Integer(_)
+            | DeValue::Float(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_)
+            | DeValue::Array(_) => true,
+        };
+        let earlier = under.remove(key.get_ref().as_ref());
+        if let (false, Some(mut earlier)) = (replaces, earlier)
+            && let (DeValue::Table(below), DeValue::Table(above)) = (earlier.get_mut(), value.get_mut())
+        {
+            lay_over(below, std::mem::take(above));
+            std::mem::swap(below, above);
+        }
+        under.insert(key, value);
     }
 }
 
@@ -378,5 +480,23 @@ mod tests {
             plain("invalid type: string \"x\", expected f64"),
             "must not be string \"x\"; a number is needed"
         );
+    }
+
+    #[test]
+    fn a_later_file_adds_to_and_overrides_an_earlier_one() {
+        let problems = RefCell::new(Vec::new());
+        let below = "[a]\nx = 1\nlist = [1, 2]\n[b]\nold = 1\n[c]\nkept = true\n";
+        let above = "# head\n[a]\ny = 3\nlist = [4]\n[b]\nreplace = true\nnew = 2\n";
+        let sheet = Sheet::join(&[("below", below), ("above", above)], &problems);
+        let read = |kind: &str| sheet.single::<toml::Table>(kind, "").unwrap().0.to_string();
+        assert_eq!(read("a"), "list = [4]\nx = 1\ny = 3\n");
+        assert_eq!(read("b"), "new = 2\n");
+        assert_eq!(read("c"), "kept = true\n");
+        let spot = sheet.top().key("a");
+        spot.key("x").complain("small", "more");
+        spot.key("y").complain("large", "less");
+        let told = problems.borrow().iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(told, ["below:2  a.x = 1: small; more", "above:3  a.y = 3: large; less"]);
+        assert_eq!((spot.key("x").file(), spot.key("y").file()), ("below", "above"));
     }
 }

@@ -12,6 +12,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::BEAT;
 use super::voice::Voice;
 use crate::live::Live;
+use crate::scenario::Agenda;
 use crate::serve::{Bind, Serving, http};
 use crate::world::World;
 
@@ -47,7 +48,8 @@ async fn serve(order: &Alone) -> Result<bool> {
     let case = crate::replay::load(&order.scenario, order.config.as_deref(), &[])?;
     let forcing = case.forcing(Duration::ZERO);
     let world = World::new(&case.config, case.scenario.seed, case.scenario.start, &forcing);
-    let mut live = Live::new(case, Arc::new(Mutex::new(world)), Duration::ZERO);
+    let agenda = Agenda::new(&case.scenario);
+    let mut live = Live::new(case, Arc::new(Mutex::new(world)), agenda, Duration::ZERO);
     let config = live.case().config.clone();
     let mut serving = Serving::start(&config.field, live.world(), Bind::AsConfigured).await?;
     let (control, _task) = http::start(&config, Arc::clone(live.world()), order.control).await?;

@@ -141,10 +141,10 @@ fn settle(case: Case, order: &Order, voice: &Voice) -> (Live, Score) {
     voice.say(&format!("the river settles for {} h of its own time first", spin_up.as_secs() / 3600));
     let mut score = Score::new(&case);
     let seed = order.seed.unwrap_or(case.scenario.seed);
-    let mut run = Run::new(case.clone(), seed);
+    let mut run = Run::new(case, seed);
     run.until(spin_up, |run, tick| score.add(run.case(), run.plant(), tick.step()));
-    let world = Arc::new(Mutex::new(run.into_world()));
-    (Live::new(case, world, spin_up), score)
+    let (world, case, agenda) = run.into_world();
+    (Live::new(case, Arc::new(Mutex::new(world)), agenda, spin_up), score)
 }
 
 /// The wanted port on loopback, or a free one.

@@ -1,11 +1,16 @@
-//! Flows over time: constants, tables by month, records from CSV files, flood waves, and what is made of them.
+//! Flows over time: constants, tables by month, records from CSV files, generators, and what is made of them.
 
+mod chance;
 pub mod csv;
+mod generator;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+
+pub use chance::{Noise, Strength, Stretch};
+pub use generator::{Drought, Melt, Peaking, Recession, Storms};
 
 /// How a flow goes between the points of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
@@ -109,7 +114,9 @@ pub enum Base {
     Record(Record),
 }
 
-/// A flow over time.
+/// A flow over time: what it begins with, shaped, and what generators add to it.
+///
+/// q = (base · shape · daily + recessions + melts) · drought + floods + storms + peaking, with noise on all of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Source {
     /// Begins with.
@@ -118,8 +125,20 @@ pub struct Source {
     pub shape: Option<Record>,
     /// Times the factor of the hour of the civil day.
     pub daily: Option<[f64; 24]>,
+    /// Stores that run out.
+    pub recessions: Vec<Recession>,
+    /// Snow melt.
+    pub melts: Vec<Melt>,
+    /// Takes away from all of the above.
+    pub drought: Option<Drought>,
     /// And these waves on top.
     pub floods: Vec<Flood>,
+    /// Waves at random.
+    pub storms: Option<Storms>,
+    /// Stations upstream that follow demand.
+    pub peaking: Vec<Peaking>,
+    /// On all of the above.
+    pub noise: Option<Noise>,
     /// Never below zero afterwards; `false` for what may be taken as well as given.
     pub positive: bool,
 }
@@ -132,7 +151,29 @@ impl Source {
 
     /// A plain base.
     pub fn of(base: Base) -> Self {
-        Self { base, shape: None, daily: None, floods: Vec::new(), positive: true }
+        Self {
+            base,
+            shape: None,
+            daily: None,
+            recessions: Vec::new(),
+            melts: Vec::new(),
+            drought: None,
+            floods: Vec::new(),
+            storms: None,
+            peaking: Vec::new(),
+            noise: None,
+            positive: true,
+        }
+    }
+
+    /// Other storms and noise of the same kind.
+    pub fn reseed(&mut self, seed: u64) {
+        if let Some(storms) = &mut self.storms {
+            storms.reseed(seed);
+        }
+        if let Some(noise) = &mut self.noise {
+            noise.reseed(seed);
+        }
     }
 
     /// The same with its base times `factor`.
@@ -162,9 +203,31 @@ impl Source {
         if let Some(daily) = &self.daily {
             q *= by_number(daily, civil().hour());
         }
+        q += self.recessions.iter().map(|store| store.at(t)).sum::<f64>();
+        if !self.melts.is_empty() {
+            let hour = hour_of(&civil());
+            q += self.melts.iter().map(|melt| melt.at(t, hour)).sum::<f64>();
+        }
+        if let Some(drought) = &self.drought {
+            q *= drought.at(t);
+        }
         q += self.floods.iter().map(|flood| flood.at(t)).sum::<f64>();
+        q += self.storms.as_ref().map_or(0.0, |storms| storms.at(t));
+        if !self.peaking.is_empty() {
+            let now = civil();
+            let weekday = usize::try_from(now.weekday().to_monday_zero_offset()).unwrap_or(0);
+            q += self.peaking.iter().map(|station| station.at(hour_of(&now), weekday)).sum::<f64>();
+        }
+        if let Some(noise) = &self.noise {
+            q = noise.on(q, t);
+        }
         if self.positive { q.max(0.0) } else { q }
     }
+}
+
+/// Hours since midnight, with their parts.
+fn hour_of(civil: &jiff::civil::DateTime) -> f64 {
+    f64::from(civil.hour()) + f64::from(civil.minute()) / 60.0 + f64::from(civil.second()) / 3600.0
 }
 
 fn by_number(list: &[f64], number: i8) -> f64 {
@@ -213,5 +276,36 @@ mod tests {
         let source = Source::of(Base::Monthly(months));
         let at = |text: &str| source.at(text.parse().unwrap(), &zone);
         assert_eq!((at("2026-04-30T15:59:59Z"), at("2026-04-30T16:00:00Z")), (4.0, 5.0));
+    }
+
+    /// Base 2, twice in its first month's hour; a store of 1 long run out by half; half of it taken by drought; a station
+    /// of 0.5 and noise on the whole.
+    #[test]
+    fn generators_add_up_in_their_order() {
+        let zone = TimeZone::UTC;
+        let t = "2026-05-04T09:00:00Z".parse::<Timestamp>().unwrap();
+        let now = seconds(t);
+        let day = 86_400.0;
+        let mut source = Source {
+            daily: Some([2.0; 24]),
+            recessions: vec![Recession { begin: now - day * 2.0_f64.ln(), flow: 1.0, constant: day }],
+            drought: Some(Drought { begin: now - day, end: now + day, share: 0.0 }),
+            floods: vec![Flood { begin: now - 3600.0, peak: 3.0, to_peak: 3600.0 }],
+            peaking: vec![Peaking {
+                blocks: vec![(8.0, 10.0)],
+                on: 0.5,
+                off: 0.0,
+                ramp_h: 0.0,
+                days: [true; 7],
+            }],
+            ..Source::constant(2.0)
+        };
+        // (2 · 2 + 0.5) · 0.5 + 3 + 0.5 = 5.75.
+        assert!((source.at(t, &zone) - 5.75).abs() < 1e-9);
+        let stretch = Stretch { from: now - day, to: now + day };
+        let noise = Noise::new(1, "x", Strength::Share(0.1), 6.0 * 3600.0, stretch);
+        let expected = 5.75 * (1.0 + 0.1 * noise.at(now));
+        source.noise = Some(noise);
+        assert!((source.at(t, &zone) - expected).abs() < 1e-9);
     }
 }

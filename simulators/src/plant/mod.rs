@@ -48,6 +48,7 @@ pub use event::{Event, UnknownElement};
 pub use forcing::Forcing;
 pub use ledger::Balance;
 pub use sensor::Signal;
+pub(crate) use sensor::{mix, normal};
 pub use truth::DriveState;
 
 use actuator::Actuator;

@@ -176,7 +176,7 @@ pub(crate) fn mix(x: u64) -> u64 {
 }
 
 /// A number from nearly the normal distribution: sum of four even ones (Irwin–Hall), within ±3.5.
-fn normal(key: u64) -> f64 {
+pub(crate) fn normal(key: u64) -> f64 {
     let bits = mix(key);
     let sum = (bits & 0xFFFF) + ((bits >> 16) & 0xFFFF) + ((bits >> 32) & 0xFFFF) + (bits >> 48);
     #[expect(clippy::cast_precision_loss, reason = "at most 18 bits")]

@@ -239,6 +239,9 @@ pub(super) fn events(scenario: &Scenario) -> Vec<(jiff::Timestamp, String)> {
         let who = match &happening.what {
             What::Event(_) => "",
             What::Act(_) => "operator: ",
+            What::Demand { .. } => "user: ",
+            What::ClockStep(_) => "clock of the service: ",
+            What::Note(_) => "met: ",
         };
         let at = crate::inflow::instant(scenario.start, happening.at);
         events.push((at, format!("{who}{}", happening.id.replace('_', " "))));

@@ -1,23 +1,32 @@
-//! A scenario: what the world does to the river, from a TOML file, checked against a configuration.
+//! A scenario: what the world does to the river, from TOML files, checked against a configuration.
 
 mod check;
+mod expect;
+mod files;
+mod happening;
+mod library;
 mod raw;
+#[cfg(test)]
+mod tests;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use qindan::basin::{Basin, InflowKind, Name, Place, ReservoirId};
+use qindan::basin::{Basin, InflowKind, IntakeId, Name, Place, ReservoirId};
 use qindan::config::{Config, Problem, Schedules, Turn};
-use qindan::control::operator::{Mode, Order};
+use qindan::control::operator::Mode;
 use qindan::units::Stage;
 
 use crate::inflow::{Source, instant};
-use crate::plant::{Event, Forcing};
+use crate::plant::Forcing;
 
-pub use check::{load, purpose, words};
-pub use raw::Year;
+pub use check::{Head, load, words};
+pub use expect::{Expect, Outcome};
+pub use happening::{Agenda, Condition, Happening, LOOK, Plan, Plans, Quantity, What};
+pub use library::{above, check_all, file, files, folder, head, usual};
+pub use raw::{Tag, Year};
 
 /// A wet year over a normal one at the head of rivers: 650 over 300·10⁶ m³ a year. Source: domain notes, 2.3.
 const WET_HEADWATER: f64 = 650.0 / 300.0;
@@ -44,26 +53,6 @@ pub struct Wants {
     pub flow: Option<Source>,
     /// In turns, on top.
     pub turns: Vec<Running>,
-}
-
-/// What happens at a moment.
-#[derive(Clone, Debug, PartialEq)]
-pub enum What {
-    /// To the plant.
-    Event(Event),
-    /// An operator acts.
-    Act(Order),
-}
-
-/// Something that happens.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Happening {
-    /// Its name in the file.
-    pub id: String,
-    /// When, after the start.
-    pub at: Duration,
-    /// What.
-    pub what: What,
 }
 
 /// A checked scenario.
@@ -99,10 +88,45 @@ pub struct Scenario {
     pub levels: Vec<(ReservoirId, Stage)>,
     /// All turns the service is told about: those of the configuration, but for intakes with turns of their own.
     pub announced: Vec<Turn>,
-    /// In order of time.
+    /// What happens, in order of time; what waits for a condition joins when it is met.
     pub happenings: Vec<Happening>,
+    /// What they were made of, and what waits for a condition.
+    pub plans: Plans,
+    /// The demands among the happenings: when, of whom, how much.
+    pub demands: Vec<(Duration, IntakeId, Option<f64>)>,
+    /// What the run should show.
+    pub expect: Expect,
+    /// Why it is not run unless named.
+    pub tags: Vec<Tag>,
     /// What was odd in the records, and how it was handled.
     pub notes: Vec<String>,
+}
+
+impl Scenario {
+    /// Another seed: other storms and other noise of the same kind.
+    pub fn reseed(&mut self, seed: u64) {
+        if std::mem::replace(&mut self.seed, seed) == seed {
+            return;
+        }
+        let flows = self.intakes.iter_mut().filter_map(|wants| wants.flow.as_mut());
+        let laterals = self.laterals.iter_mut().map(|(_, source, _)| source);
+        self.inflows.iter_mut().chain(flows).chain(laterals).for_each(|source| source.reseed(seed));
+    }
+
+    /// Lists the demands among the happenings.
+    fn note_demands(&mut self) {
+        let demand = |happening: &Happening| match happening.what {
+            What::Demand { intake, rate } => Some((happening.at, intake, rate)),
+            What::Event(_) | What::Act(_) | What::ClockStep(_) | What::Note(_) => None,
+        };
+        self.demands = self.happenings.iter().filter_map(demand).collect();
+    }
+
+    /// Rate an intake wants instead of the planned one `after` the start; `None`: the planned one.
+    fn demand(&self, intake: usize, after: Duration) -> Option<f64> {
+        let past = self.demands.iter().take_while(|(at, ..)| *at <= after);
+        past.filter(|(_, id, _)| id.0 == intake).last()?.2
+    }
 }
 
 /// A scenario with the configuration it runs on.
@@ -141,7 +165,11 @@ impl Case {
                 .intakes
                 .iter()
                 .zip(&basin.intakes)
-                .map(|(wants, intake)| wants.at(utc, &basin.zone).min(intake.max_rate.get()))
+                .enumerate()
+                .map(|(at, (wants, intake))| {
+                    let planned = || wants.at(utc, &basin.zone);
+                    scenario.demand(at, after).unwrap_or_else(planned).min(intake.max_rate.get())
+                })
                 .collect(),
             extra_loss: scenario.extra_loss,
             lateral_extra: scenario
@@ -210,56 +238,4 @@ fn listed(problems: &[Problem]) -> String {
     let lines = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     let s = if problems.len() == 1 { "" } else { "s" };
     format!("{lines}\n{} problem{s}; nothing was run", problems.len())
-}
-
-/// The folder with the scenarios: in the present folder or above it, or above the program.
-pub fn folder() -> Option<PathBuf> {
-    above("simulators/scenarios")
-}
-
-/// `what` in the present folder or one above it, or in one above the program.
-pub fn above(what: &str) -> Option<PathBuf> {
-    let here = std::env::current_dir().ok();
-    let program = std::env::current_exe().ok();
-    let starts = [here, program].into_iter().flatten();
-    let folders =
-        starts.flat_map(|from| from.ancestors().map(|folder| folder.join(what)).collect::<Vec<_>>());
-    folders.into_iter().find(|path| path.is_dir())
-}
-
-/// The scenario files, by name.
-///
-/// # Errors
-/// When there is no folder with scenarios.
-pub fn files() -> Result<Vec<PathBuf>, ScenarioError> {
-    let folder = folder().ok_or(ScenarioError::NoFolder)?;
-    let read =
-        std::fs::read_dir(&folder).map_err(|source| ScenarioError::Read { file: folder.clone(), source })?;
-    let mut files: Vec<_> = read
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|ending| ending == "toml"))
-        .collect();
-    files.sort();
-    Ok(files)
-}
-
-/// The file of a scenario, by name or path.
-///
-/// # Errors
-/// When there is none.
-pub fn file(wanted: &str) -> Result<PathBuf, ScenarioError> {
-    let path = Path::new(wanted);
-    if path.is_file() {
-        return Ok(path.to_path_buf());
-    }
-    let files = files()?;
-    let named = |path: &&PathBuf| path.file_stem().is_some_and(|stem| stem == wanted);
-    files.iter().find(named).cloned().ok_or_else(|| ScenarioError::Unknown {
-        wanted: wanted.into(),
-        known: files
-            .iter()
-            .filter_map(|f| Some(f.file_stem()?.to_string_lossy()))
-            .collect::<Vec<_>>()
-            .join(", "),
-    })
 }

@@ -19,6 +19,16 @@ pub enum Year {
     Wet,
 }
 
+/// Why a scenario is not run unless it is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tag {
+    /// It takes long.
+    Long,
+    /// It asks for more than the dispatch of today does.
+    Next,
+}
+
 /// The table `scenario`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,6 +43,8 @@ pub(super) struct RawScenario {
     pub(super) year: Year,
     pub(super) config: Option<String>,
     pub(super) mode: Option<Mode>,
+    #[serde(default)]
+    pub(super) tags: Vec<Tag>,
 }
 
 /// A flow over time.
@@ -47,7 +59,89 @@ pub(super) struct RawSource {
     pub(super) shape: Option<RawCsv>,
     pub(super) daily: Option<Vec<f64>>,
     #[serde(default)]
+    pub(super) recession: Vec<RawRecession>,
+    #[serde(default)]
+    pub(super) snow_melt: Vec<RawMelt>,
+    pub(super) drought: Option<RawDrought>,
+    #[serde(default)]
     pub(super) flood: Vec<RawFlood>,
+    pub(super) storms: Option<RawStorms>,
+    #[serde(default)]
+    pub(super) hydropeaking: Vec<RawPeaking>,
+    pub(super) noise: Option<RawNoise>,
+}
+
+/// Water that runs out of a store.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRecession {
+    pub(super) begin: Option<toml::Value>,
+    pub(super) flow_m3s: f64,
+    pub(super) constant_d: f64,
+}
+
+/// Snow melt.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawMelt {
+    pub(super) begin: toml::Value,
+    pub(super) end: toml::Value,
+    pub(super) peak_m3s: f64,
+    pub(super) daily_share: f64,
+    pub(super) top_h: f64,
+}
+
+/// A drought.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawDrought {
+    pub(super) begin: toml::Value,
+    pub(super) end: toml::Value,
+    pub(super) to_share: f64,
+}
+
+/// Storms at random.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawStorms {
+    pub(super) interval_d: f64,
+    pub(super) peak_m3s: f64,
+    pub(super) to_peak_h: f64,
+    pub(super) stream: Option<String>,
+}
+
+/// Days of the week, Monday first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawDay {
+    Mon,
+    Tue,
+    Wed,
+    Thu,
+    Fri,
+    Sat,
+    Sun,
+}
+
+/// A station upstream that follows demand.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPeaking {
+    pub(super) blocks_h: Vec<[f64; 2]>,
+    pub(super) on_m3s: f64,
+    pub(super) off_m3s: f64,
+    pub(super) ramp_h: f64,
+    pub(super) days: Option<Vec<RawDay>>,
+}
+
+/// Noise with a memory.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawNoise {
+    pub(super) share: Option<f64>,
+    pub(super) deviation_m3s: Option<f64>,
+    pub(super) correlation_h: f64,
+    pub(super) stream: Option<String>,
 }
 
 /// A record in a file.
@@ -133,4 +227,38 @@ pub(super) enum RawAct {
     SetAuthority { gate: String, authority: Authority },
     SetPoint { gate: String, opening: f64, reason: String },
     StopGate { gate: String },
+    Acknowledge { alarm: String },
+}
+
+/// A condition, in an entry of `event`, less its `from`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCondition {
+    pub(super) section: Option<String>,
+    pub(super) node: Option<String>,
+    pub(super) reservoir: Option<String>,
+    pub(super) wetland: Option<String>,
+    pub(super) inflow: Option<String>,
+    pub(super) intake: Option<String>,
+    pub(super) gate: Option<String>,
+    pub(super) above_m3s: Option<f64>,
+    pub(super) below_m3s: Option<f64>,
+    pub(super) above_m: Option<f64>,
+    pub(super) below_m: Option<f64>,
+    pub(super) above_pct: Option<f64>,
+    pub(super) below_pct: Option<f64>,
+    #[serde(rename = "for")]
+    pub(super) hold: Option<String>,
+}
+
+/// The table `expect`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawExpect {
+    pub(super) kept: Vec<String>,
+    pub(super) undercut: Vec<String>,
+    pub(super) raised: Vec<String>,
+    pub(super) never_raised: Vec<String>,
+    pub(super) happened: Vec<String>,
+    pub(super) never_happened: Vec<String>,
 }

@@ -150,8 +150,9 @@ struct Story {
 async fn scenarios() -> Response {
     let all = aside(|| {
         let story = |file: &PathBuf| {
-            let (days, purpose) = scenario::purpose(file).ok()?;
-            Some(Story { id: file.file_stem()?.to_string_lossy().into_owned(), days, purpose })
+            let head = scenario::head(file).ok()?;
+            let id = file.file_stem()?.to_string_lossy().into_owned();
+            Some(Story { id, days: head.duration.as_secs_f64() / 86_400.0, purpose: head.purpose })
         };
         Ok(scenario::files()?.iter().filter_map(story).collect::<Vec<_>>())
     });

@@ -69,7 +69,10 @@ pub fn grid(axes: &[Axis], scenarios: usize) -> Result<Vec<Vec<String>>, SweepEr
 /// # Errors
 /// What is wrong with the order, the scenarios or a value; what the disk says.
 pub fn sweep(order: &Order, axes: &[Axis], out: &mut impl Write) -> anyhow::Result<bool> {
-    let wanted = replay::wanted(order)?;
+    let (wanted, left_out) = replay::wanted(order)?;
+    for text in left_out {
+        writeln!(out, "{text}")?;
+    }
     let set = |values: &[String]| -> Vec<String> {
         let swept = axes.iter().zip(values).map(|(axis, value)| format!("{}={value}", axis.key));
         order.set.iter().cloned().chain(swept).collect()

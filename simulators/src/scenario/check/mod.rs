@@ -1,5 +1,8 @@
 //! From a scenario file to a checked scenario: every problem at once, with file, line, key and remedy.
 
+mod flows;
+mod happenings;
+
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,17 +11,15 @@ use jiff::{SpanRelativeTo, Timestamp};
 use qindan::basin::{Basin, Name, NodeId, Place, ReachId, ReservoirId};
 use qindan::config::sheet::{Entry, Sheet, Spot, nearest};
 use qindan::config::{Config, Problem, Turn};
-use qindan::control::operator::{Mode, Order};
-use qindan::units::{Discharge, Opening, Stage};
+use qindan::control::operator::Mode;
+use qindan::units::{Discharge, Stage};
 use toml::value::Datetime;
 
-use super::raw::{
-    RawAct, RawCsv, RawFlood, RawIntake, RawLateral, RawLoss, RawReservoir, RawScenario, RawSource, RawTurn,
-    Year,
-};
-use super::{Happening, Running, Scenario, ScenarioError, Wants, What, monthly};
-use crate::inflow::csv::{self, Spec};
-use crate::inflow::{Base, Flood, Record, Source, instant, seconds};
+use super::files::{Files, INCLUDE};
+use super::happening::Plans;
+use super::raw::{RawExpect, RawIntake, RawLateral, RawLoss, RawReservoir, RawScenario, RawTurn, Tag, Year};
+use super::{Expect, Running, Scenario, ScenarioError, Wants, monthly};
+use crate::inflow::{Base, Source, instant, seconds};
 
 /// Longest part of a run that is not scored. Source: task, replay.
 const SPIN_UP_MOST: Duration = Duration::from_secs(3 * 86_400);
@@ -32,16 +33,12 @@ pub fn load(
     file: &Path,
     config: impl FnOnce(Option<PathBuf>) -> Result<Config, ScenarioError>,
 ) -> Result<(Scenario, Config), ScenarioError> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|source| ScenarioError::Read { file: file.to_path_buf(), source })?;
     let problems = RefCell::new(Vec::new());
-    let shown = file.display().to_string();
-    let sheet = Sheet::parse(&shown, Some(&text), &problems);
-    sheet.only(&["scenario", "inflow", "intake", "lateral", "loss", "reservoir", "event"]);
-    let head =
-        sheet.single::<RawScenario>("scenario", "write [scenario] with name, seed, start and duration");
-    let folder = file.parent().unwrap_or(Path::new("."));
-    let named = head.as_ref().and_then(|(raw, _)| raw.config.as_ref()).map(|named| folder.join(named));
+    let files = Files::read(file, &problems)?;
+    let sheet = files.sheet(&problems);
+    sheet.only(&[INCLUDE, "scenario", "inflow", "intake", "lateral", "loss", "reservoir", "event", "expect"]);
+    let head = sheet.single::<RawScenario>("scenario", HEAD);
+    let named = head.as_ref().and_then(|(raw, at)| Some(beside(&at.key("config"), raw.config.as_ref()?)));
     let config = match config(named) {
         Ok(config) => config,
         Err(error) if problems.borrow().is_empty() => return Err(error),
@@ -49,33 +46,47 @@ pub fn load(
     };
     let Some((head, at)) = head else { return Err(ScenarioError::Wrong(sorted(problems))) };
     let times = Times::new(&head, &at, &config.basin);
-    let scope = Scope { config: &config, basin: &config.basin, folder, times, notes: RefCell::default() };
+    let scope =
+        Scope { config: &config, basin: &config.basin, times, seed: head.seed, notes: RefCell::default() };
     let scenario = scope.scenario(file, &head, &sheet);
     let found = sorted(problems);
     if found.is_empty() { Ok((scenario, config)) } else { Err(ScenarioError::Wrong(found)) }
 }
 
-/// Length in days and purpose of a scenario file.
-///
-/// # Errors
-/// When the file cannot be read, or its head is wrong.
-pub fn purpose(file: &Path) -> Result<(f64, String), ScenarioError> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|source| ScenarioError::Read { file: file.to_path_buf(), source })?;
-    let problems = RefCell::new(Vec::new());
-    let shown = file.display().to_string();
-    let sheet = Sheet::parse(&shown, Some(&text), &problems);
-    let head =
-        sheet.single::<RawScenario>("scenario", "write [scenario] with name, seed, start and duration");
-    let read = head.and_then(|(head, at)| {
-        let duration = span(&at.key("duration"), &head.duration)?;
-        Some((duration.as_secs_f64() / 86_400.0, head.purpose))
-    });
-    drop(sheet);
-    read.ok_or_else(|| ScenarioError::Wrong(sorted(problems)))
+/// What a scenario file says about itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Head {
+    /// Length of the run.
+    pub duration: Duration,
+    /// What it is for, one line.
+    pub purpose: String,
+    /// Why it is not run unless named.
+    pub tags: Vec<Tag>,
 }
 
-fn sorted(problems: RefCell<Vec<Problem>>) -> Vec<Problem> {
+/// The head of a scenario file; `None` when it is wrong, which has been said.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(super) fn head(file: &Path, problems: &RefCell<Vec<Problem>>) -> Result<Option<Head>, ScenarioError> {
+    let files = Files::read(file, problems)?;
+    let sheet = files.sheet(problems);
+    let head = sheet.single::<RawScenario>("scenario", HEAD);
+    Ok(head.and_then(|(head, at)| {
+        let duration = span(&at.key("duration"), &head.duration)?;
+        Some(Head { duration, purpose: head.purpose, tags: head.tags })
+    }))
+}
+
+/// What to do about a missing head.
+const HEAD: &str = "write [scenario] with name, seed, start and duration";
+
+/// A path as written beside the file it stands in.
+fn beside(spot: &Spot<'_>, path: &str) -> PathBuf {
+    Path::new(spot.file()).parent().unwrap_or(Path::new(".")).join(path)
+}
+
+pub(super) fn sorted(problems: RefCell<Vec<Problem>>) -> Vec<Problem> {
     let mut list = problems.into_inner();
     list.sort();
     list.dedup();
@@ -139,8 +150,8 @@ fn span(spot: &Spot<'_>, text: &str) -> Option<Duration> {
 struct Scope<'a> {
     config: &'a Config,
     basin: &'a Basin,
-    folder: &'a Path,
     times: Times,
+    seed: u64,
     notes: RefCell<Vec<String>>,
 }
 
@@ -148,7 +159,8 @@ impl Scope<'_> {
     fn scenario(&self, file: &Path, head: &RawScenario, sheet: &Sheet<'_>) -> Scenario {
         let (intakes, announced) = self.intakes(sheet);
         let Times { start, duration, spin_up } = self.times;
-        Scenario {
+        let plans = self.plans(sheet);
+        let mut scenario = Scenario {
             id: file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default(),
             file: file.to_path_buf(),
             name: Name { zh: head.name_zh.clone(), en: head.name_en.clone() },
@@ -164,9 +176,62 @@ impl Scope<'_> {
             extra_loss: extra_loss(sheet),
             levels: self.levels(sheet),
             announced,
-            happenings: self.happenings(sheet),
+            happenings: plans.known(),
+            demands: Vec::new(),
+            expect: self.expect(sheet, &plans),
+            plans,
+            tags: head.tags.clone(),
             notes: self.notes.take(),
+        };
+        scenario.note_demands();
+        scenario
+    }
+
+    fn expect(&self, sheet: &Sheet<'_>, plans: &Plans) -> Expect {
+        if !sheet.has("expect") {
+            return Expect::default();
         }
+        let Some((raw, spot)) = sheet.single::<RawExpect>("expect", "") else { return Expect::default() };
+        let floors = self.basin.sections.iter().filter(|section| section.floor.is_some());
+        let floors = floors.map(|section| section.id.as_str());
+        for (key, list) in [("kept", &raw.kept), ("undercut", &raw.undercut)] {
+            for (at, id) in list.iter().enumerate() {
+                find(&spot.key(key).item(at), "section with a floor", id, floors.clone());
+            }
+        }
+        let awaited = plans.awaited.iter().filter_map(|(plan, _)| plans.plans.get(*plan));
+        let awaited = awaited.map(|plan| plan.id.as_str());
+        let waited_for = [("happened", &raw.happened), ("never_happened", &raw.never_happened)];
+        let waited_for = waited_for
+            .iter()
+            .flat_map(|(key, list)| list.iter().enumerate().map(|(at, id)| (spot.key(key).item(at), id)));
+        for (spot, id) in waited_for {
+            if !awaited.clone().any(|known| known == id) {
+                let remedy = match listed(awaited.clone()) {
+                    none if none.is_empty() => "give an event a condition with when = { … }".to_owned(),
+                    some => format!("name one of those that do: {some}"),
+                };
+                spot.complain("waits for no condition", remedy);
+            }
+        }
+        for (key, list) in [("raised", &raw.raised), ("never_raised", &raw.never_raised)] {
+            for (at, wanted) in list.iter().enumerate() {
+                let id = wanted.split(':').next().unwrap_or_default();
+                let known = id.strip_prefix('A').is_some_and(|number| {
+                    number.len() == 2 && number.chars().all(|digit| digit.is_ascii_digit())
+                });
+                if !known {
+                    let remedy = "write its number, as \"A31\", or with its element, as \"A31:zf.hp.u1\"";
+                    spot.key(key).item(at).complain("is no alarm", remedy);
+                }
+            }
+        }
+        for (at, id) in raw.undercut.iter().enumerate().filter(|(_, id)| raw.kept.contains(id)) {
+            let what = format!("{id} cannot be kept and undercut");
+            spot.key("undercut").item(at).complain(what, "remove it from one of the two");
+        }
+        let RawExpect { kept, undercut, raised, never_raised, happened, never_happened } = raw;
+        Expect { kept, undercut, raised, never_raised, happened, never_happened }
     }
 
     fn inflows(&self, sheet: &Sheet<'_>, year: Year) -> Vec<Source> {
@@ -176,11 +241,12 @@ impl Scope<'_> {
         let mut sources: Vec<_> =
             (0..self.basin.inflows.len()).map(|at| Source::of(table(at, year))).collect();
         let ids = || self.basin.inflows.iter().map(|inflow| inflow.id.as_str());
-        for entry in sheet.entries::<RawSource>("inflow") {
+        for entry in sheet.entries::<flows::RawSource>("inflow") {
             let Some(at) = known(&entry, "inflow", ids()) else { continue };
             let Some(raw) = entry.raw else { continue };
             let base = table(at, raw.year.unwrap_or(year));
-            if let (Some(slot), Some(source)) = (sources.get_mut(at), self.source(&entry.spot, &raw, base)) {
+            let source = self.source(&entry.spot, &entry.id, &raw, base);
+            if let (Some(slot), Some(source)) = (sources.get_mut(at), source) {
                 *slot = source;
             }
         }
@@ -212,7 +278,7 @@ impl Scope<'_> {
                 if flow.year.is_some() {
                     entry.spot.key("flow").key("year").complain("an intake has no year", "remove it");
                 }
-                wants.flow = self.source(&entry.spot.key("flow"), flow, usual(at));
+                wants.flow = self.source(&entry.spot.key("flow"), &entry.id, flow, usual(at));
             }
             if raw.turns.is_some() {
                 announced.retain(|turn| turn.intake.0 != at);
@@ -274,7 +340,7 @@ impl Scope<'_> {
         let one = |entry: Entry<'_, RawLateral>| {
             let raw = entry.raw?;
             let place = self.place(&entry.spot, &raw)?;
-            let source = self.source(&entry.spot.key("flow"), &raw.flow, Base::Constant(0.0))?;
+            let source = self.source(&entry.spot.key("flow"), &entry.id, &raw.flow, Base::Constant(0.0))?;
             Some((place, source, if raw.loss.unwrap_or(false) { -1.0 } else { 1.0 }))
         };
         entries.into_iter().filter_map(one).collect()
@@ -319,202 +385,29 @@ impl Scope<'_> {
         sheet.entries("reservoir").into_iter().filter_map(one).collect()
     }
 
-    fn happenings(&self, sheet: &Sheet<'_>) -> Vec<Happening> {
-        let entries = sheet.entries::<toml::Table>("event");
-        let one = |entry: Entry<'_, toml::Table>| {
-            let mut raw = entry.raw?;
-            let Some(at) = raw.remove("at") else {
-                entry.spot.complain("has no time", "give at, as \"2d 6h\" after the start or an instant");
-                return None;
-            };
-            let at = self.moment(&entry.spot.key("at"), &at)?;
-            let what = self.what(&entry.spot, raw)?;
-            Some(Happening { id: entry.id, at, what })
-        };
-        let mut all: Vec<_> = entries.into_iter().filter_map(one).collect();
-        all.sort_by_key(|happening| happening.at);
-        all
-    }
-
-    fn what(&self, spot: &Spot<'_>, raw: toml::Table) -> Option<What> {
-        let act = raw.contains_key("act");
-        if !act && !raw.contains_key("event") {
-            spot.complain("says not what happens", "give event, as \"trip\", or act, as \"hold_all\"");
-            return None;
-        }
-        for (kind, ids) in self.names() {
-            if let Some(toml::Value::String(id)) = raw.get(kind) {
-                find(&spot.key(kind), kind, id, ids.iter().map(String::as_str))?;
-            }
-        }
-        let value = toml::Value::Table(raw);
-        let wrong = |error: toml::de::Error| {
-            let first = error.message().lines().next().unwrap_or_default().to_owned();
-            spot.complain(first, "correct it");
-        };
-        if act {
-            let act = value.try_into::<RawAct>().map_err(wrong).ok()?;
-            return Some(What::Act(self.order(spot, act)?));
-        }
-        Some(What::Event(value.try_into().map_err(wrong).ok()?))
-    }
-
-    /// Names an event may use, by key.
-    fn names(&self) -> [(&'static str, Vec<String>); 3] {
-        [
-            ("gate", self.basin.gates.iter().map(|gate| gate.id.clone()).collect()),
-            ("meter", self.basin.meters.iter().map(|meter| meter.id.clone()).collect()),
-            ("station", self.basin.stations.iter().map(|station| station.id.clone()).collect()),
-        ]
-    }
-
-    fn order(&self, spot: &Spot<'_>, act: RawAct) -> Option<Order> {
-        Some(match act {
-            RawAct::HoldAll {} => Order::HoldAll,
-            RawAct::ReleaseHold {} => Order::ReleaseHold,
-            RawAct::SetMode { mode } => Order::SetMode { mode },
-            RawAct::SetAuthority { gate, authority } => {
-                Order::SetAuthority { gate: self.basin.gate(&gate)?, authority }
-            }
-            RawAct::StopGate { gate } => Order::StopGate { gate: self.basin.gate(&gate)? },
-            RawAct::SetPoint { gate, opening, reason } => {
-                let Some(opening) = Opening::from_fraction(opening) else {
-                    spot.key("opening").complain("is no opening", "give a fraction from 0 to 1");
-                    return None;
-                };
-                Order::SetPoint { gate: self.basin.gate(&gate)?, opening, reason }
-            }
-        })
-    }
-
     /// A moment of the run, as an instant or as a time after the start.
     fn moment(&self, spot: &Spot<'_>, value: &toml::Value) -> Option<Duration> {
-        let after = match value {
-            toml::Value::Datetime(written) => {
-                let after = stamp(spot, written, self.basin)?.duration_since(self.times.start);
-                let Ok(after) = Duration::try_from(after) else {
-                    spot.complain("lies before the start", "give an instant of the run");
-                    return None;
-                };
-                after
-            }
-            toml::Value::String(text) => span(spot, text)?,
+        let at = self.second(spot, value)? - seconds(self.times.start);
+        let after = Duration::try_from_secs_f64(at).ok();
+        if after.is_none() {
+            spot.complain("lies before the start", "give an instant of the run");
+        }
+        after
+    }
+
+    /// A moment, also one before the start, as seconds since 1970.
+    fn second(&self, spot: &Spot<'_>, value: &toml::Value) -> Option<f64> {
+        match value {
+            toml::Value::Datetime(written) => stamp(spot, written, self.basin).map(seconds),
+            toml::Value::String(text) => Some(seconds(self.times.start) + span(spot, text)?.as_secs_f64()),
             toml::Value::Integer(_)
             | toml::Value::Float(_)
             | toml::Value::Boolean(_)
             | toml::Value::Array(_)
             | toml::Value::Table(_) => {
                 spot.complain("is no moment", "write it as \"2d 6h\" after the start, or as an instant");
-                return None;
-            }
-        };
-        Some(after)
-    }
-
-    fn source(&self, spot: &Spot<'_>, raw: &RawSource, usual: Base) -> Option<Source> {
-        let given =
-            [raw.constant_m3s.is_some(), raw.monthly_m3s.is_some(), raw.year.is_some(), raw.csv.is_some()];
-        if given.iter().filter(|given| **given).count() > 1 {
-            spot.complain(
-                "begins with more than one flow",
-                "keep one of constant_m3s, monthly_m3s, year, csv",
-            );
-            return None;
-        }
-        let base = if let Some(q) = raw.constant_m3s {
-            Base::Constant(q)
-        } else if let Some(months) = &raw.monthly_m3s {
-            let Ok(months) = <[f64; 12]>::try_from(months.as_slice()) else {
-                spot.key("monthly_m3s").complain("is no list of twelve flows", "give one per month");
-                return None;
-            };
-            Base::Monthly(months)
-        } else if let Some(csv) = &raw.csv {
-            Base::Record(self.record(&spot.key("csv"), csv)?)
-        } else {
-            usual
-        };
-        let shape = match &raw.shape {
-            Some(csv) => Some(self.record(&spot.key("shape"), csv)?),
-            None => None,
-        };
-        let daily = match &raw.daily {
-            Some(hours) => Some(<[f64; 24]>::try_from(hours.as_slice()).ok().or_else(|| {
-                spot.key("daily").complain("is no list of 24 factors", "give one per hour of the civil day");
-                None
-            })?),
-            None => None,
-        };
-        let floods = raw.flood.iter().enumerate();
-        let floods =
-            floods.filter_map(|(at, flood)| self.flood(&spot.key("flood").item(at), flood)).collect();
-        Some(Source { base, shape, daily, floods, positive: true }.scaled(raw.scale.unwrap_or(1.0)))
-    }
-
-    fn flood(&self, spot: &Spot<'_>, raw: &RawFlood) -> Option<Flood> {
-        let begin = self.moment(&spot.key("begin"), &raw.begin)?;
-        if raw.to_peak_h <= 0.0 {
-            spot.key("to_peak_h").complain("is no time", "give hours above 0, as 8.0");
-            return None;
-        }
-        let begin = seconds(instant(self.times.start, begin));
-        Some(Flood { begin, peak: raw.peak_m3s, to_peak: raw.to_peak_h * 3600.0 })
-    }
-
-    fn record(&self, spot: &Spot<'_>, raw: &RawCsv) -> Option<Record> {
-        let instant_at = |key: &str, written: &Option<Datetime>| match written {
-            Some(written) => stamp(&spot.key(key), written, self.basin).map(Some),
-            None => Some(None),
-        };
-        let spec = Spec {
-            file: self.folder.join(&raw.file),
-            shown: raw.file.clone(),
-            column: raw.column.clone().unwrap_or_else(|| "flow_m3s".into()),
-            scale: raw.scale.unwrap_or(1.0),
-            offset: raw.offset_m3s.unwrap_or(0.0),
-            window: (instant_at("from", &raw.from)?, instant_at("to", &raw.to)?),
-            moved_to: instant_at("at", &raw.at)?,
-            values: raw.values,
-            on_gap: raw.on_gap,
-            on_negative: raw.on_negative,
-            on_bad_row: raw.on_bad_row,
-            on_end: raw.on_end,
-        };
-        match csv::read(&spec) {
-            Ok(read) => {
-                self.notes.borrow_mut().extend(read.notes);
-                self.covers(spot, raw, &read.record);
-                Some(read.record)
-            }
-            Err(flaws) => {
-                for flaw in flaws {
-                    let line = flaw.line.map_or_else(String::new, |line| format!(" line {line}"));
-                    spot.key("file").complain(format!("{}{line}: {}", raw.file, flaw.what), flaw.remedy);
-                }
                 None
             }
-        }
-    }
-
-    fn covers(&self, spot: &Spot<'_>, raw: &RawCsv, record: &Record) {
-        let (begin, end) = record.covers();
-        let start = seconds(self.times.start);
-        let needed = start + self.times.duration.as_secs_f64();
-        let text = |t: f64| {
-            let after = jiff::SignedDuration::try_from_secs_f64(t).unwrap_or_default();
-            Timestamp::UNIX_EPOCH.saturating_add(after).unwrap_or_default().to_string()
-        };
-        if raw.on_end.is_none() && (begin > start || end < needed) {
-            spot.complain(
-                format!(
-                    "covers {} to {}, the run goes from {} to {}",
-                    text(begin),
-                    text(end),
-                    text(start),
-                    text(needed)
-                ),
-                "move it with at, or say on_end = \"hold\" or \"repeat\"",
-            );
         }
     }
 }
@@ -539,6 +432,11 @@ fn known<'n, T>(
     find(&entry.spot, kind, &entry.id, ids)
 }
 
+/// Names in one line.
+fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    names.collect::<Vec<_>>().join(", ")
+}
+
 fn find<'n>(
     spot: &Spot<'_>,
     kind: &str,
@@ -549,7 +447,7 @@ fn find<'n>(
     if found.is_none() {
         let remedy = match nearest(id, ids.clone()) {
             Some(near) => format!("did you mean {near}?"),
-            None => format!("the configuration has {}", ids.collect::<Vec<_>>().join(", ")),
+            None => format!("the configuration has {}", listed(ids)),
         };
         spot.complain(format!("the configuration has no {kind} {id:?}"), remedy);
     }

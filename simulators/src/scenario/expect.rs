@@ -1,0 +1,102 @@
+//! What a scenario is expected to show, so that a replay can say whether it did.
+
+use std::collections::BTreeMap;
+
+/// What is expected of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expect {
+    /// Sections that never fall below their floor, avoidable or not.
+    pub kept: Vec<String>,
+    /// Sections that do.
+    pub undercut: Vec<String>,
+    /// Alarms that are raised, by `ID` or `ID:ELEMENT`.
+    pub raised: Vec<String>,
+    /// Alarms that are not.
+    pub never_raised: Vec<String>,
+    /// Entries of the scenario that come to pass, of those that wait for a condition.
+    pub happened: Vec<String>,
+    /// Those that do not: a condition as a limit.
+    pub never_happened: Vec<String>,
+}
+
+/// What a run came to, as far as it is judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome<'a> {
+    /// Minutes below the floor by section.
+    pub below: &'a BTreeMap<String, f64>,
+    /// How often each alarm was raised, by `ID:ELEMENT`.
+    pub alarms: &'a BTreeMap<String, usize>,
+    /// Names of what happened.
+    pub happened: &'a [String],
+}
+
+impl Expect {
+    /// What was expected and did not come true, one sentence each.
+    pub fn judge(&self, outcome: &Outcome<'_>) -> Vec<String> {
+        let below = |id: &String| outcome.below.get(id).copied().unwrap_or(0.0);
+        let times = |wanted: &str| -> usize {
+            let is = |key: &str| key == wanted || key.split(':').next() == Some(wanted);
+            outcome.alarms.iter().filter(|(key, _)| is(key)).map(|(_, times)| times).sum()
+        };
+        let kept = self.kept.iter().filter(|id| below(id) > 0.0);
+        let kept =
+            kept.map(|id| format!("{id} was to be kept and lay below its floor for {:.1} min", below(id)));
+        let undercut = self.undercut.iter().filter(|id| below(id) <= 0.0);
+        let undercut = undercut.map(|id| format!("{id} was to fall below its floor and did not"));
+        let raised = self.raised.iter().filter(|wanted| times(wanted) == 0);
+        let raised = raised.map(|wanted| format!("alarm {wanted} was to be raised and was not"));
+        let never = self.never_raised.iter().filter(|wanted| times(wanted) > 0);
+        let never = never
+            .map(|wanted| format!("alarm {wanted} was raised {} times and was not to be", times(wanted)));
+        let happened = self.happened.iter().filter(|id| !outcome.happened.contains(id));
+        let happened = happened.map(|id| format!("{id} was to happen and did not"));
+        let not = self.never_happened.iter().filter(|id| outcome.happened.contains(id));
+        let not = not.map(|id| format!("{id} happened and was not to"));
+        kept.chain(undercut).chain(raised).chain(never).chain(happened).chain(not).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn every_expectation_that_fails_is_told() {
+        let below = BTreeMap::from([("out".to_owned(), 0.0), ("far".to_owned(), 12.5)]);
+        let alarms = BTreeMap::from([("A31:u1".to_owned(), 1), ("A12:v1".to_owned(), 2)]);
+        let happened = list(&["trip"]);
+        let outcome = Outcome { below: &below, alarms: &alarms, happened: &happened };
+        let good = Expect {
+            kept: list(&["out"]),
+            undercut: list(&["far"]),
+            raised: list(&["A31:u1", "A12"]),
+            never_raised: list(&["A31:u2", "A1"]),
+            happened: list(&["trip"]),
+            never_happened: list(&["flood"]),
+        };
+        assert_eq!(good.judge(&outcome), Vec::<String>::new());
+        let bad = Expect {
+            kept: list(&["far"]),
+            undercut: list(&["out"]),
+            raised: list(&["A09"]),
+            never_raised: list(&["A12"]),
+            happened: list(&["flood"]),
+            never_happened: list(&["trip"]),
+        };
+        assert_eq!(
+            bad.judge(&outcome),
+            [
+                "far was to be kept and lay below its floor for 12.5 min",
+                "out was to fall below its floor and did not",
+                "alarm A09 was to be raised and was not",
+                "alarm A12 was raised 2 times and was not to be",
+                "flood was to happen and did not",
+                "trip happened and was not to",
+            ]
+        );
+    }
+}
