@@ -73,7 +73,7 @@ pub(super) fn verdict(summary: &Summary) -> String {
 
 fn card(body: &mut String, (en, zh): (&str, &str), (value, unit): (&str, &str), more: &[String], bad: bool) {
     let bad = if bad { " bad" } else { "" };
-    let more = more.iter().map(|line| format!("<p>{}</p>", escape(line))).collect::<String>();
+    let more = more.iter().fold(String::new(), |more, line| more + "<p>" + &escape(line) + "</p>");
     let _ = writeln!(
         body,
         "<div class=\"card{bad}\"><h3>{}<small>{}</small></h3><b>{}</b><span class=\"unit\">{}</span>{more}</div>",
@@ -154,17 +154,14 @@ fn water(body: &mut String, summary: &Summary) {
         format!("worst day {}", maybe(water.above_need_worst_day.map(signed_percent))),
         format!("spill {:.0} h left out", water.spill_h),
     ];
-    match (water.excess_pct, water.optimum_m3) {
-        (Some(excess), Some(optimum)) => {
-            let mut more = more.to_vec();
-            more.insert(0, format!("perfect foresight {} m³", thousands(optimum)));
-            let value = format!("{excess:+.1}");
-            card(body, ("Release above optimum", "河道放水超出最优"), (&value, "%"), &more, false);
-        }
-        (Some(_) | None, _) => {
-            let value = water.above_need.map_or_else(|| "–".into(), |share| format!("{:+.1}", 100.0 * share));
-            card(body, ("Release above steady need", "河道放水超出恒定需求"), (&value, "%"), &more, false);
-        }
+    if let (Some(excess), Some(optimum)) = (water.excess_pct, water.optimum_m3) {
+        let mut more = more.to_vec();
+        more.insert(0, format!("perfect foresight {} m³", thousands(optimum)));
+        let value = format!("{excess:+.1}");
+        card(body, ("Release above optimum", "河道放水超出最优"), (&value, "%"), &more, false);
+    } else {
+        let value = water.above_need.map_or_else(|| "–".into(), |share| format!("{:+.1}", 100.0 * share));
+        card(body, ("Release above steady need", "河道放水超出恒定需求"), (&value, "%"), &more, false);
     }
 }
 

@@ -59,7 +59,7 @@ fn chart(played: &Played, name: &str, label: &str, lanes: Vec<Lane>) -> Chart {
         width: WIDTH,
         time,
         zone: case.config.basin.zone.clone(),
-        scored_from: (!spin_up.is_zero()).then(|| time.0 + spin_up.as_secs_f64()),
+        scored_from: (!spin_up.is_zero()).then_some(time.0 + spin_up.as_secs_f64()),
         parts: PARTS,
         lanes,
     }

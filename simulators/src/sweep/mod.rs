@@ -120,8 +120,10 @@ fn write_files(folder: &Path, axes: &[Axis], outcomes: &[Outcome]) -> anyhow::Re
     Ok(())
 }
 
-/// A score by its name and unit.
-pub type Metric = (&'static str, fn(&Summary) -> Option<f64>);
+/// A score of a run, if it has one.
+pub type Score = fn(&Summary) -> Option<f64>;
+/// A score by its name with the unit.
+pub type Metric = (&'static str, Score);
 
 /// What a sweep is judged by.
 pub const METRICS: [Metric; 8] = [
