@@ -9,7 +9,7 @@ use crate::plot::heat::Heat;
 use crate::plot::time::{Chart, Heading, Lane, Line, Range, Shape, Tick};
 use crate::plot::{Drawing, Pen};
 use crate::scenario::{Scenario, What};
-use crate::series::{Envelope, Row};
+use crate::series::{Envelope, Row, with_extremes};
 
 /// Width of all plots, px.
 const WIDTH: f64 = 900.0;
@@ -79,26 +79,8 @@ fn envelope(
     shape: Shape,
     of: impl Fn(&Row) -> Option<Envelope>,
 ) -> Line {
-    let mut samples = Vec::with_capacity(played.series.rows.len());
-    let mut before: Option<f64> = None;
-    for row in &played.series.rows {
-        let at = seconds(row.utc);
-        let Some(value) = of(row) else {
-            samples.push((at, None));
-            before = None;
-            continue;
-        };
-        let (low, high) = before.map_or((value.now, value.now), |b| (b.min(value.now), b.max(value.now)));
-        let out = 0.02 * (high - low).max(0.002 * high.abs());
-        samples.extend(
-            [(value.least, value.least < low - out), (value.most, value.most > high + out)]
-                .into_iter()
-                .filter(|(_, stands_out)| *stands_out)
-                .map(|(extreme, _)| (at, Some(extreme))),
-        );
-        samples.push((at, Some(value.now)));
-        before = Some(value.now);
-    }
+    let values = played.series.rows.iter().map(|row| (seconds(row.utc), of(row)));
+    let samples = with_extremes(values);
     Line { label: label.into(), pen, shape, samples }
 }
 
