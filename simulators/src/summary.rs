@@ -136,7 +136,10 @@ pub struct Cost {
     pub plant_s: f64,
     /// Deciding.
     pub decide_s: f64,
-    /// Scores, rows and files.
+    /// Scores, the steady need of each day above all.
+    #[serde(default)]
+    pub score_s: f64,
+    /// Rows and files.
     pub output_s: f64,
 }
 

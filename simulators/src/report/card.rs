@@ -38,10 +38,11 @@ pub(super) fn head(body: &mut String, played: &Played) {
         (
             "Run 用时",
             format!(
-                "{:.1} s: river {:.1}, deciding {:.1}, output {:.1}; {} ticks",
+                "{:.1} s: river {:.1}, deciding {:.1}, scores {:.1}, output {:.1}; {} ticks",
                 summary.wall_s,
                 summary.cost.plant_s,
                 summary.cost.decide_s,
+                summary.cost.score_s,
                 summary.cost.output_s,
                 thousands(count(summary.ticks))
             ),
