@@ -5,6 +5,7 @@
 
 mod card;
 pub mod plots;
+mod story;
 mod tables;
 pub mod words;
 
@@ -51,11 +52,11 @@ pub fn page(played: &Played, drawings: &[Drawing]) -> String {
     }
     tables::balance(&mut body, played);
     tables::days(&mut body, played);
-    tables::releases(&mut body, played);
-    tables::decisions(&mut body, played);
-    tables::alarms(&mut body, played);
-    tables::happenings(&mut body, played);
-    tables::notes(&mut body, played);
+    story::releases(&mut body, played);
+    story::decisions(&mut body, played);
+    story::alarms(&mut body, played);
+    story::happenings(&mut body, played);
+    story::notes(&mut body, played);
     document(&format!("{} — replay", played.summary.scenario), &body)
 }
 
