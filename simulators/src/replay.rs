@@ -163,8 +163,13 @@ pub fn table(summaries: &[Summary]) -> String {
     for summary in summaries {
         let days = summary.to.duration_since(summary.from).as_secs_f64() / 86_400.0;
         #[expect(clippy::cast_precision_loss, reason = "starts on some days")]
-        let starts =
-            summary.gates.values().map(|gate| gate.starts as f64).fold(0.0, f64::max) / days.max(1e-9);
+        let starts = summary
+            .gates
+            .values()
+            .filter(|gate| gate.commands > 0)
+            .map(|gate| gate.starts as f64)
+            .fold(0.0, f64::max)
+            / days.max(1e-9);
         for (at, (id, section)) in summary.sections.iter().enumerate() {
             let first = at == 0;
             let _ = write!(

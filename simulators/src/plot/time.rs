@@ -105,7 +105,10 @@ impl Chart {
         svg.clip(&clip, &closed(&frame));
         for (value, label) in lane.limits.iter().filter(|(value, _)| (y.low..=y.high).contains(value)) {
             svg.line((x.begin, y.at(*value)), (x.end, y.at(*value)), "limit");
-            svg.text(x.end - 4.0, y.at(*value) - 3.0, "s e halo", label);
+            // Above its line where there is room, else below.
+            let at = y.at(*value);
+            let at = if at - 12.0 < top { at + 11.0 } else { at - 3.0 };
+            svg.text(x.end - 4.0, at, "s e halo", label);
         }
         if lane.shortage {
             self.shortage(svg, lane, &clip, x, &y);

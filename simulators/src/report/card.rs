@@ -96,12 +96,13 @@ pub(super) fn cards(body: &mut String, played: &Played) {
         }
     }
     water(body, summary);
-    let busiest = summary.gates.iter().max_by_key(|(_, gate)| gate.starts_worst_day);
+    let busiest = summary.busiest();
     let most = busiest.map_or(0, |(_, gate)| gate.starts_worst_day);
-    let starts: u64 = summary.gates.values().map(|gate| gate.starts).sum();
+    let moved = summary.gates.values().filter(|gate| gate.commands > 0);
+    let starts: u64 = moved.map(|gate| gate.starts).sum();
     let more = [
-        busiest.map_or_else(String::new, |(id, _)| id.clone()),
-        format!("{starts} starts of all gates; limit 24 a day"),
+        busiest.map_or_else(String::new, |(id, _)| id.to_owned()),
+        format!("{starts} starts of all gates that were moved; limit 24 a day"),
     ];
     card(body, ("Starts, worst gate and day", "单闸最多启闭"), (&most.to_string(), "/ d"), &more, most > 24);
     let failed = summary.outcomes.get("failed").copied().unwrap_or(0);

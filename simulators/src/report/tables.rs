@@ -54,13 +54,17 @@ pub(super) fn floors(body: &mut String, played: &Played) {
 
 /// Wear of the gates.
 pub(super) fn wear(body: &mut String, played: &Played) {
-    heading(body, "Gate starts", "启闭次数", "limit 24 a day, aim 12; gates that did not move are left out");
+    heading(
+        body,
+        "Gate starts",
+        "启闭次数",
+        "limit 24 a day, aim 12, for what was commanded; units start at their stations' will; what stood still is left out",
+    );
     let days = (played.score.seconds / 86_400.0).max(1e-9);
     let basin = &played.run.case().config.basin;
-    let acts = played.run.given();
-    let rows = basin.gates.iter().enumerate().filter_map(|(at, gate)| {
+    let rows = basin.gates.iter().filter_map(|gate| {
         let wear = played.summary.gates.get(&gate.id)?;
-        let commands = acts.iter().filter(|act| act.gate.0 == at).count();
+        let commands = wear.commands;
         #[expect(clippy::cast_precision_loss, reason = "some starts")]
         let a_day = wear.starts as f64 / days;
         (wear.starts > 0 || commands > 0).then(|| {

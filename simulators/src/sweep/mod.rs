@@ -139,7 +139,7 @@ pub const METRICS: [Metric; 8] = [
     ("above_need_pct", |s| s.water.excess_pct.or(s.water.above_need.map(|share| 100.0 * share))),
     ("starts_worst_day", |s| {
         #[expect(clippy::cast_precision_loss, reason = "some starts")]
-        s.gates.values().map(|gate| gate.starts_worst_day as f64).reduce(f64::max)
+        s.busiest().map(|(_, gate)| gate.starts_worst_day as f64)
     }),
     ("commands", |s| {
         #[expect(clippy::cast_precision_loss, reason = "some thousand")]
