@@ -38,10 +38,11 @@ pub fn page(played: &Played, drawings: &[Drawing]) -> String {
     card::head(&mut body, played);
     card::cards(&mut body, played);
     tables::floors(&mut body, played);
+    let last_of_gates = drawings.iter().rfind(|drawing| drawing.name.starts_with("gates"));
     for drawing in drawings {
         figure(&mut body, drawing);
         match drawing.name.as_str() {
-            "gates" => tables::wear(&mut body, played),
+            _ if last_of_gates == Some(drawing) => tables::wear(&mut body, played),
             "transit" => caption(
                 &mut body,
                 "A change of release at the dam (top) is a slanting edge; where it reaches the last line it has arrived. \

@@ -191,7 +191,7 @@ pub(super) fn days(body: &mut String, played: &Played) {
     let with_floor = basin.sections.iter().enumerate();
     let with_floor = with_floor.filter(|(_, section)| played.summary.sections.contains_key(&section.id));
     let with_floor = with_floor.map(|(at, section)| (at, section.name.en.clone())).collect::<Vec<_>>();
-    let mut head = vec![("Date".to_owned(), "日期", Cell::Words)];
+    let mut head = vec![("Date".to_owned(), "日期", Cell::Short)];
     for (_, name) in &with_floor {
         head.push((format!("{name}: mean"), "日均", Cell::Number));
         head.push(("least".into(), "最小", Cell::Number));
