@@ -30,9 +30,14 @@ pub struct Wish {
     /// Changes of the configuration, as `--set` takes them.
     #[serde(default)]
     pub set: Vec<String>,
-    /// Another seed.
-    #[serde(default)]
+    /// Another seed. Told as a text: a script has no whole numbers of that size.
+    #[serde(default, serialize_with = "as_text")]
     pub seed: Option<u64>,
+}
+
+#[expect(clippy::ref_option, reason = "the form serde asks for")]
+fn as_text<S: serde::Serializer>(seed: &Option<u64>, to: S) -> Result<S::Ok, S::Error> {
+    seed.map(|seed| seed.to_string()).serialize(to)
 }
 
 /// Where a run stands.
@@ -324,6 +329,7 @@ mod tests {
         let runs = Runs::open(folder.path(), None).unwrap();
         let rows = runs.rows();
         assert_eq!((rows.len(), rows[0].id, rows[0].wish.scenario.as_str()), (1, 7, "example"));
+        assert_eq!(serde_json::to_value(&rows[0]).unwrap()["seed"], "1");
         assert!(runs.done(7).is_some() && runs.done(8).is_none());
         let wish = Wish { scenario: "may_dry".into(), set: Vec::new(), seed: None };
         // Eight was broken off once; its folder is not written over.
