@@ -73,8 +73,17 @@ impl Line {
             Kind::Decision => "release set",
             Kind::Plan => "rung changed",
             Kind::Operator | Kind::Order => "person",
-            Kind::Boot | Kind::Outcome | Kind::Snapshot | Kind::Config | Kind::Alarm | Kind::Lease => "other",
-            Kind::Clock | Kind::Recovered | Kind::Checkpoint | Kind::Trim | Kind::Stop => "other",
+            Kind::Boot
+            | Kind::Outcome
+            | Kind::Snapshot
+            | Kind::Config
+            | Kind::Alarm
+            | Kind::Lease
+            | Kind::Clock
+            | Kind::Recovered
+            | Kind::Checkpoint
+            | Kind::Trim
+            | Kind::Stop => "other",
         };
         let gate = self.gate.as_deref().unwrap_or_default();
         let from = self.from_pct.map_or_else(|| "?".into(), |from| format!("{from:.1} %"));

@@ -54,11 +54,13 @@ pub fn play(
     let mut decisions = Decisions::new(&case.config.basin, folder)?;
     let end = case.scenario.duration;
     let mut run = Run::new(case, seed);
-    let mut output = Duration::ZERO;
+    let (mut scoring, mut output) = (Duration::ZERO, Duration::ZERO);
     while !run.is_over() {
         let tick = run.tick(end);
         let mark = clock.mark();
         score.add(run.case(), run.plant(), tick.step());
+        scoring += mark.elapsed();
+        let mark = clock.mark();
         series.add(&run, &score, &tick);
         decisions.add(&run, &tick);
         let go_on = progress(tick.now.mono);
@@ -69,12 +71,18 @@ pub fn play(
     }
     let mark = clock.mark();
     score.finish(run.case());
+    scoring += mark.elapsed();
+    let mark = clock.mark();
     decisions.finish()?;
     output += mark.elapsed();
     let mut summary = Summary::new(&run, &score, seed, set, begin.elapsed().as_secs_f64());
     let (plant, decide) = run.cost();
-    summary.cost =
-        Cost { plant_s: plant.as_secs_f64(), decide_s: decide.as_secs_f64(), output_s: output.as_secs_f64() };
+    summary.cost = Cost {
+        plant_s: plant.as_secs_f64(),
+        decide_s: decide.as_secs_f64(),
+        score_s: scoring.as_secs_f64(),
+        output_s: output.as_secs_f64(),
+    };
     Ok(Some(Played { run, score, series, decisions, summary }))
 }
 

@@ -51,7 +51,7 @@ pub fn load_in(
     scratch: Option<&Path>,
 ) -> anyhow::Result<Case> {
     let file = scenario::file(wanted)?;
-    let mut varied = None;
+    let mut varied: Option<(tempfile::TempDir, PathBuf)> = None;
     let config = |named: Option<PathBuf>| -> Result<Config, ScenarioError> {
         let folder = folder.map(Path::to_path_buf).or(named).or_else(|| scenario::above("config"));
         let folder = folder.unwrap_or_else(|| PathBuf::from("config"));
@@ -61,12 +61,18 @@ pub fn load_in(
         let into = scratch.map_or_else(tempfile::tempdir, tempfile::tempdir_in);
         let into = into.map_err(|source| ScenarioError::Read { file: folder.clone(), source })?;
         vary::copy(&folder, into.path(), changes)?;
-        let config = qindan::config::load(into.path());
-        varied = Some(into);
-        Ok(config?)
+        let (into, _) = varied.insert((into, folder));
+        Ok(qindan::config::load(into.path())?)
     };
-    let (scenario, config) = scenario::load(&file, config)?;
-    drop(varied);
+    let loaded = scenario::load(&file, config);
+    let (scenario, config) = loaded.map_err(|error| match &varied {
+        // The copy is gone when this is read: what is wrong stands in the folder it was made of, or in the changes.
+        Some((copy, folder)) => {
+            let [copy, folder] = [copy.path(), folder].map(|path| path.display().to_string());
+            anyhow::Error::msg(error.to_string().replace(&copy, &folder))
+        }
+        None => error.into(),
+    })?;
     Ok(Case::new(scenario, config))
 }
 
@@ -164,8 +170,13 @@ pub fn table(summaries: &[Summary]) -> String {
     for summary in summaries {
         let days = summary.to.duration_since(summary.from).as_secs_f64() / 86_400.0;
         #[expect(clippy::cast_precision_loss, reason = "starts on some days")]
-        let starts =
-            summary.gates.values().map(|gate| gate.starts as f64).fold(0.0, f64::max) / days.max(1e-9);
+        let starts = summary
+            .gates
+            .values()
+            .filter(|gate| gate.commands > 0)
+            .map(|gate| gate.starts as f64)
+            .fold(0.0, f64::max)
+            / days.max(1e-9);
         for (at, (id, section)) in summary.sections.iter().enumerate() {
             let first = at == 0;
             let _ = write!(

@@ -49,6 +49,26 @@ impl Envelope {
     }
 }
 
+/// Values with their extremes since the one before, where these stand out from the line between both.
+pub fn with_extremes(values: impl Iterator<Item = (f64, Option<Envelope>)>) -> Vec<(f64, Option<f64>)> {
+    let mut samples = Vec::new();
+    let mut before: Option<f64> = None;
+    for (at, value) in values {
+        let Some(value) = value else {
+            samples.push((at, None));
+            before = None;
+            continue;
+        };
+        let (low, high) = before.map_or((value.now, value.now), |b| (b.min(value.now), b.max(value.now)));
+        let out = 0.02 * (high - low).max(0.002 * high.abs());
+        let extremes = [(value.least, value.least < low - out), (value.most, value.most > high + out)];
+        samples.extend(extremes.into_iter().filter(|(_, out)| *out).map(|(extreme, _)| (at, Some(extreme))));
+        samples.push((at, Some(value.now)));
+        before = Some(value.now);
+    }
+    samples
+}
+
 /// A control section at a moment, m³/s.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SectionRow {
@@ -330,6 +350,14 @@ mod tests {
     fn a_year_has_no_more_rows_than_hours() {
         let days = |days: u64| every(Duration::from_hours(24 * days)).as_secs();
         assert_eq!([days(1), days(9), days(45), days(365)], [60, 600, 600, 3600]);
+    }
+
+    #[test]
+    fn a_dip_between_two_rows_is_kept() {
+        let row = |now, least, most| Some(Envelope { now, least, most });
+        let rows = [(0.0, row(2.0, 2.0, 2.0)), (600.0, row(2.0, 1.2, 2.0)), (1200.0, None)];
+        let samples = with_extremes(rows.into_iter());
+        assert_eq!(samples, [(0.0, Some(2.0)), (600.0, Some(1.2)), (600.0, Some(2.0)), (1200.0, None)]);
     }
 
     /// The way of the basin in `config/` is the Qin from the dam to Runcheng: 72 km, with Duanshi at km 40.

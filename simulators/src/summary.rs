@@ -140,7 +140,10 @@ pub struct Cost {
     pub plant_s: f64,
     /// Deciding.
     pub decide_s: f64,
-    /// Scores, rows and files.
+    /// Scores, the steady need of each day above all.
+    #[serde(default)]
+    pub score_s: f64,
+    /// Rows and files.
     pub output_s: f64,
 }
 
@@ -169,6 +172,9 @@ pub struct ReservoirSummary {
 /// Wear of a gate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GateSummary {
+    /// Commands given to it over the whole run; none for units and flaps that have a will of their own.
+    #[serde(default)]
+    pub commands: usize,
     /// Motor starts.
     pub starts: u64,
     /// Travel, strokes.
@@ -198,8 +204,9 @@ impl Summary {
         });
         let gates = basin.gates.iter().enumerate().filter_map(|(at, gate)| {
             let (starts, travel, starts_worst_day) = score.wear(run.plant(), GateId(at));
+            let commands = run.given().iter().filter(|act| act.gate == GateId(at)).count();
             (gate.is_driven() || starts > 0)
-                .then(|| (gate.id.clone(), GateSummary { starts, travel, starts_worst_day }))
+                .then(|| (gate.id.clone(), GateSummary { commands, starts, travel, starts_worst_day }))
         });
         let reservoirs = basin.reservoirs.iter().zip(&score.levels_at_begin).enumerate();
         let reservoirs = reservoirs.map(|(at, (body, begin))| {
@@ -261,6 +268,12 @@ impl Summary {
     /// Minutes below a floor that could have been avoided, all sections.
     pub fn avoidable_minutes(&self) -> f64 {
         self.sections.values().map(|section| section.minutes_below_avoidable).sum()
+    }
+
+    /// The gate with most starts on one day among those the service moved.
+    pub fn busiest(&self) -> Option<(&str, &GateSummary)> {
+        let moved = self.gates.iter().filter(|(_, gate)| gate.commands > 0);
+        moved.max_by_key(|(_, gate)| gate.starts_worst_day).map(|(id, gate)| (id.as_str(), gate))
     }
 
     /// Mass balance error as a share of the inflow.

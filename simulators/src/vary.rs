@@ -247,7 +247,14 @@ fn unknown(folder: &Path, files: &[Sheet], keys: &[String]) -> VaryError {
     near.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.key.cmp(&b.1.key)));
     let most = (wanted.chars().count() / 3).max(3);
     let near = near.into_iter().filter(|(far, _)| *far <= most).take(3).map(|(_, known)| known.clone());
-    let files = files.iter().map(|(_, name, _)| name.display().to_string()).collect::<Vec<_>>().join(", ");
+    // Templates are many; their folder says enough.
+    let (templates, own): (Vec<_>, Vec<_>) =
+        files.iter().partition(|(_, name, _)| name.starts_with(TEMPLATES));
+    let mut files = own.iter().map(|(_, name, _)| name.display().to_string()).collect::<Vec<_>>();
+    if !templates.is_empty() {
+        files.push(format!("{} files of {TEMPLATES}/", templates.len()));
+    }
+    let files = files.join(", ");
     VaryError::Unknown { key, folder: folder.display().to_string(), near: Near(near.collect()), files }
 }
 

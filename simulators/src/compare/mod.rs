@@ -226,8 +226,12 @@ fn text(a: &Side, b: &Side, first: Option<&Difference>) -> String {
 /// The first difference in words.
 pub(crate) fn difference_text(first: Option<&Difference>) -> String {
     let Some(Difference { same, a, b }) = first else { return "both decided the same all the time".into() };
+    let begin = [a, b].into_iter().flatten().map(|line| line.at_s).fold(f64::INFINITY, f64::min);
     let side = |name: &str, line: Option<&Line>| match line {
-        None => format!("  {name}: nothing more"),
+        None => format!("  {name}: nothing, to the end"),
+        Some(line) if line.at_s > begin => {
+            format!("  {name}: nothing then; next {} {}\n     because {}", line.local, line.what(), line.why)
+        }
         Some(line) => {
             let limits = if line.limited_by.is_empty() {
                 String::new()

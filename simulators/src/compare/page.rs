@@ -45,13 +45,16 @@ pub fn page(a: &Side, b: &Side, first: Option<&Difference>) -> anyhow::Result<St
     Ok(report::document("Two runs", &body))
 }
 
+/// The column of a gate's opening at the moment.
+fn is_gate(column: &str) -> bool {
+    column.starts_with("gate.") && !column.ends_with(".min_pct") && !column.ends_with(".max_pct")
+}
+
 /// Sections and release in one chart, the gates in another.
 fn charts(a: &Side, b: &Side) -> anyhow::Result<Vec<Chart>> {
     let wanted = |name: &str| {
-        let flow =
-            name.starts_with("section.") && [".flow_m3s", ".floor_m3s"].iter().any(|end| name.ends_with(end));
-        let gate = name.starts_with("gate.") && !name.ends_with(".min_pct") && !name.ends_with(".max_pct");
-        flow || gate || name == "release_m3s"
+        let flow = [".flow_m3s", ".min_m3s", ".max_m3s", ".floor_m3s"].iter().any(|end| name.ends_with(end));
+        (name.starts_with("section.") && flow) || name.starts_with("gate.") || name.starts_with("release_m")
     };
     let (left, right) = (Rows::read(&a.folder, wanted)?, Rows::read(&b.folder, wanted)?);
     let begin = |rows: &Rows| rows.at.first().copied().unwrap_or_default();
@@ -69,13 +72,13 @@ fn charts(a: &Side, b: &Side) -> anyhow::Result<Vec<Chart>> {
         parts: 420,
         lanes,
     };
-    let pair = |column: &str, shape: Shape| {
+    let pair = |column: [&str; 3], shape: Shape| {
         [(&left, 0.0, "A", Pen::Nth(0)), (&right, shift, "B", Pen::Nth(1))].map(
             |(rows, shift, label, pen)| Line {
                 label: label.into(),
                 pen,
                 shape,
-                samples: rows.samples(column, shift),
+                samples: rows.enveloped(column, shift),
             },
         )
     };
@@ -89,16 +92,17 @@ fn charts(a: &Side, b: &Side) -> anyhow::Result<Vec<Chart>> {
             let label = "floor 下限".to_owned();
             lane.lines.push(Line { label, pen: Pen::Floor, shape: Shape::Steps, samples: floor });
         }
-        lane.lines.extend(pair(column, Shape::Straight));
+        let [least, most] = ["min", "max"].map(|what| format!("section.{id}.{what}_m3s"));
+        lane.lines.extend(pair([column, &least, &most], Shape::Straight));
         flows.push((!has_floor, lane));
     }
     flows.sort_by_key(|(later, _)| *later);
     let mut dam = Lane::new("Release into the river", "坝下河道放水", "m³/s", 110.0, Range::Flows);
-    dam.lines.extend(pair("release_m3s", Shape::Straight));
+    dam.lines.extend(pair(["release_m3s", "release_min_m3s", "release_max_m3s"], Shape::Straight));
     flows.insert(0, (false, dam));
     let mut gates = left
         .names()
-        .filter(|name| name.starts_with("gate."))
+        .filter(|name| is_gate(name))
         .map(|column| {
             let mut lane = Lane::new(
                 column.trim_start_matches("gate.").trim_end_matches("_pct"),
@@ -108,14 +112,13 @@ fn charts(a: &Side, b: &Side) -> anyhow::Result<Vec<Chart>> {
                 Range::Percent,
             );
             lane.heading = Heading::Small;
-            let lines = pair(column, Shape::Steps);
+            let id = column.trim_end_matches("_pct");
+            let [least, most] = ["min", "max"].map(|what| format!("{id}.{what}_pct"));
+            let lines = pair([column, &least, &most], Shape::Steps);
             let apart = {
-                let [a, b] = &lines;
-                let pairs = a
-                    .samples
-                    .iter()
-                    .zip(&b.samples)
-                    .filter_map(|((_, a), (_, b))| Some((a.as_ref()? - b.as_ref()?).abs()));
+                let (a, b) = (left.samples(column, 0.0), right.samples(column, shift));
+                let pairs =
+                    a.iter().zip(&b).filter_map(|((_, a), (_, b))| Some((a.as_ref()? - b.as_ref()?).abs()));
                 pairs.sum::<f64>()
             };
             lane.lines.extend(lines);

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::plot::axis::seconds;
+use crate::series::{Envelope, with_extremes};
 
 /// Columns by name; an empty cell is no value.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +50,18 @@ impl Rows {
     pub(super) fn samples(&self, column: &str, shift: f64) -> Vec<(f64, Option<f64>)> {
         let values = self.columns.get(column).map(Vec::as_slice).unwrap_or_default();
         self.at.iter().map(|at| at + shift).zip(values.iter().copied()).collect()
+    }
+
+    /// As [`Rows::samples`], with the least and largest since the row before where they stand out.
+    pub(super) fn enveloped(&self, [now, least, most]: [&str; 3], shift: f64) -> Vec<(f64, Option<f64>)> {
+        let of = |column: &str| self.columns.get(column).map(Vec::as_slice).unwrap_or_default();
+        let values = self.at.iter().zip(of(now)).zip(of(least)).zip(of(most));
+        let values = values.map(|(((at, now), least), most)| {
+            let envelope = now.zip(least.zip(*most));
+            let envelope = envelope.map(|(now, (least, most))| Envelope { now, least, most });
+            (at + shift, envelope)
+        });
+        with_extremes(values)
     }
 
     /// Names of its columns.

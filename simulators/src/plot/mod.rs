@@ -10,6 +10,7 @@
 
 pub mod axis;
 pub mod heat;
+mod lane;
 pub mod svg;
 pub mod thin;
 pub mod time;

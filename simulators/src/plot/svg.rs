@@ -171,7 +171,9 @@ impl Path {
     pub fn through(&mut self, points: &[(f64, f64)]) {
         if let Some(((x, y), rest)) = points.split_first() {
             self.move_to(*x, *y);
-            rest.iter().for_each(|(x, y)| self.line_to(*x, *y));
+            for (x, y) in rest {
+                self.line_to(*x, *y);
+            }
             if rest.is_empty() {
                 // A point of no length would not be seen.
                 self.line_to(*x + 0.6, *y);

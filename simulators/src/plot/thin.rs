@@ -15,14 +15,14 @@ impl Kept {
     }
 
     fn add(&mut self, at: usize, point: (f64, f64)) {
-        let [_, least, largest, last] = &mut self.points;
+        let [_, least, largest, newest] = &mut self.points;
         if point.1 < least.1.1 {
             *least = (at, point);
         }
         if point.1 > largest.1.1 {
             *largest = (at, point);
         }
-        *last = (at, point);
+        *newest = (at, point);
     }
 
     fn put(mut self, into: &mut Vec<(f64, f64)>) {

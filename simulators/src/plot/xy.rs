@@ -64,7 +64,7 @@ impl Xy {
             svg.line((x.at(*at), top), (x.at(*at), bottom), "grid");
             svg.text(x.at(*at), bottom + 13.0, "s m", name);
         }
-        svg.text((LEFT + x.end) / 2.0, height - 6.0, "s m", &self.under);
+        svg.text(f64::midpoint(LEFT, x.end), height - 6.0, "s m", &self.under);
         for (at, curve) in self.curves.iter().enumerate() {
             let points = curve.points.iter().map(|(a, b)| (x.at(*a), y.at(*b))).collect::<Vec<_>>();
             let mut path = Path::default();

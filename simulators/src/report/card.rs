@@ -38,10 +38,11 @@ pub(super) fn head(body: &mut String, played: &Played) {
         (
             "Run 用时",
             format!(
-                "{:.1} s: river {:.1}, deciding {:.1}, output {:.1}; {} ticks",
+                "{:.1} s: river {:.1}, deciding {:.1}, scores {:.1}, output {:.1}; {} ticks",
                 summary.wall_s,
                 summary.cost.plant_s,
                 summary.cost.decide_s,
+                summary.cost.score_s,
                 summary.cost.output_s,
                 thousands(count(summary.ticks))
             ),
@@ -73,7 +74,7 @@ pub(super) fn verdict(summary: &Summary) -> String {
 
 fn card(body: &mut String, (en, zh): (&str, &str), (value, unit): (&str, &str), more: &[String], bad: bool) {
     let bad = if bad { " bad" } else { "" };
-    let more = more.iter().map(|line| format!("<p>{}</p>", escape(line))).collect::<String>();
+    let more = more.iter().fold(String::new(), |more, line| more + "<p>" + &escape(line) + "</p>");
     let _ = writeln!(
         body,
         "<div class=\"card{bad}\"><h3>{}<small>{}</small></h3><b>{}</b><span class=\"unit\">{}</span>{more}</div>",
@@ -95,12 +96,13 @@ pub(super) fn cards(body: &mut String, played: &Played) {
         }
     }
     water(body, summary);
-    let busiest = summary.gates.iter().max_by_key(|(_, gate)| gate.starts_worst_day);
+    let busiest = summary.busiest();
     let most = busiest.map_or(0, |(_, gate)| gate.starts_worst_day);
-    let starts: u64 = summary.gates.values().map(|gate| gate.starts).sum();
+    let moved = summary.gates.values().filter(|gate| gate.commands > 0);
+    let starts: u64 = moved.map(|gate| gate.starts).sum();
     let more = [
-        busiest.map_or_else(String::new, |(id, _)| id.clone()),
-        format!("{starts} starts of all gates; limit 24 a day"),
+        busiest.map_or_else(String::new, |(id, _)| id.to_owned()),
+        format!("{starts} starts of all gates that were moved; limit 24 a day"),
     ];
     card(body, ("Starts, worst gate and day", "单闸最多启闭"), (&most.to_string(), "/ d"), &more, most > 24);
     let failed = summary.outcomes.get("failed").copied().unwrap_or(0);
@@ -154,17 +156,14 @@ fn water(body: &mut String, summary: &Summary) {
         format!("worst day {}", maybe(water.above_need_worst_day.map(signed_percent))),
         format!("spill {:.0} h left out", water.spill_h),
     ];
-    match (water.excess_pct, water.optimum_m3) {
-        (Some(excess), Some(optimum)) => {
-            let mut more = more.to_vec();
-            more.insert(0, format!("perfect foresight {} m³", thousands(optimum)));
-            let value = format!("{excess:+.1}");
-            card(body, ("Release above optimum", "河道放水超出最优"), (&value, "%"), &more, false);
-        }
-        (Some(_) | None, _) => {
-            let value = water.above_need.map_or_else(|| "–".into(), |share| format!("{:+.1}", 100.0 * share));
-            card(body, ("Release above steady need", "河道放水超出恒定需求"), (&value, "%"), &more, false);
-        }
+    if let (Some(excess), Some(optimum)) = (water.excess_pct, water.optimum_m3) {
+        let mut more = more.to_vec();
+        more.insert(0, format!("perfect foresight {} m³", thousands(optimum)));
+        let value = format!("{excess:+.1}");
+        card(body, ("Release above optimum", "河道放水超出最优"), (&value, "%"), &more, false);
+    } else {
+        let value = water.above_need.map_or_else(|| "–".into(), |share| format!("{:+.1}", 100.0 * share));
+        card(body, ("Release above steady need", "河道放水超出恒定需求"), (&value, "%"), &more, false);
     }
 }
 

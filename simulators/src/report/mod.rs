@@ -5,6 +5,7 @@
 
 mod card;
 pub mod plots;
+mod story;
 mod tables;
 pub mod words;
 
@@ -37,10 +38,11 @@ pub fn page(played: &Played, drawings: &[Drawing]) -> String {
     card::head(&mut body, played);
     card::cards(&mut body, played);
     tables::floors(&mut body, played);
+    let last_of_gates = drawings.iter().rfind(|drawing| drawing.name.starts_with("gates"));
     for drawing in drawings {
         figure(&mut body, drawing);
         match drawing.name.as_str() {
-            "gates" => tables::wear(&mut body, played),
+            _ if last_of_gates == Some(drawing) => tables::wear(&mut body, played),
             "transit" => caption(
                 &mut body,
                 "A change of release at the dam (top) is a slanting edge; where it reaches the last line it has arrived. \
@@ -51,11 +53,11 @@ pub fn page(played: &Played, drawings: &[Drawing]) -> String {
     }
     tables::balance(&mut body, played);
     tables::days(&mut body, played);
-    tables::releases(&mut body, played);
-    tables::decisions(&mut body, played);
-    tables::alarms(&mut body, played);
-    tables::happenings(&mut body, played);
-    tables::notes(&mut body, played);
+    story::releases(&mut body, played);
+    story::decisions(&mut body, played);
+    story::alarms(&mut body, played);
+    story::happenings(&mut body, played);
+    story::notes(&mut body, played);
     document(&format!("{} — replay", played.summary.scenario), &body)
 }
 

@@ -9,7 +9,7 @@ use crate::plot::heat::Heat;
 use crate::plot::time::{Chart, Heading, Lane, Line, Range, Shape, Tick};
 use crate::plot::{Drawing, Pen};
 use crate::scenario::{Scenario, What};
-use crate::series::{Envelope, Row};
+use crate::series::{Envelope, Row, with_extremes};
 
 /// Width of all plots, px.
 const WIDTH: f64 = 900.0;
@@ -17,6 +17,8 @@ const WIDTH: f64 = 900.0;
 const PARTS: usize = 420;
 /// Inflows and intakes drawn, the largest first: there are so many pens.
 const LINES: usize = 6;
+/// Lanes of gates in one plot: no more than fit on a page.
+const GATES: usize = 18;
 /// Events with words in the lane; all stand in the table.
 const EVENTS: usize = 60;
 
@@ -31,7 +33,11 @@ pub fn all(played: &Played) -> Vec<Drawing> {
         }
     }
     charts.push(chart(played, "release", "Release, inflow and intakes", release(played)));
-    charts.push(chart(played, "gates", "Gate positions and events", gates(played)));
+    let lanes = gates(played);
+    for (at, part) in lanes.chunks(GATES).enumerate() {
+        let name = if at == 0 { "gates".to_owned() } else { format!("gates-{}", at + 1) };
+        charts.push(chart(played, &name, "Gate positions and events", part.to_vec()));
+    }
     let mut drawings = charts.iter().map(Chart::draw).collect::<Vec<_>>();
     drawings.extend(transit(played));
     let mut rest = vec![chart(played, "levels", "Levels", levels(played))];
@@ -59,7 +65,7 @@ fn chart(played: &Played, name: &str, label: &str, lanes: Vec<Lane>) -> Chart {
         width: WIDTH,
         time,
         zone: case.config.basin.zone.clone(),
-        scored_from: (!spin_up.is_zero()).then(|| time.0 + spin_up.as_secs_f64()),
+        scored_from: (!spin_up.is_zero()).then_some(time.0 + spin_up.as_secs_f64()),
         parts: PARTS,
         lanes,
     }
@@ -79,26 +85,8 @@ fn envelope(
     shape: Shape,
     of: impl Fn(&Row) -> Option<Envelope>,
 ) -> Line {
-    let mut samples = Vec::with_capacity(played.series.rows.len());
-    let mut before: Option<f64> = None;
-    for row in &played.series.rows {
-        let at = seconds(row.utc);
-        let Some(value) = of(row) else {
-            samples.push((at, None));
-            before = None;
-            continue;
-        };
-        let (low, high) = before.map_or((value.now, value.now), |b| (b.min(value.now), b.max(value.now)));
-        let out = 0.02 * (high - low).max(0.002 * high.abs());
-        samples.extend(
-            [(value.least, value.least < low - out), (value.most, value.most > high + out)]
-                .into_iter()
-                .filter(|(_, stands_out)| *stands_out)
-                .map(|(extreme, _)| (at, Some(extreme))),
-        );
-        samples.push((at, Some(value.now)));
-        before = Some(value.now);
-    }
+    let values = played.series.rows.iter().map(|row| (seconds(row.utc), of(row)));
+    let samples = with_extremes(values);
     Line { label: label.into(), pen, shape, samples }
 }
 
@@ -138,7 +126,7 @@ fn sections(played: &Played) -> Vec<Lane> {
 
 fn release(played: &Played) -> Vec<Lane> {
     let basin = &played.run.case().config.basin;
-    let mut dam = Lane::new("Release into the river", "坝下河道放水", "m³/s", 120.0, Range::Flows);
+    let mut dam = Lane::new("Release into the river", "坝下河道放水", "m³/s", 100.0, Range::Flows);
     dam.lines = vec![
         line(played, "wanted 目标", Pen::Wanted, Shape::Steps, |row| row.target),
         envelope(played, "released 实放", Pen::True, Shape::Straight, |row| Some(row.release)),
@@ -149,7 +137,7 @@ fn release(played: &Played) -> Vec<Lane> {
         .map(|at| (largest(&|row| row.inflows.get(at).copied()), at))
         .collect::<Vec<_>>();
     inflows.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let mut came = Lane::new("Inflows, the largest six", "来水（最大六处）", "m³/s", 96.0, Range::Flows);
+    let mut came = Lane::new("Inflows, the largest six", "来水（最大六处）", "m³/s", 84.0, Range::Flows);
     for (nth, (_, at)) in inflows.iter().take(LINES).enumerate() {
         let Some(inflow) = basin.inflows.get(*at) else { continue };
         came.lines.push(line(played, &inflow.name.en, Pen::Nth(nth), Shape::Straight, |row| {
@@ -157,7 +145,7 @@ fn release(played: &Played) -> Vec<Lane> {
         }));
     }
     let mut took =
-        Lane::new("Intakes, the largest six", "取水（最大六处）", "m³/s", 70.0, Range::Values(0.1));
+        Lane::new("Intakes, the largest six", "取水（最大六处）", "m³/s", 56.0, Range::Values(0.1));
     let mut at_work = (0..basin.intakes.len())
         .map(|at| (largest(&|row| row.intakes.get(at).copied()), at))
         .filter(|(most, _)| *most > 0.0)

@@ -224,10 +224,10 @@ pub enum ScenarioError {
         source: std::io::Error,
     },
     /// The configuration is wrong.
-    #[error("{0}")]
+    #[error(transparent)]
     Config(#[from] qindan::config::Problems),
     /// A change of the configuration cannot be made.
-    #[error("{0}")]
+    #[error(transparent)]
     Vary(#[from] crate::vary::VaryError),
     /// The scenario is wrong.
     #[error("{}", listed(.0))]

@@ -30,9 +30,14 @@ pub struct Wish {
     /// Changes of the configuration, as `--set` takes them.
     #[serde(default)]
     pub set: Vec<String>,
-    /// Another seed.
-    #[serde(default)]
+    /// Another seed. Told as a text: a script has no whole numbers of that size.
+    #[serde(default, serialize_with = "as_text")]
     pub seed: Option<u64>,
+}
+
+#[expect(clippy::ref_option, reason = "the form serde asks for")]
+fn as_text<S: serde::Serializer>(seed: &Option<u64>, to: S) -> Result<S::Ok, S::Error> {
+    seed.map(|seed| seed.to_string()).serialize(to)
 }
 
 /// Where a run stands.
@@ -287,5 +292,47 @@ fn done(summary: &Summary) -> State {
         passed: summary.passes(),
         below_min: summary.sections.values().map(|section| section.minutes_below).sum(),
         above_need_pct: summary.water.above_need.map(|share| 100.0 * share),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a thread has taken up ends at its next tick, its folder goes with it, and its number is free again.
+    #[test]
+    fn a_run_at_work_is_called_off_and_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let runs = Runs::open(folder.path(), None).unwrap();
+        let wish = Wish {
+            scenario: "may_dry".into(),
+            set: vec!["control.min_interval_s=900".into()],
+            seed: Some(3),
+        };
+        let id = runs.order(wish).unwrap();
+        let (taken, case, wish, permille, cancel) = runs.next().unwrap();
+        assert_eq!((taken, &runs.rows()[0].state), (id, &State::Running));
+        assert!(runs.cancel(id));
+        assert_eq!(runs.run(id, *case, &wish, &permille, &cancel).unwrap(), None);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn runs_of_before_are_found_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let old = folder.path().join("0007");
+        fs::create_dir(&old).unwrap();
+        fs::write(old.join("summary.json"), serde_json::to_string(&crate::summary::example()).unwrap())
+            .unwrap();
+        fs::create_dir(folder.path().join("notes")).unwrap();
+        fs::create_dir(folder.path().join("0008")).unwrap();
+        let runs = Runs::open(folder.path(), None).unwrap();
+        let rows = runs.rows();
+        assert_eq!((rows.len(), rows[0].id, rows[0].wish.scenario.as_str()), (1, 7, "example"));
+        assert_eq!(serde_json::to_value(&rows[0]).unwrap()["seed"], "1");
+        assert!(runs.done(7).is_some() && runs.done(8).is_none());
+        let wish = Wish { scenario: "may_dry".into(), set: Vec::new(), seed: None };
+        // Eight was broken off once; its folder is not written over.
+        assert_eq!(runs.order(wish).unwrap(), 9);
     }
 }

@@ -159,8 +159,10 @@ function frame(address) {
   at("empty").hidden = true;
 }
 
+/** What is shown stands in the address too, so that it can be kept and sent round. */
 function open(id) {
   state.shown = id;
+  history.replaceState(null, "", `#${id}`);
   frame(`/runs/${id}/report.html`);
   const links = ["report.html", ...FILES].map((file) => make("a", { href: `/runs/${id}/${file}`, target: "_blank", rel: "noopener", textContent: file }));
   at("files").replaceChildren(...links);
@@ -169,6 +171,7 @@ function open(id) {
 
 function compare() {
   state.shown = null;
+  history.replaceState(null, "", `#${state.a},${state.b}`);
   frame(`/compare?a=${state.a}&b=${state.b}`);
   at("files").replaceChildren(make("a", { href: `/compare?a=${state.a}&b=${state.b}`, target: "_blank", rel: "noopener", textContent: "compare.html" }));
   list();
@@ -182,6 +185,8 @@ async function start() {
   keys.forEach((key) => state.keys.set(key.key, key));
   at("keys").replaceChildren(...keys.map((key) => make("option", { value: key.key, label: `${key.value} · ${key.file}` })));
   translate();
+  const [first, second] = location.hash.slice(1).split(",").map((id) => (/^[0-9]+$/.test(id) ? Number(id) : null));
+  if (second) { state.a = first; state.b = second; compare(); } else if (first) open(first);
   const stream = new EventSource("/api/stream");
   stream.addEventListener("runs", (event) => { state.rows = JSON.parse(event.data); at("blind").hidden = true; list(); });
   stream.addEventListener("error", () => { at("blind").hidden = false; });

@@ -74,6 +74,11 @@ async fn a_bad_value_is_told_as_on_the_command_line() {
     let (status, words) = answer(order(wish)).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(words.contains("control.min_interval_s"), "{words}");
+    assert_eq!(words.matches("nearest").count(), 1, "{words}");
+    // The file the user has, not the copy that is gone by now.
+    let (_, words) = answer(order(r#"{"scenario":"may_dry","set":["control.min_interval_s=-5"]}"#)).await;
+    let file = crate::scenario::above("config").unwrap().join("basin.toml");
+    assert!(words.contains(&file.display().to_string()) && words.contains("-5"), "{words}");
 }
 
 #[tokio::test]

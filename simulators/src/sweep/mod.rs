@@ -123,8 +123,10 @@ fn write_files(folder: &Path, axes: &[Axis], outcomes: &[Outcome]) -> anyhow::Re
     Ok(())
 }
 
-/// A score by its name and unit.
-pub type Metric = (&'static str, fn(&Summary) -> Option<f64>);
+/// A score of a run, if it has one.
+pub type Score = fn(&Summary) -> Option<f64>;
+/// A score by its name with the unit.
+pub type Metric = (&'static str, Score);
 
 /// What a sweep is judged by.
 pub const METRICS: [Metric; 8] = [
@@ -140,7 +142,7 @@ pub const METRICS: [Metric; 8] = [
     ("above_need_pct", |s| s.water.excess_pct.or(s.water.above_need.map(|share| 100.0 * share))),
     ("starts_worst_day", |s| {
         #[expect(clippy::cast_precision_loss, reason = "some starts")]
-        s.gates.values().map(|gate| gate.starts_worst_day as f64).reduce(f64::max)
+        s.busiest().map(|(_, gate)| gate.starts_worst_day as f64)
     }),
     ("commands", |s| {
         #[expect(clippy::cast_precision_loss, reason = "some thousand")]

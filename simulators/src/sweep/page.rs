@@ -1,13 +1,14 @@
 //! `sweep.html`: scores against the values.
 
-use super::{Axis, METRICS, Metric, Outcome};
+use std::fmt::Write;
+
+use super::{Axis, METRICS, Metric, Outcome, Score};
 use crate::plot::Drawing;
 use crate::plot::xy::{Curve, Xy};
 use crate::report::{self, Cell};
-use crate::summary::Summary;
 
 /// Plots: file name, heading, score.
-const PLOTS: [(&str, &str, fn(&Summary) -> Option<f64>); 4] = [
+const PLOTS: [(&str, &str, Score); 4] = [
     ("least-margin", "Least flow over the floor, % 最小余量", METRICS[3].1),
     ("below", "Below a floor, min 欠流", METRICS[0].1),
     ("above-need", "Release above need, % 放水超出", METRICS[5].1),
@@ -20,7 +21,7 @@ pub(super) fn plots(axes: &[Axis], outcomes: &[Outcome]) -> Vec<Drawing> {
 }
 
 /// Over the first axis; one curve for each scenario and combination of the others.
-fn plot(axes: &[Axis], outcomes: &[Outcome], name: &str, title: &str, of: fn(&Summary) -> Option<f64>) -> Xy {
+fn plot(axes: &[Axis], outcomes: &[Outcome], name: &str, title: &str, of: Score) -> Xy {
     let first = axes.first();
     let numbers = first.and_then(Axis::numbers);
     #[expect(clippy::cast_precision_loss, reason = "some values")]
@@ -47,8 +48,8 @@ fn plot(axes: &[Axis], outcomes: &[Outcome], name: &str, title: &str, of: fn(&Su
         curve.points.sort_by(|a, b| a.0.total_cmp(&b.0));
     }
     let names = match (&numbers, first) {
-        (None, Some(axis)) => {
-            axis.values.iter().filter_map(|value| Some((place(value)?, value.clone()))).collect()
+        (None, Some(along)) => {
+            along.values.iter().filter_map(|value| Some((place(value)?, value.clone()))).collect()
         }
         (Some(_), _) | (None, None) => Vec::new(),
     };
@@ -67,11 +68,12 @@ pub(super) fn page(axes: &[Axis], outcomes: &[Outcome], drawings: &[Drawing]) ->
     let mut body = String::new();
     let keys = axes.iter().map(|axis| axis.key.as_str()).collect::<Vec<_>>().join(", ");
     let escape = crate::plot::svg::escape;
-    body.push_str(&format!(
+    let _ = write!(
+        body,
         "<header><div><h1>Sweep over {} <small>参数扫描</small></h1><p>{} runs, configuration otherwise as it stands</p></div></header>\n<div class=\"two\">\n",
         escape(&keys),
         outcomes.len()
-    ));
+    );
     for drawing in drawings {
         report::figure(&mut body, drawing);
     }
