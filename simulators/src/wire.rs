@@ -107,8 +107,15 @@ impl Wire {
             if scan.due > now {
                 continue;
             }
-            let behind = now.saturating_sub(scan.due).as_nanos() / scan.period.as_nanos().max(1);
-            scan.due += scan.period * (u32::try_from(behind).unwrap_or(u32::MAX - 1) + 1);
+            let first = scan.due;
+            let periods = |time: Duration| {
+                let count = time.as_nanos() / scan.period.as_nanos().max(1);
+                scan.period * u32::try_from(count).unwrap_or(u32::MAX - 1)
+            };
+            let last = first + periods(now.saturating_sub(first));
+            // In a jump the scans between have been answered, and the river stood still for them.
+            let came = |by: Duration| Some(first + by + periods(now.checked_sub(first + by)?));
+            scan.due = last + scan.period;
             let block = &scan.block;
             let (by, lost) = delay(&self.field, &self.slow, block.device);
             let answer = devices.read(block.device, block.table, block.start, block.count);
@@ -123,7 +130,12 @@ impl Wire {
                 } else if by.is_zero() {
                     store(&mut self.samples, *id, value, now);
                 } else {
-                    self.late.push((now + by, *id, value));
+                    if let Some(at) = came(by) {
+                        store(&mut self.samples, *id, value, at);
+                    }
+                    if last + by > now {
+                        self.late.push((last + by, *id, value));
+                    }
                 }
             }
         }
@@ -283,5 +295,8 @@ mod tests {
         assert_eq!(wire.samples()[lost].fault, Some(Reason::CommError));
         wire.scan(&devices, Duration::from_secs(1));
         assert_eq!((came(&wire, late), came(&wire, lost)), (Some(700), None));
+        // The meters of the dam are read every second: over a jump too.
+        wire.scan(&devices, Duration::from_secs(61));
+        assert_eq!((came(&wire, late), came(&wire, quick)), (Some(60_700), Some(61_000)));
     }
 }
