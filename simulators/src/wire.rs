@@ -117,7 +117,7 @@ impl Wire {
             let came = |by: Duration| Some(first + by + periods(now.checked_sub(first + by)?));
             scan.due = last + scan.period;
             let block = &scan.block;
-            let (by, lost) = delay(&self.field, &self.slow, block.device);
+            let (by, in_vain) = delay(&self.field, &self.slow, block.device);
             let answer = devices.read(block.device, block.table, block.start, block.count);
             for id in &block.points {
                 let Some(point) = self.field.points.get(id.0) else { continue };
@@ -125,7 +125,7 @@ impl Wire {
                     Ok(words) => value(block, point, words),
                     Err(refused) => Err(reason(*refused)),
                 };
-                if lost {
+                if in_vain {
                     store(&mut self.samples, *id, Err(Reason::CommError), now);
                 } else if by.is_zero() {
                     store(&mut self.samples, *id, value, now);
