@@ -92,6 +92,12 @@ impl Live {
                     );
                     told.push(format!("{}: {intake} {wants}", happening.id));
                 }
+                What::SlowLink { link, by } => {
+                    let links = &self.case.config.field.links;
+                    let link = links.get(link.0).map_or("", |link| &link.id);
+                    let text = "links answer at once here; run replay to see it";
+                    told.push(format!("{}: link {link} would answer {by:?} later: {text}", happening.id));
+                }
                 What::Note(text) => told.push(format!("{}: {text}", happening.id)),
                 What::ClockStep(by) => {
                     let text = "its clock follows the river here; run replay to see it";

@@ -225,9 +225,11 @@ impl Run {
         self.devices.refresh(&mut self.plant);
         self.wire.scan(&self.devices, next);
         let now = Now { mono: next, utc: instant(self.case.scenario.start, next) };
+        let (writes, later) = std::mem::take(&mut self.reports).into_iter().partition(|it| it.at <= next);
+        self.reports = later;
         let seen = Snapshot {
             samples: self.wire.samples().to_vec(),
-            writes: std::mem::take(&mut self.reports),
+            writes,
             acts: std::mem::take(&mut self.acts),
             recovered: Vec::new(),
             record_ok: true,
@@ -278,6 +280,7 @@ impl Run {
                 }),
                 // The forcing knows; a note is only told.
                 What::Demand { .. } | What::Note(_) => {}
+                What::SlowLink { link, by } => self.wire.slow_down(link, by),
                 What::ClockStep(by) => self.clock = self.clock.saturating_add(by),
             }
             self.lively_until = self.now + LINGER;

@@ -305,7 +305,7 @@ fn surprises(case: &Case) -> Vec<Duration> {
 
 fn is_surprise(what: &What) -> bool {
     match what {
-        What::Act(_) | What::ClockStep(_) | What::Note(_) => false,
+        What::Act(_) | What::ClockStep(_) | What::SlowLink { .. } | What::Note(_) => false,
         What::Demand { rate, .. } => rate.is_some(),
         What::Event(event) => match event {
             Event::Trip { .. }

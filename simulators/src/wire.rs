@@ -1,7 +1,8 @@
 //! The field without sockets: the same blocks, words and registers as over Modbus TCP, in virtual time.
 //!
-//! A request is answered at once. What the link task does about silence is left out: a device that does not
-//! answer is a lost block, and an order to it is not sent.
+//! A request is answered at once, or as much later as a scenario makes its link slow. What the link task does about
+//! silence is left out: a device that does not answer is a lost block, and an order to it is not sent. Nor does a slow
+//! link ask less often.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use qindan::config::Config;
 use qindan::control::command::{NotSent, WriteReport, WriteResult};
 use qindan::control::interlock::Cleared;
 use qindan::control::quality::{Reason, Sample};
-use qindan::points::{DeviceId, Field, Point, PointId, Table};
+use qindan::points::{DeviceId, Field, LinkId, Point, PointId, Table};
 use qindan::registers;
 use qindan::shell::field::WriteOrder;
 use qindan::shell::field::plan::{Block, plans};
@@ -41,6 +42,10 @@ pub struct Wire {
     scans: Vec<Scan>,
     samples: Vec<Sample>,
     dogs: Vec<Dog>,
+    /// By link: how much later its answers come.
+    slow: Vec<Duration>,
+    /// Values on their way, and when they come.
+    late: Vec<(Duration, PointId, Result<f64, Reason>)>,
 }
 
 /// A command as it went to the field.
@@ -63,6 +68,8 @@ impl Wire {
             scans: blocks.map(scan).collect(),
             samples: vec![never; field.points.len()],
             dogs: dogs(field),
+            slow: vec![Duration::ZERO; field.links.len()],
+            late: Vec::new(),
             basin: Arc::clone(&config.basin),
             field: Arc::clone(field),
         }
@@ -73,15 +80,44 @@ impl Wire {
         &self.samples
     }
 
+    /// From now on every answer on a link comes `by` later.
+    pub fn slow_down(&mut self, link: LinkId, by: Duration) {
+        if let Some(slow) = self.slow.get_mut(link.0) {
+            *slow = by;
+        }
+    }
+
+    /// Takes in what was on its way and has come by `now`, each with the time it came.
+    fn receive(&mut self, now: Duration) {
+        let (mut come, late) =
+            std::mem::take(&mut self.late).into_iter().partition::<Vec<_>, _>(|it| it.0 <= now);
+        self.late = late;
+        come.sort_by_key(|(at, ..)| *at);
+        for (at, id, value) in come {
+            store(&mut self.samples, id, value, at);
+        }
+    }
+
     /// Reads every block that is due at `now`; one that has been due for several periods is read once.
     pub fn scan(&mut self, devices: &Devices, now: Duration) {
+        if !self.late.is_empty() {
+            self.receive(now);
+        }
         for scan in &mut self.scans {
             if scan.due > now {
                 continue;
             }
-            let behind = now.saturating_sub(scan.due).as_nanos() / scan.period.as_nanos().max(1);
-            scan.due += scan.period * (u32::try_from(behind).unwrap_or(u32::MAX - 1) + 1);
+            let first = scan.due;
+            let periods = |time: Duration| {
+                let count = time.as_nanos() / scan.period.as_nanos().max(1);
+                scan.period * u32::try_from(count).unwrap_or(u32::MAX - 1)
+            };
+            let last = first + periods(now.saturating_sub(first));
+            // In a jump the scans between have been answered, and the river stood still for them.
+            let came = |by: Duration| Some(first + by + periods(now.checked_sub(first + by)?));
+            scan.due = last + scan.period;
             let block = &scan.block;
+            let (by, in_vain) = delay(&self.field, &self.slow, block.device);
             let answer = devices.read(block.device, block.table, block.start, block.count);
             for id in &block.points {
                 let Some(point) = self.field.points.get(id.0) else { continue };
@@ -89,7 +125,18 @@ impl Wire {
                     Ok(words) => value(block, point, words),
                     Err(refused) => Err(reason(*refused)),
                 };
-                store(&mut self.samples, *id, value, now);
+                if in_vain {
+                    store(&mut self.samples, *id, Err(Reason::CommError), now);
+                } else if by.is_zero() {
+                    store(&mut self.samples, *id, value, now);
+                } else {
+                    if let Some(at) = came(by) {
+                        store(&mut self.samples, *id, value, at);
+                    }
+                    if last + by > now {
+                        self.late.push((last + by, *id, value));
+                    }
+                }
             }
         }
     }
@@ -120,7 +167,12 @@ impl Wire {
             Err(refused) => Sent { report: report(refused), words: Vec::new() },
             Ok(words) => {
                 let result = self.write(devices, plant, &words);
-                Sent { report: report(result), words: words.ours }
+                let device = self.field.points.get(words.told_by.0).map(|point| point.device);
+                let (by, lost) =
+                    device.map_or((Duration::ZERO, false), |it| delay(&self.field, &self.slow, it));
+                // The order arrives all the same; only nobody hears of it.
+                let result = if lost { WriteResult::Unknown } else { result };
+                Sent { report: WriteReport { at: now + by, ..report(result) }, words: words.ours }
             }
         }
     }
@@ -164,6 +216,14 @@ impl Wire {
     }
 }
 
+/// How much later a device answers, and whether that is past the time-out of its link.
+fn delay(field: &Field, slow: &[Duration], device: DeviceId) -> (Duration, bool) {
+    let link = field.devices.get(device.0).map(|device| device.link);
+    let by = link.and_then(|link| slow.get(link.0)).copied().unwrap_or_default();
+    let limit = link.and_then(|link| field.links.get(link.0)).map(|link| link.timeout_s);
+    (by, limit.is_some_and(|limit| by.as_secs_f64() > limit))
+}
+
 /// The watchdog registers the service feeds, each once.
 fn dogs(field: &Field) -> Vec<Dog> {
     let mut dogs: Vec<Dog> = Vec::new();
@@ -205,5 +265,38 @@ fn store(samples: &mut [Sample], id: PointId, value: Result<f64, Reason>, now: D
     match value {
         Ok(value) => *sample = Sample { good: Some((value, now)), fault: None },
         Err(reason) => sample.fault = Some(reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plant::Forcing;
+
+    /// The links of the shipped configuration time out after 1 to 5 s.
+    #[test]
+    fn late_answers_bear_the_time_they_came_and_those_past_the_time_out_are_lost() {
+        let config = qindan::config::load(&crate::scenario::above("config").unwrap()).unwrap();
+        let utc = "2026-05-15T04:00:00Z".parse().unwrap();
+        let mut plant = Plant::new(&config, 1, utc, &Forcing::dry(&config.basin, 5));
+        let (mut devices, mut wire) = (Devices::new(&config), Wire::new(&config));
+        devices.refresh(&mut plant);
+        let link = |id: &str| LinkId(config.field.links.iter().position(|link| link.id == id).unwrap());
+        let point = |meter: &str| {
+            let at = config.basin.meters.iter().position(|it| it.id == meter).unwrap();
+            config.field.wiring.meters[at].unwrap().0
+        };
+        let (late, lost, quick) = (point("q.zf_out"), point("q.duanshi"), point("q.runcheng"));
+        wire.slow_down(link("dam"), Duration::from_millis(700));
+        wire.slow_down(link("duanshi"), Duration::from_secs(30));
+        let came = |wire: &Wire, at: usize| wire.samples()[at].good.map(|(_, at)| at.as_millis());
+        wire.scan(&devices, Duration::ZERO);
+        assert_eq!((came(&wire, late), came(&wire, lost), came(&wire, quick)), (None, None, Some(0)));
+        assert_eq!(wire.samples()[lost].fault, Some(Reason::CommError));
+        wire.scan(&devices, Duration::from_secs(1));
+        assert_eq!((came(&wire, late), came(&wire, lost)), (Some(700), None));
+        // The meters of the dam are read every second: over a jump too.
+        wire.scan(&devices, Duration::from_secs(61));
+        assert_eq!((came(&wire, late), came(&wire, quick)), (Some(60_700), Some(61_000)));
     }
 }

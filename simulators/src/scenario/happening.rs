@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use qindan::basin::{GateId, InflowId, IntakeId, NodeId, ReservoirId, SectionId, WetlandId};
 use qindan::control::operator::Order;
+use qindan::points::LinkId;
 
 use super::{Case, Scenario};
 use crate::inflow::instant;
@@ -27,6 +28,13 @@ pub enum What {
     },
     /// The wall clock of the service jumps, forward or back. What the service measures time with does not.
     ClockStep(SignedDuration),
+    /// Every answer on a link comes this much later; past its time-out none counts. Zero: as quick as ever.
+    SlowLink {
+        /// The link.
+        link: LinkId,
+        /// How much later.
+        by: Duration,
+    },
     /// Nothing but a line in the story: that a condition was met.
     Note(String),
 }

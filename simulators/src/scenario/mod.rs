@@ -117,7 +117,9 @@ impl Scenario {
     fn note_demands(&mut self) {
         let demand = |happening: &Happening| match happening.what {
             What::Demand { intake, rate } => Some((happening.at, intake, rate)),
-            What::Event(_) | What::Act(_) | What::ClockStep(_) | What::Note(_) => None,
+            What::Event(_) | What::Act(_) | What::ClockStep(_) | What::SlowLink { .. } | What::Note(_) => {
+                None
+            }
         };
         self.demands = self.happenings.iter().filter_map(demand).collect();
     }

@@ -1,12 +1,15 @@
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use qindan::config::Config;
 use tempfile::TempDir;
 
 use super::*;
+use crate::live::Live;
 use crate::plant::Event;
 use crate::run::Run;
+use crate::world::World;
 
 /// A dry May week in which nothing happens by itself.
 const HEAD: &str = "[scenario]\nname_zh = \"试\"\nname_en = \"test\"\npurpose = \"a test\"\nseed = 7\n\
@@ -183,6 +186,32 @@ fn when_a_condition_is_met_does_not_depend_on_the_steps() {
     let minute = hourly[0].1.as_secs() / 60;
     assert!((1343..=1346).contains(&minute), "{minute}");
     assert_eq!(fired(7, 24), hourly);
+}
+
+/// A world at the pace of a clock, advanced by 13 s or by 47 min at a time: the pond falls past its bound at the same minute,
+/// and a demand answers it.
+#[test]
+fn a_live_world_meets_a_condition_at_the_same_minute_whatever_its_pace() {
+    let case = loaded(
+        "[event.key]\nat = \"1h\"\nevent = \"local\"\ngate = \"wa.sluice.g1\"\n\
+         [event.opened]\nafter = \"key\"\nevent = \"move_on_site\"\ngate = \"wa.sluice.g1\"\nopening = 0.2\n\
+         [event.low]\nwhen = { reservoir = \"wuan\", below_m = 535.0, for = \"5min\" }\n\
+         want = \"in.duanshi_irr\"\nrate_m3s = 0.3\nlasts = \"1h\"\n",
+    );
+    let told = |by: u64| {
+        let forcing = case.forcing(Duration::ZERO);
+        let world = World::new(&case.config, 7, case.scenario.start, &forcing);
+        let agenda = Agenda::new(&case.scenario);
+        let mut live = Live::new(case.clone(), Arc::new(Mutex::new(world)), agenda, Duration::ZERO);
+        while live.now().mono < Duration::from_hours(10) {
+            live.advance(Duration::from_secs(by), |_, _, _| {});
+        }
+        live.case().scenario.happenings.iter().map(|it| (it.id.clone(), it.at)).collect::<Vec<_>>()
+    };
+    let slow = told(13);
+    let names = slow.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>();
+    assert_eq!(names, ["key", "opened", "low", "low-over"]);
+    assert_eq!(told(47 * 60), slow);
 }
 
 #[test]

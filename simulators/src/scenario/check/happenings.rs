@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use qindan::basin::{GateId, InflowId, IntakeId, NodeId, ReservoirId, SectionId, WetlandId};
 use qindan::config::sheet::{Entry, Sheet, Spot, nearest, plain};
 use qindan::control::operator::Order;
+use qindan::points::LinkId;
 use qindan::units::Opening;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
@@ -18,6 +19,8 @@ use super::{Scope, find, listed, span};
 const EVERY_LEAST: Duration = Duration::from_secs(60);
 /// Most a wall clock jumps. Chosen: beyond it a run would show another year.
 const STEP_MOST_S: f64 = 366.0 * 86_400.0;
+/// Slowest answer, s. Chosen: far beyond every time-out.
+const SLOW_MOST_S: f64 = 600.0;
 
 /// What brings an entry about.
 enum Cause {
@@ -223,7 +226,7 @@ impl Scope<'_> {
     }
 
     fn what(&self, spot: &Spot<'_>, raw: Table) -> Option<What> {
-        let kinds = ["event", "act", "want", "clock_step_s", "note"];
+        let kinds = ["event", "act", "want", "clock_step_s", "slow_link", "note"];
         let given = kinds.iter().copied().filter(|kind| raw.contains_key(*kind)).collect::<Vec<_>>();
         let [kind] = given.as_slice() else {
             let what = if given.is_empty() {
@@ -231,7 +234,7 @@ impl Scope<'_> {
             } else {
                 "says more than one thing that happens"
             };
-            let remedy = "give one of event, as \"trip\"; act, as \"hold_all\"; want, an intake; clock_step_s, as 3600.0; note, a line";
+            let remedy = "give one of event, as \"trip\"; act, as \"hold_all\"; want, an intake; clock_step_s, as 3600.0; slow_link, a link; note, a line";
             spot.complain(what, remedy);
             return None;
         };
@@ -245,6 +248,7 @@ impl Scope<'_> {
                 Some(What::Act(self.order(spot, shaped(spot, Value::Table(raw))?)?))
             }
             "want" => self.demand(spot, raw),
+            "slow_link" => self.slow_link(spot, raw),
             "note" => note(spot, raw),
             _ => clock_step(spot, raw),
         }
@@ -301,6 +305,25 @@ impl Scope<'_> {
             }
             RawAct::Acknowledge { alarm } => Order::Acknowledge { alarm },
         })
+    }
+
+    fn slow_link(&self, spot: &Spot<'_>, mut raw: Table) -> Option<What> {
+        let link = raw.remove("slow_link");
+        let Some(id) = link.as_ref().and_then(Value::as_str) else {
+            spot.key("slow_link").complain("is no name", "give a link in quotes");
+            return None;
+        };
+        let at = find(&spot.key("slow_link"), "link", id, self.ids("link").iter().map(String::as_str))?;
+        let Some(by) = raw.remove("by_s") else {
+            spot.complain(
+                "says not how slow",
+                "give by_s, the seconds an answer comes later; 0 is quick again",
+            );
+            return None;
+        };
+        only(spot, &raw, &["slow_link", "by_s"])?;
+        let by = number(&spot.key("by_s"), &by, 0.0, SLOW_MOST_S)?;
+        Some(What::SlowLink { link: LinkId(at), by: Duration::from_secs_f64(by) })
     }
 
     fn demand(&self, spot: &Spot<'_>, mut raw: Table) -> Option<What> {
