@@ -225,7 +225,7 @@ pub(super) fn events(scenario: &Scenario) -> Vec<(jiff::Timestamp, String)> {
     let mut events = Vec::new();
     for happening in &scenario.happenings {
         let who = match &happening.what {
-            What::Event(_) => "",
+            What::Event(_) | What::SlowLink { .. } => "",
             What::Act(_) => "operator: ",
             What::Demand { .. } => "user: ",
             What::ClockStep(_) => "clock of the service: ",
