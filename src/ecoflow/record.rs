@@ -238,7 +238,7 @@ mod tests {
         let mut text = String::from("time,flow_m3s,stage_m\n");
         for (day, hours) in [(1, 4), (2, 4), (3, 3)] {
             for hour in 0..hours {
-                text += &format!("2026-05-0{day} {:02}:00,{},0\n", hour * 6, day + hour);
+                text.extend([format!("2026-05-0{day} {:02}:00,{},0\n", hour * 6, day + hour)]);
             }
         }
         let record = read(&text).unwrap();
