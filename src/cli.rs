@@ -30,6 +30,7 @@ Examples:
   qindan run --data /var/lib/qindan --observe      reads, shows and records, cannot write to the field
   qindan log tail --data /var/lib/qindan           what was done last, and why
   qindan log verify --data /var/lib/qindan         whether the record is whole and unchanged
+  qindan ecoflow runcheng.csv                      ecological flows proposed from a flow record
 
 Exit codes:
   0    done; for `log verify` and `check`: all right
@@ -64,6 +65,8 @@ pub(crate) enum Command {
     History(History),
     /// Make a device template of a register list in CSV.
     ImportRegisters(ImportRegisters),
+    /// Propose ecological flows from a flow record, with the methods named.
+    Ecoflow(Ecoflow),
     /// Read registers of one device and show them in every byte order, or lead through its point test.
     Probe(Probe),
 }
@@ -263,6 +266,58 @@ pub(crate) enum History {
         point: Vec<String>,
     },
 }
+
+#[derive(Debug, Args)]
+#[command(after_help = ECOFLOW_NOTES)]
+pub(crate) struct Ecoflow {
+    /// The record: UTF-8, headers in its first line, a column time or date, and a column with the flow.
+    #[arg(value_name = "RECORD.csv")]
+    pub(crate) record: PathBuf,
+    /// Column with the flow; without it `flow_m3s`, or the only one beside the time.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) column: Option<String>,
+    /// Factor that makes m³/s of a value, as 0.001 for litres a second.
+    #[arg(long, value_name = "FACTOR", value_parser = positive)]
+    pub(crate) scale: Option<f64>,
+    /// Number that marks a missing value, as -9999; may be repeated.
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    pub(crate) missing: Vec<f64>,
+    /// Month a year begins with, so that no low-water season is cut in two; without it the wettest of the record.
+    #[arg(long, value_name = "MONTH", value_parser = clap::value_parser!(i8).range(1..=12))]
+    pub(crate) year_begins: Option<i8>,
+    /// Language of the text.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) lang: Language,
+    /// The proposals as CSV instead of the text.
+    #[arg(long)]
+    pub(crate) csv: bool,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| *number > 0.0 && number.is_finite());
+    number.ok_or_else(|| "give a number above 0".to_owned())
+}
+
+/// Language of a text.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum Language {
+    /// Chinese.
+    Zh,
+    /// English.
+    #[default]
+    En,
+}
+
+const ECOFLOW_NOTES: &str = "\
+Methods: Tennant's shares of the mean annual flow by season, the driest month that 90 and 95 % of the years reach (by rank and
+by Pearson III), the driest month of the last ten years, and 7Q10 (by rank and by log-Pearson III). Formulas, the years they
+stand on, completeness and warnings are printed with them. Missing days are never filled: an empty cell, NaN or a number given
+with --missing is no value.
+
+Examples:
+  qindan ecoflow runcheng.csv
+  qindan ecoflow runcheng.csv --lang zh
+  qindan ecoflow runcheng.csv --column q_ls --scale 0.001 --missing -9999 --csv > proposals.csv";
 
 #[derive(Debug, Args)]
 pub(crate) struct Span {

@@ -13,6 +13,7 @@
 pub mod basin;
 pub mod config;
 pub mod control;
+pub mod ecoflow;
 pub mod points;
 pub mod registers;
 pub mod shell;

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use qindan::config::addresses::Addresses;
 use qindan::config::import::{self, Wanted};
 use qindan::config::{self, Config};
+use qindan::ecoflow::{Reading, Record, Study, text};
 use qindan::points::{DataType, DeviceId, Field};
 use qindan::shell::clock::Clock;
 use qindan::shell::field::Access;
@@ -21,7 +22,7 @@ use qindan::shell::service::{Options, Running, StartError, Stop, Time};
 use qindan::shell::{data_dir, history, log, pace, probe, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
-use cli::{Check, Cli, Command, History, ImportRegisters, Log, LogForm, Pair, Probe, Run};
+use cli::{Check, Cli, Command, Ecoflow, History, ImportRegisters, Language, Log, LogForm, Pair, Probe, Run};
 
 /// Wrong usage, as `sysexits.h` has it: 2 to 6 are verdicts on the log.
 const USAGE: u8 = 64;
@@ -69,6 +70,7 @@ fn act(command: Command) -> Result<ExitCode> {
             history::export(&data.data.join("journal"), &points, from, to, &mut out)?;
         }
         Command::ImportRegisters(asked) => import_registers(&asked, &mut out)?,
+        Command::Ecoflow(asked) => propose(asked, &mut out)?,
         Command::Probe(asked) => match asked.by.as_deref().filter(|_| asked.point_test) {
             Some(by) => code = point_test(&asked, by, &mut out)?,
             None => explore(&asked, &mut out)?,
@@ -169,6 +171,24 @@ fn import_registers(asked: &ImportRegisters, out: &mut dyn Write) -> Result<()> 
         None => out.write_all(template.as_bytes())?,
     }
     Ok(())
+}
+
+/// Ecological flows from a record.
+fn propose(asked: Ecoflow, out: &mut dyn Write) -> Result<()> {
+    let shown = asked.record.display().to_string();
+    let bytes = std::fs::read(&asked.record).with_context(|| format!("{shown}: cannot be read"))?;
+    let table = String::from_utf8(bytes).with_context(|| format!("{shown}: not UTF-8; save it as such"))?;
+    let reading = Reading { column: asked.column, scale: asked.scale, missing: asked.missing };
+    let record = Record::read(&shown, &table, &reading)?;
+    let study = Study::of(&record, asked.year_begins);
+    let study =
+        study.with_context(|| format!("{shown}: no day has enough values; nothing can be proposed"))?;
+    let lang = match asked.lang {
+        Language::Zh => text::Lang::Zh,
+        Language::En => text::Lang::En,
+    };
+    let printed = if asked.csv { text::csv(&study) } else { text::text(&shown, &record, &study, lang) };
+    Ok(out.write_all(printed.as_bytes())?)
 }
 
 fn find_device(field: &Field, name: &str) -> Result<DeviceId> {

@@ -4,14 +4,17 @@
 //! that show it; [`serve`] puts them behind Modbus TCP. [`scenario`] says what happens to the river, [`run`] closes the loop with
 //! the service's own controller in virtual time, [`replay`] scores it.
 
+pub mod bound;
 pub mod compare;
 pub mod crew;
 pub mod decisions;
 pub mod demo;
 pub mod devices;
+pub mod identify;
 pub mod inflow;
 pub mod live;
 pub mod need;
+pub mod plan;
 pub mod plant;
 pub mod play;
 pub mod plot;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use simulators::{compare, demo, replay, scenario, studio};
+use simulators::{bound, compare, demo, identify, plan, replay, scenario, studio};
 
 /// Virtual river, devices on Modbus, replay and demo.
 #[derive(Debug, Parser)]
@@ -26,6 +26,14 @@ enum Command {
     Compare(Compare),
     /// The engineers' page on loopback: pick, change, run and compare scenarios
     Studio(Studio),
+    /// The perfect-foresight optimum of scenarios on the plant's own river, and what of their shortage it cannot avoid
+    Bound(Bound),
+    /// Travel times of reaches from a record of two flows, by band of flow, as rows of the configuration
+    Identify(Identify),
+    /// Run a scenario to a moment and store the state of the controller then, for `plan`
+    Snapshot(TakeSnapshot),
+    /// One plan for a stored state: releases, moves with their arrival, flows expected, limits
+    Plan(Plan),
     /// List the scenarios
     List,
     /// Travel times of water and waves from each dam to its sections by the virtual river, beside the configured ones
@@ -122,6 +130,101 @@ struct Studio {
     jobs: Option<usize>,
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = BOUND_NOTES)]
+struct Bound {
+    /// Names (see `list`) or files
+    #[arg(required = true)]
+    scenarios: Vec<String>,
+    /// Write bound.json and optimum.csv of each scenario below this folder, and take from it what is already known
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Use this seed instead of the scenarios' own
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Use this configuration folder
+    #[arg(long, value_name = "DIR")]
+    config: Option<PathBuf>,
+    /// Threads; as many as there are cores when not given
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+}
+
+/// How the optimum is found.
+const BOUND_NOTES: &str = "\
+The scenario runs in closed loop once. From the begin of scoring on, the release of the dam is then free by hour, within the
+outlets' capacity, the ramps, the siren limit and the water above the dead level; weather, users, events and all other gates
+are as in that run. How the sections answer to the release is identified from the river itself, a linear programme proposes
+the release with the least shortage and then the least water, and the river runs it; this is repeated until nothing better is found. All
+figures are of runs of the river. A shortage that is left is unavoidable.
+
+Examples:
+  qindan-sim bound may_dry
+  qindan-sim bound drought_kalgan_1977 --out out";
+
+#[derive(Debug, Args)]
+#[command(after_help = IDENTIFY_NOTES)]
+struct Identify {
+    /// CSV with a column time (with an offset) and the two flows in m³/s, as series.csv of a replay
+    #[arg(value_name = "RECORD.csv")]
+    record: PathBuf,
+    /// Column with the upstream flow
+    #[arg(long, value_name = "COLUMN")]
+    up: String,
+    /// Column with the downstream flow
+    #[arg(long, value_name = "COLUMN")]
+    down: String,
+    /// Reach between them; repeat for several in a row, their travel time is shared out as it is now
+    #[arg(long, value_name = "ID", required = true)]
+    reach: Vec<String>,
+    /// Configuration with the reaches
+    #[arg(long, value_name = "DIR")]
+    config: Option<PathBuf>,
+    /// Seed of the resampling that gives the uncertainty
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// How travel times are found.
+const IDENTIFY_NOTES: &str = "\
+A delay and a store are fitted to how the downstream flow follows the upstream one, by band of flow, robust against gaps and
+outliers; slow changes and a daily wave of other inflows are taken off. The 90 % range comes from resampled errors. A band in which
+upstream hardly changes, or downstream does not follow, is not fitted, with the reason.
+
+Example:
+  qindan-sim identify out/may_dry/series.csv --up section.zhengzhuang_m3s --down section.duanshi_m3s --reach R3";
+
+#[derive(Debug, Args)]
+struct TakeSnapshot {
+    /// Name (see `list`) or file
+    scenario: String,
+    /// Civil time of the basin, as "2026-05-15 08:00"
+    #[arg(long, value_name = "TIME")]
+    at: String,
+    /// File to write
+    #[arg(long, value_name = "FILE", default_value = "snapshot.json")]
+    out: PathBuf,
+    /// Use this seed instead of the scenario's own
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Use this configuration folder
+    #[arg(long, value_name = "DIR")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Plan {
+    /// A file written by `snapshot`
+    #[arg(value_name = "SNAPSHOT.json")]
+    snapshot: PathBuf,
+    /// Use this configuration folder; it must be the one the snapshot was taken with
+    #[arg(long, value_name = "DIR")]
+    config: Option<PathBuf>,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
 /// What to try on a running demonstration.
 const TRY: &str = "\
 To try while it runs (the first lines it prints name the address of the river, here 127.0.0.1:PORT, and the folder of the run):
@@ -206,6 +309,24 @@ fn main() -> ExitCode {
         Command::Studio(args) => {
             let Studio { port, data, config, jobs } = args;
             studio::studio(&studio::Order { port, data, config, jobs })
+        }
+        Command::Bound(args) => {
+            let Bound { scenarios, out, seed, config, jobs } = args;
+            let order = bound::Order { scenarios, out, seed, config, jobs };
+            bound::bound(&order, &mut std::io::stdout().lock())
+        }
+        Command::Identify(args) => {
+            let Identify { record, up, down, reach, config, seed } = args;
+            let order = identify::Order { record, up, down, reaches: reach, config, seed };
+            identify::identify(&order, &mut std::io::stdout().lock())
+        }
+        Command::Snapshot(args) => {
+            let TakeSnapshot { scenario, at, out, seed, config } = args;
+            plan::take(&plan::Take { scenario, at, out, seed, config }, &mut std::io::stdout().lock())
+        }
+        Command::Plan(args) => {
+            let Plan { snapshot, config, json } = args;
+            plan::plan(&plan::Order { snapshot, config, json }, &mut std::io::stdout().lock())
         }
         Command::List => list(),
         Command::Travel(args) => travel(args.config),

@@ -165,6 +165,11 @@ impl Run {
         &self.controller
     }
 
+    /// What the field showed in the last tick, by point.
+    pub fn samples(&self) -> &[qindan::control::quality::Sample] {
+        self.wire.samples()
+    }
+
     /// Time since the start.
     pub fn now(&self) -> Duration {
         self.now

@@ -56,13 +56,19 @@ fn main() {
 
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let sweep = |jobs: usize| {
-        let swept = Order { sweep: vec!["control.min_interval_s=600,900,1800,3600".into()], ..order(&["january_dry"], jobs) };
+        let swept = Order {
+            sweep: vec!["control.min_interval_s=600,900,1800,3600".into()],
+            ..order(&["january_dry"], jobs)
+        };
         let began = Instant::now();
         replay::replay(&swept, &mut std::io::sink()).unwrap();
         began.elapsed().as_secs_f64()
     };
     let (one, all) = (sweep(1), sweep(cores));
-    println!("a sweep of four: {one:.1} s on one core, {all:.1} s on {cores}: {:.2} times as fast", one / all);
+    println!(
+        "a sweep of four: {one:.1} s on one core, {all:.1} s on {cores}: {:.2} times as fast",
+        one / all
+    );
     bar("memory at last, MB", memory(), 300.0);
 }
 
@@ -70,7 +76,11 @@ fn main() {
 const YEAR: &str = "year_dry_2026";
 
 fn bar(what: &str, value: f64, limit: f64) {
-    println!("{what}: {value:.2} of {limit}, {:.0} % {}", 100.0 * value / limit, if value <= limit { "met" } else { "NOT MET" });
+    println!(
+        "{what}: {value:.2} of {limit}, {:.0} % {}",
+        100.0 * value / limit,
+        if value <= limit { "met" } else { "NOT MET" }
+    );
 }
 
 /// Most memory this process has had resident, MB.

@@ -2,7 +2,7 @@
 //! and all of them are named at once.
 
 mod address;
-mod rows;
+pub(crate) mod rows;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

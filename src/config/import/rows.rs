@@ -2,16 +2,16 @@
 
 /// One row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Row {
+pub(crate) struct Row {
     /// Line it begins on, counted from 1.
-    pub(super) line: usize,
+    pub(crate) line: usize,
     /// Its cells, without the space around them.
-    pub(super) cells: Vec<String>,
+    pub(crate) cells: Vec<String>,
 }
 
 /// Why a text is no table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NoTable {
+pub(crate) enum NoTable {
     /// Nothing in it.
     Empty,
     /// The first line has no separator, or both.
@@ -21,7 +21,7 @@ pub(super) enum NoTable {
 }
 
 /// The rows that have any text, the headers first.
-pub(super) fn rows(text: &str) -> Result<Vec<Row>, NoTable> {
+pub(crate) fn rows(text: &str) -> Result<Vec<Row>, NoTable> {
     let header = text.lines().find(|line| !line.trim().is_empty()).ok_or(NoTable::Empty)?;
     let separator = match (header.contains(','), header.contains(';')) {
         (true, false) => ',',
