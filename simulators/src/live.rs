@@ -1,11 +1,12 @@
 //! A scenario on a world that others use at the same time: stepped at the pace of a clock.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use qindan::control::Now;
 
 use crate::inflow::instant;
-use crate::plant::Plant;
+use crate::plant::{Forcing, Plant};
 use crate::scenario::{Case, What};
 use crate::score::Step;
 use crate::world::{SharedWorld, lock};
@@ -54,25 +55,58 @@ impl Live {
     pub fn advance(&mut self, by: Duration, mut show: impl FnMut(&Case, &Plant, Step<'_>)) -> Vec<String> {
         let end = self.now + by;
         let mut happened = Vec::new();
+        let world = Arc::clone(&self.world);
         while self.now < end {
-            let happening = self.case.scenario.happenings.get(self.next);
-            let until = happening.map_or(end, |happening| happening.at.clamp(self.now, end));
-            let dt = until.saturating_sub(self.now).min(STEP);
+            let dt = self.until_next(end).min(STEP);
+            let mut world = lock(&world);
             if !dt.is_zero() {
-                let forcing = self.case.forcing(self.now + dt / 2);
+                let forcing = self.forcing(&world.plant, dt);
                 self.now += dt;
                 let now = self.now();
-                let mut world = lock(&self.world);
                 world.step(dt, &forcing);
                 show(&self.case, &world.plant, Step { now, dt, forcing: &forcing });
             }
-            happened.extend(self.happen());
+            let told = self.happen(&mut world.plant);
+            if !told.is_empty() {
+                world.refresh();
+            }
+            happened.extend(told);
         }
         happened
     }
 
+    /// Advances by `by` at one go, as [`crate::run::Run`] does from one of its ticks to the next: the registers are brought
+    /// up to date at the end, and where something happens. Nobody can ask or feed a box in between, so a watchdog that was
+    /// fed since the last time is held to be fed all along. Gives what happened.
+    pub fn leap(&mut self, by: Duration) -> Vec<String> {
+        let end = self.now + by;
+        let mut happened = Vec::new();
+        let world = Arc::clone(&self.world);
+        let mut world = lock(&world);
+        while self.now < end {
+            let dt = self.until_next(end);
+            let forcing = self.forcing(&world.plant, dt);
+            self.now += dt;
+            world.leap(dt, &forcing, |plant| happened.extend(self.happen(plant)));
+        }
+        happened
+    }
+
+    /// Time to the next happening, or to `end` if that comes first.
+    fn until_next(&self, end: Duration) -> Duration {
+        let happening = self.case.scenario.happenings.get(self.next);
+        happening.map_or(end, |happening| happening.at.clamp(self.now, end)).saturating_sub(self.now)
+    }
+
+    /// What the world does to the river in the next `dt`.
+    fn forcing(&self, plant: &Plant, dt: Duration) -> Forcing {
+        let mut forcing = self.case.forcing(self.now + dt / 2);
+        plant.overrule(&mut forcing, self.now + dt / 2);
+        forcing
+    }
+
     /// Lets happen what is due.
-    fn happen(&mut self) -> Vec<String> {
+    fn happen(&mut self, plant: &mut Plant) -> Vec<String> {
         let mut told = Vec::new();
         while let Some(happening) = self.case.scenario.happenings.get(self.next)
             && happening.at <= self.now
@@ -81,7 +115,7 @@ impl Live {
             match &happening.what {
                 What::Event(event) => {
                     let event_of = serde_json::to_string(event).unwrap_or_default();
-                    match lock(&self.world).apply(event) {
+                    match plant.apply(event) {
                         Ok(()) => told.push(format!("{}: {event_of}", happening.id)),
                         Err(error) => told.push(format!("{}: nothing happened: {error}", happening.id)),
                     }

@@ -98,7 +98,10 @@ struct Serve {
     /// Name (see `list`) or file
     #[arg(long, value_name = "S", default_value = "may_dry")]
     scenario: String,
-    /// Address of the fault control (`POST /fault`, `GET /truth`) on loopback
+    /// The river stands until a client lets it go on: POST /advance {"ms":1000} at the control
+    #[arg(long, conflicts_with = "speed")]
+    lock_step: bool,
+    /// Address of the control on loopback: POST /fault, GET /events, GET /truth, POST /advance
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:15000")]
     control: SocketAddr,
     /// Use this configuration folder
@@ -132,8 +135,8 @@ fn main() -> ExitCode {
             demo::demo(&demo::Order { scenario, speed, length, data, port, config, set, seed })
         }
         Command::Serve(args) => {
-            let Serve { speed, scenario, control, config, pty } = args;
-            demo::alone(&demo::Alone { scenario, speed, control, config, pty })
+            let Serve { speed, scenario, lock_step, control, config, pty } = args;
+            demo::alone(&demo::Alone { scenario, speed, control, config, pty, lock_step })
         }
     };
     match done {

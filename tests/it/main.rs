@@ -39,6 +39,7 @@ mod import;
 mod journal;
 mod line;
 mod live;
+mod lock_step;
 mod meters;
 mod modbus;
 mod model_vs_plant;

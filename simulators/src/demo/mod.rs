@@ -115,7 +115,7 @@ async fn show(order: &Order) -> Result<bool> {
     let serving = Serving::start(&live.case().config.field, live.world(), Bind::FreePorts).await?;
     let page = free(order.port).await?;
     let faults = SocketAddr::from(([127, 0, 0, 1], 0));
-    let (faults, _control) = http::start(&live.case().config, Arc::clone(live.world()), faults).await?;
+    let (faults, _control) = http::start(&live.case().config, Arc::clone(live.world()), None, faults).await?;
     let from = order
         .config
         .clone()

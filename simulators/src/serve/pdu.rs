@@ -31,6 +31,10 @@ pub(super) fn answer(world: &mut World, field: &Field, link: LinkId, unit: u8, p
         Plugged::Refused => return refuse(GATEWAY_TARGET_FAILED),
         Plugged::Silent => return Answer::Silence,
     }
+    let address = pdu.get(1..3).map_or(0, |word| u16::from_be_bytes([word[0], word[1]]));
+    if world.devices.is_lost(device, address) {
+        return Answer::Silence;
+    }
     let (now, _) = world.plant.now();
     world.devices.note_asked(device, now);
     let unit = Unit { world, field, device };

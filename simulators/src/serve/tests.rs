@@ -159,7 +159,7 @@ async fn faults_come_in_and_the_truth_goes_out_over_http() {
     let forcing = Forcing::dry(&config.basin, 5);
     let world = Arc::new(Mutex::new(World::new(&config, 7, testing::start(), &forcing)));
     let (address, task) =
-        http::start(&config, Arc::clone(&world), "127.0.0.1:0".parse().unwrap()).await.unwrap();
+        http::start(&config, Arc::clone(&world), None, "127.0.0.1:0".parse().unwrap()).await.unwrap();
     let exchange = async |request: String| {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
