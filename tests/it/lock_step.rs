@@ -32,14 +32,13 @@ use tokio_modbus::{ExceptionCode, Response};
 /// Ticks at full rate after the last movement, as `replay` has them.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// The trip day of `may_dry`: from 14:30 on, with the trip at 15:20 and its reset, moved to 16:30, inside.
+/// The day of the trip of `may_dry`: the pump begins at 06:00, the unit trips at 15:20 and is reset at 22:30.
 fn trip() -> Case {
     let story = std::fs::read_to_string(simulators::scenario::file("may_dry").unwrap()).unwrap();
     let changed = [
-        ("start = 2026-05-11T00:00:00", "start = 2026-05-14T14:30:00"),
-        ("duration = \"9d\"", "duration = \"3h\""),
-        ("spin_up = \"2d\"", "spin_up = \"30min\""),
-        ("at = 2026-05-14T22:30:00", "at = 2026-05-14T16:30:00"),
+        ("start = 2026-05-11T00:00:00", "start = 2026-05-14T00:00:00"),
+        ("duration = \"9d\"", "duration = \"1d\""),
+        ("spin_up = \"2d\"", "spin_up = \"1h\""),
     ];
     let story = changed.iter().fold(story, |story, (from, to)| {
         assert!(story.contains(from), "may_dry has no {from}");

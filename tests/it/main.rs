@@ -63,6 +63,7 @@ mod restarts;
 mod rules;
 mod running;
 mod service;
+mod simulated;
 mod site;
 mod tidy;
 mod twins;

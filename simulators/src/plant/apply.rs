@@ -8,7 +8,7 @@ use qindan::points::DeviceId;
 use super::actuator::Key;
 use super::event::{Impossible, UnknownElement, find};
 use super::fault::MeterFault;
-use super::mechanics::{End, PositionFault};
+use super::mechanics::{End, PositionFault, Side};
 use super::sensor::Sensor;
 use super::station::Regime;
 use super::{Event, Plant, Plugged};
@@ -45,29 +45,13 @@ impl Plant {
                 self.drive_named(gate)?.command(*opening);
             }
             Event::Restart { gate, opening } => self.drive_named(gate)?.restart(*opening),
-            Event::SecondMaster { gate, opening, every_s } => {
-                let at = self.gate_named(gate)?;
-                let every_s = within("second_master", "every_s", *every_s, (1.0, DAY_S), "1 s to a day")?;
-                self.masters.retain(|master| master.gate != at);
-                self.masters.push(Master { gate: at, opening: *opening, every_s, due: self.time });
-            }
+            Event::SecondMaster { gate, opening, every_s } => self.second_master(gate, *opening, *every_s)?,
             Event::SecondMasterGone { gate } => {
                 let at = self.gate_named(gate)?;
                 self.masters.retain(|master| master.gate != at);
             }
             Event::Wear { gate, backlash, breakaway, breakaway_s, meter_on } => {
-                let size = |key, given: Option<f64>, most, remedy| {
-                    given.map(|given| within("wear", key, given, (0.0, most), remedy)).transpose()
-                };
-                let backlash = size("backlash", *backlash, 0.5, "0 to 0.5 of the stroke")?;
-                let force = size("breakaway", *breakaway, 10.0, "0 to 10 times the force of the motor")?;
-                let time = size("breakaway_s", *breakaway_s, 60.0, "0 to 60 s")?;
-                self.drive_named(gate)?.wear(|gear| {
-                    gear.backlash = backlash.unwrap_or(gear.backlash);
-                    gear.breakaway = force.unwrap_or(gear.breakaway);
-                    gear.breakaway_s = time.unwrap_or(gear.breakaway_s);
-                    gear.meter = meter_on.unwrap_or(gear.meter);
-                });
+                self.wear(gate, [*backlash, *breakaway, *breakaway_s], *meter_on)?;
             }
             Event::LimitSwitch { gate, end, state } => {
                 let drive = self.drive_named(gate)?;
@@ -82,9 +66,8 @@ impl Plant {
                 self.drive_named(gate)?.meter = PositionFault::Offset(by);
             }
             Event::PositionNoise { gate, deviation } => {
-                let key = "deviation";
-                let deviation =
-                    within("position_noise", key, *deviation, (0.0, 1.0), "0 to 1 of the stroke")?;
+                let (key, stroke) = ("deviation", "0 to 1 of the stroke");
+                let deviation = within("position_noise", key, *deviation, (0.0, 1.0), stroke)?;
                 self.drive_named(gate)?.meter = PositionFault::Noise(deviation);
             }
             Event::PositionNormal { gate } => self.drive_named(gate)?.meter = PositionFault::None,
@@ -102,19 +85,7 @@ impl Plant {
                 let at = self.device_named(device)?;
                 self.lossy[at] = share;
             }
-            Event::SharedUnit { device, with } => {
-                let (at, other) = (self.device_named(device)?, self.device_named(with)?);
-                let link = |at: usize| self.field.devices.get(at).map(|device| device.link);
-                if at == other || link(at) != link(other) {
-                    return Err(Impossible::Size {
-                        event: "shared_unit",
-                        key: "with",
-                        given: with.clone(),
-                        remedy: "another device of the same link",
-                    });
-                }
-                self.shared[at] = Some(DeviceId(other));
-            }
+            Event::SharedUnit { device, with } => self.share_unit(device, with)?,
             Event::OwnUnit { device } => {
                 let at = self.device_named(device)?;
                 self.shared[at] = None;
@@ -122,17 +93,8 @@ impl Plant {
             Event::CutLink { link } => self.cut_link(link, true)?,
             Event::MendLink { link } => self.cut_link(link, false)?,
             Event::Peaking { station, on } => self.peaking(station, *on)?,
-            Event::Inflows { factor, over_h } => {
-                let factor = within("inflows", "factor", *factor, (0.0, 1000.0), "0 to 1000")?;
-                let over_h = within("inflows", "over_h", *over_h, (0.0, 10_000.0), "0 to 10000 h")?;
-                self.weather.go_to(factor, self.time.as_secs_f64(), over_h * 3600.0);
-            }
-            Event::Wave { inflow, peak_m3s, to_peak_h } => {
-                let at = find("inflow", inflow, self.basin.inflows.iter().map(|inflow| inflow.id.as_str()))?;
-                let peak = within("wave", "peak_m3s", *peak_m3s, (0.0, 50_000.0), "0 to 50000")?;
-                let to_peak = within("wave", "to_peak_h", *to_peak_h, (0.01, 1000.0), "0.01 to 1000 h")?;
-                self.weather.rise(at, peak, self.time.as_secs_f64(), to_peak * 3600.0);
-            }
+            Event::Inflows { factor, over_h } => self.inflows(*factor, *over_h)?,
+            Event::Wave { inflow, peak_m3s, to_peak_h } => self.wave(inflow, *peak_m3s, *to_peak_h)?,
             Event::Ebb {} => self.weather.ebb(),
             Event::MeterFrozen { meter }
             | Event::MeterStuck { meter, .. }
@@ -159,6 +121,62 @@ impl Plant {
         }
         self.changed = true;
         self.last_event = Some(self.time);
+        Ok(())
+    }
+
+    fn second_master(&mut self, gate: &str, opening: f64, every_s: f64) -> Result<(), Impossible> {
+        let gate = self.gate_named(gate)?;
+        let every_s = within("second_master", "every_s", every_s, (1.0, DAY_S), "1 s to a day")?;
+        self.masters.retain(|master| master.gate != gate);
+        self.masters.push(Master { gate, opening, every_s, due: self.time });
+        Ok(())
+    }
+
+    /// Lost motion, force and time to break loose, and where the meter sits; as built where not given.
+    fn wear(
+        &mut self,
+        gate: &str,
+        [backlash, force, time]: [Option<f64>; 3],
+        meter: Option<Side>,
+    ) -> Result<(), Impossible> {
+        let size = |key, given: Option<f64>, most, remedy| {
+            given.map(|given| within("wear", key, given, (0.0, most), remedy)).transpose()
+        };
+        let backlash = size("backlash", backlash, 0.5, "0 to 0.5 of the stroke")?;
+        let force = size("breakaway", force, 10.0, "0 to 10 times the force of the motor")?;
+        let time = size("breakaway_s", time, 60.0, "0 to 60 s")?;
+        self.drive_named(gate)?.wear(|gear| {
+            gear.backlash = backlash.unwrap_or(gear.backlash);
+            gear.breakaway = force.unwrap_or(gear.breakaway);
+            gear.breakaway_s = time.unwrap_or(gear.breakaway_s);
+            gear.meter = meter.unwrap_or(gear.meter);
+        });
+        Ok(())
+    }
+
+    fn share_unit(&mut self, device: &str, with: &str) -> Result<(), Impossible> {
+        let (at, other) = (self.device_named(device)?, self.device_named(with)?);
+        let link = |at: usize| self.field.devices.get(at).map(|device| device.link);
+        if at == other || link(at) != link(other) {
+            let remedy = "another device of the same link";
+            return Err(Impossible::Size { event: "shared_unit", key: "with", given: with.into(), remedy });
+        }
+        self.shared[at] = Some(DeviceId(other));
+        Ok(())
+    }
+
+    fn inflows(&mut self, factor: f64, over_h: f64) -> Result<(), Impossible> {
+        let factor = within("inflows", "factor", factor, (0.0, 1000.0), "0 to 1000")?;
+        let over_h = within("inflows", "over_h", over_h, (0.0, 10_000.0), "0 to 10000 h")?;
+        self.weather.go_to(factor, self.time.as_secs_f64(), over_h * 3600.0);
+        Ok(())
+    }
+
+    fn wave(&mut self, inflow: &str, peak_m3s: f64, to_peak_h: f64) -> Result<(), Impossible> {
+        let at = find("inflow", inflow, self.basin.inflows.iter().map(|inflow| inflow.id.as_str()))?;
+        let peak = within("wave", "peak_m3s", peak_m3s, (0.0, 50_000.0), "0 to 50000")?;
+        let to_peak = within("wave", "to_peak_h", to_peak_h, (0.01, 1000.0), "0.01 to 1000 h")?;
+        self.weather.rise(at, peak, self.time.as_secs_f64(), to_peak * 3600.0);
         Ok(())
     }
 

@@ -137,7 +137,7 @@ fn named<'a>(ids: impl Iterator<Item = &'a String>, value: impl Fn(usize) -> f64
 }
 
 /// Longest step in lock-step.
-const LONGEST: Duration = Duration::from_hours(24);
+const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// A scenario that goes on when it is told to.
 pub type LockStep = Arc<Mutex<Live>>;

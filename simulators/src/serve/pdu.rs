@@ -31,8 +31,7 @@ pub(super) fn answer(world: &mut World, field: &Field, link: LinkId, unit: u8, p
         Plugged::Refused => return refuse(GATEWAY_TARGET_FAILED),
         Plugged::Silent => return Answer::Silence,
     }
-    let address = pdu.get(1..3).map_or(0, |word| u16::from_be_bytes([word[0], word[1]]));
-    if world.devices.is_lost(device, address) {
+    if world.devices.is_lost(device, address(pdu)) {
         return Answer::Silence;
     }
     let (now, _) = world.plant.now();
@@ -45,6 +44,11 @@ pub(super) fn answer(world: &mut World, field: &Field, link: LinkId, unit: u8, p
         }
         Err(code) => refuse(code),
     }
+}
+
+/// First address a request names; 0 for one that names none.
+pub(super) fn address(pdu: &[u8]) -> u16 {
+    word(pdu.get(1..).unwrap_or_default(), 0).unwrap_or(0)
 }
 
 /// One unit for the time of one request.

@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use qindan::points::{Field, LinkId};
+use qindan::points::{Device, DeviceId, Field, LinkId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
 use tokio_serial::{SerialPort, SerialStream};
 
-use super::pdu::{self, Answer, GATEWAY_TARGET_FAILED};
+use super::pdu::{self, Answer, GATEWAY_TARGET_FAILED, address};
 use super::{Line, Serving};
-use crate::world::{SharedWorld, lock};
+use crate::world::{SharedWorld, World, lock};
 
 /// Silence after which the rest of a broken frame is dropped. Chosen: longer than a master takes to hand over a frame,
 /// shorter than any response time-out.
@@ -137,11 +137,23 @@ fn answer(line: &Line, frame: &[u8]) -> Option<Vec<u8>> {
         Answer::Reply(reply) if reply.get(1) != Some(&GATEWAY_TARGET_FAILED) || !is_exception(&reply) => {
             let mut frame = vec![unit];
             frame.extend(reply);
-            frame.extend(crc(&frame).to_le_bytes());
+            let check = crc(&frame);
+            if collides(&world, line, unit, pdu) {
+                // Two units speak at once: what arrives is neither's.
+                frame.iter_mut().skip(1).for_each(|byte| *byte ^= 0x55);
+            }
+            frame.extend(check.to_le_bytes());
             Some(frame)
         }
         Answer::Reply(_) | Answer::Silence => None,
     }
+}
+
+/// Whether another unit of the same number answers at the same time.
+fn collides(world: &World, line: &Line, unit: u8, pdu: &[u8]) -> bool {
+    let here = |device: &Device| device.link == line.link && device.unit == unit;
+    let Some(device) = line.field.devices.iter().position(here) else { return false };
+    world.devices.collides(DeviceId(device), address(pdu)).is_some()
 }
 
 fn is_exception(reply: &[u8]) -> bool {
