@@ -168,7 +168,11 @@ fn crc(bytes: &[u8]) -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
+    use crate::plant::{Event, Forcing};
+    use crate::testing;
 
     /// `11 03 00 6B 00 03` has the check `76 87`. Source: vectors of the field notes.
     #[test]
@@ -182,5 +186,30 @@ mod tests {
         let mut damaged = request;
         damaged[3] ^= 1;
         assert_eq!(whole(&damaged), None);
+    }
+
+    #[test]
+    fn two_units_of_one_number_spoil_each_others_replies() {
+        let config = testing::small();
+        let forcing = Forcing::dry(&config.basin, 5);
+        let world = Arc::new(Mutex::new(World::new(&config, 7, testing::start(), &forcing)));
+        let line = Line { field: Arc::clone(&config.field), world: Arc::clone(&world), link: LinkId(0) };
+        // The position of the valve.
+        let mut request = vec![1, 3, 0, 1, 0, 1];
+        request.extend(crc(&request).to_le_bytes());
+        let spoilt = |seconds: u64| {
+            let ask = |_: &u64| {
+                lock(&world).step(Duration::from_secs(1), &forcing);
+                answer(&line, &request).is_some_and(|reply| crc(&reply) != 0)
+            };
+            (0..seconds).filter(ask).count()
+        };
+        assert_eq!(spoilt(20), 0);
+        let other = Event::SharedUnit { device: "box".into(), with: "logger".into() };
+        lock(&world).apply(&other).unwrap();
+        // Every other one: 100 ± 7, four deviations.
+        assert!((72..=128).contains(&spoilt(200)));
+        lock(&world).apply(&Event::OwnUnit { device: "box".into() }).unwrap();
+        assert_eq!(spoilt(20), 0);
     }
 }
