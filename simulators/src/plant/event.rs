@@ -441,6 +441,37 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_given_is_as_usual() {
+        let read = |text: &str| toml::from_str::<Event>(text).unwrap();
+        let (gate, meter) = (String::from("v1"), String::from("m"));
+        assert_eq!(
+            read("event = \"wear\"\ngate = \"v1\"\nmeter_on = \"leaf\""),
+            Event::Wear {
+                gate: gate.clone(),
+                backlash: None,
+                breakaway: None,
+                breakaway_s: None,
+                meter_on: Some(Side::Leaf)
+            }
+        );
+        assert_eq!(
+            read("event = \"limit_switch\"\ngate = \"v1\"\nend = \"top\""),
+            Event::LimitSwitch { gate: gate.clone(), end: End::Top, state: Switch::Sound }
+        );
+        assert_eq!(
+            read("event = \"meter_word_order\"\nmeter = \"m\"\norder = \"CDAB\""),
+            Event::MeterWordOrder { meter: meter.clone(), order: ByteOrder::Cdab }
+        );
+        assert_eq!(read("event = \"meter_unit\"\nmeter = \"m\""), Event::MeterUnit { meter, factor: 3600.0 });
+        assert_eq!(
+            read("event = \"second_master\"\ngate = \"v1\"\nopening = 0.2"),
+            Event::SecondMaster { gate, opening: 0.2, every_s: 120.0 }
+        );
+        assert_eq!(read("event = \"ebb\""), Event::Ebb {});
+        assert!(toml::from_str::<Event>("event = \"ebb\"\ngate = \"v1\"").is_err());
+    }
+
+    #[test]
     fn an_unknown_name_is_answered_with_what_there_is() {
         let error = find("gate", "v9", ["v1", "v2"].into_iter()).unwrap_err();
         assert_eq!(
