@@ -199,6 +199,9 @@ pub(crate) struct Run {
     /// Bench only: take time and speed from standard input, one {"utc":"…","speed":600.0} a line; stop with it.
     #[arg(long)]
     pub(crate) pace: bool,
+    /// Bench only: address of the control of a virtual river on loopback; the page then offers its disturbances.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) simulated_river: Option<SocketAddr>,
     /// Form of the system log on standard error.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) log: LogForm,

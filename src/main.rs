@@ -300,6 +300,7 @@ fn serve(run: Run) -> Result<()> {
         data: run.data.data,
         access: if run.observe { Access::Observe } else { Access::Command },
         listen: run.listen,
+        simulated_river: run.simulated_river,
         time,
         fault: None,
     };

@@ -1,11 +1,12 @@
 //! A scenario on a world that others use at the same time: stepped at the pace of a clock.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use qindan::control::Now;
 
 use crate::inflow::instant;
-use crate::plant::Plant;
+use crate::plant::{Forcing, Plant};
 use crate::scenario::{Agenda, Case, What};
 use crate::score::Step;
 use crate::world::{SharedWorld, lock};
@@ -53,32 +54,65 @@ impl Live {
     pub fn advance(&mut self, by: Duration, mut show: impl FnMut(&Case, &Plant, Step<'_>)) -> Vec<String> {
         let end = self.now + by;
         let mut happened = Vec::new();
+        let world = Arc::clone(&self.world);
         while self.now < end {
-            let due = self.agenda.due(&self.case.scenario, self.now);
-            let until = due.map_or(end, |due| due.clamp(self.now, end));
-            let dt = until.saturating_sub(self.now).min(STEP);
+            let dt = self.until_next(end).min(STEP);
+            let mut world = lock(&world);
             if !dt.is_zero() {
-                let forcing = self.case.forcing(self.now + dt / 2);
+                let forcing = self.forcing(&world.plant, dt);
                 self.now += dt;
                 let now = self.now();
-                let mut world = lock(&self.world);
                 world.step(dt, &forcing);
                 show(&self.case, &world.plant, Step { now, dt, forcing: &forcing });
-                self.agenda.look(&mut self.case, &world.plant, self.now);
             }
-            happened.extend(self.happen());
+            let told = self.happen(&mut world.plant);
+            if !told.is_empty() {
+                world.refresh();
+            }
+            happened.extend(told);
         }
         happened
     }
 
+    /// Advances by `by` at one go, as [`crate::run::Run`] does from one of its ticks to the next: the registers are brought
+    /// up to date at the end, and where something happens. Nobody can ask or feed a box in between, so a watchdog that was
+    /// fed since the last time is held to be fed all along. Gives what happened.
+    pub fn leap(&mut self, by: Duration) -> Vec<String> {
+        let end = self.now + by;
+        let mut happened = Vec::new();
+        let world = Arc::clone(&self.world);
+        let mut world = lock(&world);
+        while self.now < end {
+            let dt = self.until_next(end);
+            let forcing = self.forcing(&world.plant, dt);
+            self.now += dt;
+            world.leap(dt, &forcing, |plant| happened.extend(self.happen(plant)));
+        }
+        happened
+    }
+
+    /// Time to the next happening or look at a condition, or to `end` if that comes first.
+    fn until_next(&self, end: Duration) -> Duration {
+        let due = self.agenda.due(&self.case.scenario, self.now);
+        due.map_or(end, |due| due.clamp(self.now, end)).saturating_sub(self.now)
+    }
+
+    /// What the world does to the river in the next `dt`.
+    fn forcing(&self, plant: &Plant, dt: Duration) -> Forcing {
+        let mut forcing = self.case.forcing(self.now + dt / 2);
+        plant.overrule(&mut forcing, self.now + dt / 2);
+        forcing
+    }
+
     /// Lets happen what is due.
-    fn happen(&mut self) -> Vec<String> {
+    fn happen(&mut self, plant: &mut Plant) -> Vec<String> {
         let mut told = Vec::new();
+        self.agenda.look(&mut self.case, plant, self.now);
         while let Some(happening) = self.agenda.take(&self.case.scenario, self.now) {
             match &happening.what {
                 What::Event(event) => {
                     let event_of = serde_json::to_string(event).unwrap_or_default();
-                    match lock(&self.world).apply(event) {
+                    match plant.apply(event) {
                         Ok(()) => told.push(format!("{}: {event_of}", happening.id)),
                         Err(error) => told.push(format!("{}: nothing happened: {error}", happening.id)),
                     }

@@ -232,6 +232,7 @@ To try while it runs (the first lines it prints name the address of the river, h
   put it back            the same with \"plug\"
   trip a turbine         {\"event\":\"trip\",\"gate\":\"zf.hp.u1\"}, and \"reset_trip\"
   stick a gate           {\"event\":\"stick\",\"gate\":\"zf.eco.v1\"}, and \"free\"
+  everything else        curl 127.0.0.1:PORT/events lists what can happen; the page has five of them as buttons
   kill the service       pkill -9 -f 'qindan run'; it is started again and adopts the gates where they stand
   see what is true       curl 127.0.0.1:PORT/truth
   read the record        target/release/qindan log tail --data FOLDER/data";
@@ -273,7 +274,10 @@ struct Serve {
     /// Name (see `list`) or file
     #[arg(long, value_name = "S", default_value = "may_dry")]
     scenario: String,
-    /// Address of the fault control (`POST /fault`, `GET /truth`) on loopback
+    /// The river stands until a client lets it go on: POST /advance {"ms":1000} at the control
+    #[arg(long, conflicts_with = "speed")]
+    lock_step: bool,
+    /// Address of the control on loopback: POST /fault, GET /events, GET /truth, POST /advance
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:15000")]
     control: SocketAddr,
     /// Use this configuration folder
@@ -338,8 +342,8 @@ fn main() -> ExitCode {
             demo::demo(&demo::Order { scenario, speed, length, data, port, config, set, seed })
         }
         Command::Serve(args) => {
-            let Serve { speed, scenario, control, config, pty } = args;
-            demo::alone(&demo::Alone { scenario, speed, control, config, pty })
+            let Serve { speed, scenario, lock_step, control, config, pty } = args;
+            demo::alone(&demo::Alone { scenario, speed, control, config, pty, lock_step })
         }
     };
     match done {

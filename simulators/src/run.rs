@@ -218,7 +218,8 @@ impl Run {
         let next = if self.started { self.due().min(until).max(self.now) } else { Duration::ZERO };
         let dt = next.saturating_sub(self.now);
         let mark = self.stopwatch.mark();
-        let forcing = self.case.forcing(self.now + dt / 2);
+        let mut forcing = self.case.forcing(self.now + dt / 2);
+        self.plant.overrule(&mut forcing, self.now + dt / 2);
         if !dt.is_zero() {
             self.plant.advance(dt, &forcing);
             // In a jump the service has fed them all along.
@@ -348,7 +349,8 @@ fn kind(action: Action) -> u8 {
     }
 }
 
-pub(crate) fn hex(bytes: &[u8]) -> String {
+/// Bytes in hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
         use std::fmt::Write;
         let _ = write!(hex, "{byte:02x}");

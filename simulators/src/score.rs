@@ -311,6 +311,8 @@ fn is_surprise(what: &What) -> bool {
             Event::Trip { .. }
             | Event::MoveOnSite { .. }
             | Event::ForeignTarget { .. }
+            | Event::SecondMaster { .. }
+            | Event::Inflows { .. }
             | Event::Peaking { .. } => true,
             Event::ResetTrip { .. }
             | Event::Stick { .. }
@@ -319,13 +321,39 @@ fn is_surprise(what: &What) -> bool {
             | Event::Remote { .. }
             | Event::Restart { .. }
             | Event::Estop { .. }
+            | Event::SecondMasterGone { .. }
+            | Event::Wear { .. }
+            | Event::LimitSwitch { .. }
+            | Event::PositionFrozen { .. }
+            | Event::PositionOffset { .. }
+            | Event::PositionNoise { .. }
+            | Event::PositionNormal { .. }
             | Event::MeterFrozen { .. }
+            | Event::MeterStuck { .. }
             | Event::MeterBias { .. }
             | Event::MeterDrift { .. }
+            | Event::MeterSpike { .. }
+            | Event::MeterNoise { .. }
+            | Event::MeterUnit { .. }
+            | Event::MeterWordOrder { .. }
+            | Event::MeterReversed { .. }
+            | Event::MeterTotal { .. }
+            | Event::MeterZero { .. }
+            | Event::MeterLate { .. }
+            | Event::MeterWeather { .. }
+            | Event::MeterIce { .. }
+            | Event::MeterWeed { .. }
+            | Event::MeterBackwater { .. }
+            | Event::MeterAir { .. }
             | Event::MeterSentinel { .. }
             | Event::MeterNormal { .. }
             | Event::Unplug { .. }
             | Event::Plug { .. }
+            | Event::Lossy { .. }
+            | Event::SharedUnit { .. }
+            | Event::OwnUnit { .. }
+            | Event::Wave { .. }
+            | Event::Ebb {}
             | Event::CutLink { .. }
             | Event::MendLink { .. } => false,
         },

@@ -7,6 +7,7 @@
 pub mod http;
 mod pdu;
 mod terminal;
+pub mod tricks;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

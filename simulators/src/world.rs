@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use qindan::config::Config;
 
 use crate::devices::Devices;
-use crate::plant::{Event, Forcing, Plant, UnknownElement};
+use crate::plant::{Event, Forcing, Impossible, Plant};
 
 /// A river and the devices that show it.
 #[derive(Clone, Debug)]
@@ -29,6 +29,21 @@ impl World {
     /// Advances the river by `dt` and brings the registers up to date.
     pub fn step(&mut self, dt: Duration, forcing: &Forcing) {
         self.plant.advance(dt, forcing);
+        self.refresh();
+    }
+
+    /// Advances the river by `dt` at one go, lets things happen, then brings the registers up to date. Watchdogs that were
+    /// fed since the last time have been fed all along.
+    pub fn leap(&mut self, dt: Duration, forcing: &Forcing, happen: impl FnOnce(&mut Plant)) {
+        let since = self.plant.now().0;
+        self.plant.advance(dt, forcing);
+        self.devices.keep_fed(since, self.plant.now().0);
+        happen(&mut self.plant);
+        self.refresh();
+    }
+
+    /// Brings the registers up to date.
+    pub fn refresh(&mut self) {
         self.devices.refresh(&mut self.plant);
     }
 
@@ -36,8 +51,8 @@ impl World {
     ///
     /// # Errors
     ///
-    /// The event names an element the configuration does not have.
-    pub fn apply(&mut self, event: &Event) -> Result<(), UnknownElement> {
+    /// The event names an element the configuration does not have, or a size that is none.
+    pub fn apply(&mut self, event: &Event) -> Result<(), Impossible> {
         self.plant.apply(event)?;
         self.devices.refresh(&mut self.plant);
         Ok(())

@@ -85,6 +85,7 @@ impl Running {
     pub async fn start(mut options: Options, stop: Stop) -> Result<Self, StartError> {
         options.check_time()?;
         let listen = options.address()?;
+        let simulated_river = options.river()?;
         let listener = TcpListener::bind(listen).await.and_then(|l| Ok((l.local_addr()?, l)));
         let (address, listener) = listener.map_err(|source| StartError::Bind { listen, source })?;
         let paces = match std::mem::replace(&mut options.time, Time::Real) {
@@ -147,6 +148,7 @@ impl Running {
             traces: Arc::new(move |link| traces.trace(link)),
             preview: Arc::new(preview::preview),
             time: RealTime::new(move || real.now()),
+            simulated_river,
         };
         let page = web::serve(listener, state, async move { drop(stop.told().await) });
         let page = tokio::spawn(page);

@@ -63,6 +63,11 @@ pub enum StartError {
         /// Its address or port.
         peer: String,
     },
+    /// A virtual river on another machine.
+    #[error(
+        "--simulated-river {0}: not a loopback address; the river of a demonstration runs on this machine"
+    )]
+    ForeignRiver(SocketAddr),
     /// A speed that is none.
     #[error("--time-scale {0}: must be above 0 and at most 100000")]
     Speed(f64),
@@ -118,6 +123,8 @@ pub struct Options {
     pub access: Access,
     /// Address of the page in place of the configured one.
     pub listen: Option<SocketAddr>,
+    /// Control of the virtual river of a demonstration, for the page; bench and loopback only.
+    pub simulated_river: Option<SocketAddr>,
     /// In which time.
     pub time: Time,
     /// Failing disk under the action journal, for tests.
@@ -132,6 +139,18 @@ impl Options {
     pub(super) fn address(&self) -> Result<SocketAddr, StartError> {
         let address = self.listen.unwrap_or(self.config.service.listen);
         if address.ip().is_loopback() { Ok(address) } else { Err(StartError::Listen(address)) }
+    }
+
+    /// The control of the virtual river.
+    ///
+    /// # Errors
+    /// On an installation that is not a bench, and for one that is not on this machine.
+    pub(super) fn river(&self) -> Result<Option<SocketAddr>, StartError> {
+        match self.simulated_river {
+            Some(_) if !self.config.service.bench => Err(StartError::NotBench("--simulated-river")),
+            Some(address) if !address.ip().is_loopback() => Err(StartError::ForeignRiver(address)),
+            river => Ok(river),
+        }
     }
 
     /// Whether the time asked for is allowed with this configuration.

@@ -40,10 +40,21 @@ impl Service {
     }
 
     pub(crate) fn start_on(address: SocketAddr, config: Config, status: Status) -> Self {
+        Self::beside(None, address, config, status)
+    }
+
+    /// Beside the control of a virtual river.
+    pub(crate) fn beside(
+        river: Option<SocketAddr>,
+        address: SocketAddr,
+        config: Config,
+        status: Status,
+    ) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let clock = Clock::real();
         let (mut web, status, taken) = web::state(config, status, RealTime::new(move || clock.now()));
+        web.simulated_river = river;
         history(&web);
         let rows = rows(&web.config);
         web.actions = Arc::new(move |limit| {

@@ -114,6 +114,7 @@ async fn run(access: Access) -> BTreeMap<u8, usize> {
         data,
         access,
         listen: Some("127.0.0.1:0".parse().unwrap()),
+        simulated_river: None,
         time: Time::Paced(receiver),
         fault: None,
     };

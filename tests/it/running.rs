@@ -68,6 +68,7 @@ pub(crate) fn options(config: Config, data: &Path, speed: f64) -> Options {
         data: data.to_path_buf(),
         access: Access::Command,
         listen: None,
+        simulated_river: None,
         time: Time::Scaled { speed, start: Some(fixture::utc(0)) },
         fault: None,
     }

@@ -61,6 +61,7 @@ pub(crate) fn state(
         traces: Arc::new(|link| (link == LinkId(0)).then(|| "1.000 > 00 01\n".to_owned())),
         preview: Arc::new(preview::preview),
         time,
+        simulated_river: None,
     };
     (web, sender, taken)
 }

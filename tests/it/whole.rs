@@ -65,6 +65,7 @@ async fn a_tripped_turbine_is_made_good_by_the_valve_within_seconds() {
         data: data.clone(),
         access: Access::Command,
         listen: Some("127.0.0.1:0".parse().unwrap()),
+        simulated_river: None,
         time: Time::Paced(receiver),
         fault: None,
     };

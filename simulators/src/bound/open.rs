@@ -166,7 +166,7 @@ impl Script {
         let ours = |gate: &GateId| self.outlets.contains(gate);
         match what {
             What::Event(event) => {
-                gate_of(event).and_then(|id| self.basin().gate(id)).is_some_and(|gate| ours(&gate))
+                event.gate().and_then(|id| self.basin().gate(id)).is_some_and(|gate| ours(&gate))
             }
             What::Act(order) => match order {
                 Order::SetPoint { gate, .. }
@@ -210,7 +210,9 @@ impl Script {
                 moved += 1;
             }
             let wanted = release.get(step / STEPS).or(release.last()).copied().unwrap_or_default();
-            plant.advance(STEP, &self.with(self.case.forcing(now + STEP / 2), wanted));
+            let mut forcing = self.case.forcing(now + STEP / 2);
+            plant.overrule(&mut forcing, now + STEP / 2);
+            plant.advance(STEP, &self.with(forcing, wanted));
             course.add(self, &plant, wanted, now + STEP, STEP);
         }
         course.close(self);
@@ -347,12 +349,15 @@ fn as_it_went(case: &Case, seed: u64) -> Case {
     went
 }
 
-/// What moves gates or stations, but for the gates the release stands for.
+/// What moves gates, stations or the weather, but for the gates the release stands for.
 fn happenings(case: &Case, ours: &[GateId]) -> Vec<(Duration, Event)> {
     let basin = &case.config.basin;
-    let concerns = |event: &Event| match gate_of(event) {
+    let concerns = |event: &Event| match event.gate() {
         Some(id) => basin.gate(id).is_some_and(|gate| !ours.contains(&gate)),
-        None => matches!(event, Event::Peaking { .. }),
+        None => matches!(
+            event,
+            Event::Peaking { .. } | Event::Inflows { .. } | Event::Wave { .. } | Event::Ebb {}
+        ),
     };
     let happens = case.scenario.happenings.iter().filter_map(|happening| match &happening.what {
         What::Event(event) => concerns(event).then(|| (happening.at, event.clone())),
@@ -362,32 +367,6 @@ fn happenings(case: &Case, ours: &[GateId]) -> Vec<(Duration, Event)> {
         }
     });
     happens.collect()
-}
-
-/// The gate an event is about.
-fn gate_of(event: &Event) -> Option<&str> {
-    match event {
-        Event::Trip { gate }
-        | Event::ResetTrip { gate }
-        | Event::Stick { gate }
-        | Event::Free { gate }
-        | Event::Local { gate }
-        | Event::Remote { gate }
-        | Event::Estop { gate, .. }
-        | Event::MoveOnSite { gate, .. }
-        | Event::ForeignTarget { gate, .. }
-        | Event::Restart { gate, .. } => Some(gate),
-        Event::Peaking { .. }
-        | Event::MeterFrozen { .. }
-        | Event::MeterBias { .. }
-        | Event::MeterDrift { .. }
-        | Event::MeterSentinel { .. }
-        | Event::MeterNormal { .. }
-        | Event::Unplug { .. }
-        | Event::Plug { .. }
-        | Event::CutLink { .. }
-        | Event::MendLink { .. } => None,
-    }
 }
 
 /// Whether a write had its effect on the gate, as far as anybody knows.

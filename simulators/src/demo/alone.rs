@@ -32,6 +32,8 @@ pub struct Alone {
     pub config: Option<PathBuf>,
     /// Where to name a terminal for each link, for masters that speak RTU.
     pub pty: Option<PathBuf>,
+    /// The river goes on only by `POST /advance`.
+    pub lock_step: bool,
 }
 
 /// Serves until interrupted.
@@ -49,22 +51,37 @@ async fn serve(order: &Alone) -> Result<bool> {
     let forcing = case.forcing(Duration::ZERO);
     let world = World::new(&case.config, case.scenario.seed, case.scenario.start, &forcing);
     let agenda = Agenda::new(&case.scenario);
-    let mut live = Live::new(case, Arc::new(Mutex::new(world)), agenda, Duration::ZERO);
+    let live = Live::new(case, Arc::new(Mutex::new(world)), agenda, Duration::ZERO);
     let config = live.case().config.clone();
-    let mut serving = Serving::start(&config.field, live.world(), Bind::AsConfigured).await?;
-    let (control, _task) = http::start(&config, Arc::clone(live.world()), order.control).await?;
+    let world = Arc::clone(live.world());
+    let mut serving = Serving::start(&config.field, &world, Bind::AsConfigured).await?;
     for (link, address) in config.field.links.iter().zip(serving.addresses()) {
         voice.say(&format!("{address}  {}", link.id));
     }
     if let Some(folder) = &order.pty {
-        for path in serving.terminals(&config.field, live.world(), folder)? {
+        for path in serving.terminals(&config.field, &world, folder)? {
             voice.say(&format!("{}  RTU, at any speed", path.display()));
         }
     }
+    if order.lock_step {
+        let live = Arc::new(Mutex::new(live));
+        let (control, _task) = http::start(&config, world, Some(live), order.control).await?;
+        voice.say(&format!(
+            "faults, truth and time at http://{control}: the river goes on by POST /advance; end with Ctrl-C"
+        ));
+        tokio::signal::ctrl_c().await?;
+        return Ok(true);
+    }
+    let (control, _task) = http::start(&config, world, None, order.control).await?;
     voice.say(&format!(
         "faults and truth at http://{control}; time runs × {:.0}; end with Ctrl-C",
         order.speed
     ));
+    run(live, order.speed, &voice).await
+}
+
+/// Lets the river go on at the speed of a clock until interrupted.
+async fn run(mut live: Live, speed: f64, voice: &Voice) -> Result<bool> {
     let clock = Clock::real();
     let mut last = clock.mark();
     let mut beats = interval(BEAT);
@@ -74,7 +91,7 @@ async fn serve(order: &Alone) -> Result<bool> {
             _ = beats.tick() => {}
             _ = tokio::signal::ctrl_c() => return Ok(true),
         }
-        let by = last.elapsed().min(LATE_MOST).mul_f64(order.speed);
+        let by = last.elapsed().min(LATE_MOST).mul_f64(speed);
         last = clock.mark();
         for text in live.advance(by, |_, _, _| {}) {
             voice.say(&text);

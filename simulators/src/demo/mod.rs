@@ -115,7 +115,7 @@ async fn show(order: &Order) -> Result<bool> {
     let serving = Serving::start(&live.case().config.field, live.world(), Bind::FreePorts).await?;
     let page = free(order.port).await?;
     let faults = SocketAddr::from(([127, 0, 0, 1], 0));
-    let (faults, _control) = http::start(&live.case().config, Arc::clone(live.world()), faults).await?;
+    let (faults, _control) = http::start(&live.case().config, Arc::clone(live.world()), None, faults).await?;
     let from = order
         .config
         .clone()
@@ -129,8 +129,8 @@ async fn show(order: &Order) -> Result<bool> {
         serving.addresses().len()
     ));
     voice.say(&format!("everything of this run is in {}", root.display()));
-    let service = Service::start(&program, &folders)?;
-    let mut stage = Stage::new(order, live, score, service, (program, folders), page, voice);
+    let service = Service::start(&program, &folders, faults)?;
+    let mut stage = Stage::new(order, live, score, service, (program, folders, faults), page, voice);
     stage.play().await?;
     stage.end().await
 }
@@ -168,7 +168,8 @@ struct Stage {
     live: Live,
     score: Score,
     service: Service,
-    made_of: (std::path::PathBuf, Folders),
+    /// Program, folders, and the control of the river.
+    made_of: (PathBuf, Folders, SocketAddr),
     page: SocketAddr,
     voice: Voice,
     asked: f64,
@@ -192,7 +193,7 @@ impl Stage {
         live: Live,
         score: Score,
         service: Service,
-        made_of: (PathBuf, Folders),
+        made_of: (PathBuf, Folders, SocketAddr),
         page: SocketAddr,
         voice: Voice,
     ) -> Self {
@@ -320,7 +321,7 @@ impl Stage {
 
     /// A service that has died is started again.
     fn restart(&mut self, how: std::process::ExitStatus) -> Result<()> {
-        let (program, folders) = &self.made_of;
+        let (program, folders, river) = &self.made_of;
         if self.restarts == 0 && !self.ready {
             anyhow::bail!("the service did not start ({how}); what it said is in {}", folders.log.display());
         }
@@ -333,7 +334,7 @@ impl Stage {
         self.voice.say(&format!(
             "the service has ended ({how}); it is started again, time runs × 1 until it is back"
         ));
-        self.service = Service::start(program, folders)?;
+        self.service = Service::start(program, folders, *river)?;
         self.ready = false;
         self.speed = 1.0;
         Ok(())
@@ -376,7 +377,7 @@ impl Stage {
         if !in_order {
             self.voice.say("the service did not stop in order; see its log");
         }
-        let (program, folders) = &self.made_of;
+        let (program, folders, _) = &self.made_of;
         let (whole, said) = service::verify(program, folders).await?;
         self.score.finish(self.live.case());
         let plant = lock(self.live.world()).plant.clone();

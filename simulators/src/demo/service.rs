@@ -170,15 +170,17 @@ impl Service {
         Ok(())
     }
 
-    /// Starts the service with its clock in our hand; it waits for the first pace.
+    /// Starts the service with its clock in our hand; it waits for the first pace. Its page offers the disturbances of the
+    /// river whose control listens at `river`.
     ///
     /// # Errors
     /// When it cannot be started.
-    pub(super) fn start(program: &Path, folders: &Folders) -> Result<Self> {
+    pub(super) fn start(program: &Path, folders: &Folders, river: SocketAddr) -> Result<Self> {
         let log = File::options().create(true).append(true).open(&folders.log);
         let log = log.with_context(|| folders.log.display().to_string())?;
         let mut run = Command::new(program);
         run.arg("run").arg("--config").arg(&folders.config).arg("--data").arg(&folders.data).arg("--pace");
+        run.arg("--simulated-river").arg(river.to_string());
         run.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log).kill_on_drop(true);
         let mut child = run.spawn().with_context(|| program.display().to_string())?;
         let pace = child.stdin.take();

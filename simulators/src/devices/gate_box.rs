@@ -85,6 +85,15 @@ enum Part {
 }
 
 impl Devices {
+    /// Watchdogs fed at `since` or later count as fed `now`: for steps in which nobody had the chance to feed them.
+    pub fn keep_fed(&mut self, since: Duration, now: Duration) {
+        for (_, fed) in self.watchdogs.iter_mut().filter_map(|dog| dog.fed.as_mut()) {
+            if *fed >= since {
+                *fed = now;
+            }
+        }
+    }
+
     pub(super) fn look_after_watchdogs(&mut self, plant: &mut Plant) {
         let now = plant.now().0;
         for dog in &mut self.watchdogs {

@@ -3,15 +3,19 @@
 use std::sync::Arc;
 
 use qindan::basin::{Gate, GateId, GateKind, MeterId};
-use qindan::points::{DataType, Element, Field, Point, PointId, Role, Table};
+use qindan::points::{ByteOrder, DataType, Element, Field, Point, PointId, Role, Table};
 use qindan::registers::{self, CodecError};
 
 use super::Devices;
-use crate::plant::{DriveState, Plant, Signal};
+use crate::plant::{DriveState, Encoding, Plant, Signal};
 
 /// Level of a hoist's load register at rest and while it runs, in the unit of the point. Assumed.
 const LOAD_REST: f64 = 12.0;
 const LOAD_RUNNING: f64 = 38.0;
+/// And while the motor pushes in vain. Assumed: two and a half times as much.
+const LOAD_STALLED: f64 = 95.0;
+/// A counter with a step of at least this many m³ is the upper part of one in two parts.
+const UPPER_PART_M3: f64 = 1e6;
 
 /// Signal quality of a meter in order and of one that is not, per cent. Assumed.
 const SIGNAL_SOUND: f64 = 96.0;
@@ -35,6 +39,14 @@ impl Shown {
 
     /// Its registers were set by somebody else.
     pub(super) fn forget(&mut self) {
+        self.last = None;
+    }
+
+    /// Its device sends bytes in this order from now on.
+    fn send_in(&mut self, order: ByteOrder) {
+        if let Some(codec) = self.codec.as_deref_mut() {
+            codec.order = order;
+        }
         self.last = None;
     }
 
@@ -68,10 +80,12 @@ struct GatePanel {
 /// Points of meters and gates, sorted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Panels {
-    /// Values of meters.
-    values: Vec<(PointId, MeterId)>,
+    /// Values of meters, each with the encoding its registers have.
+    values: Vec<(PointId, MeterId, Encoding)>,
     /// What else a meter's device shows: velocity, depth, signal.
     beside: Vec<(PointId, MeterId)>,
+    /// Totalisers, each with what is counted in another register above it, m³ (infinite without).
+    totals: Vec<(PointId, MeterId, f64)>,
     /// By gate.
     gates: Vec<GatePanel>,
 }
@@ -87,11 +101,14 @@ impl Panels {
 
 /// Sorts the points of a field.
 pub(super) fn panels(field: &Field, gates: usize) -> Panels {
-    let (mut values, mut beside) = (Vec::new(), Vec::new());
+    let (mut values, mut beside, mut totals) = (Vec::new(), Vec::new(), Vec::new());
     let mut panels = vec![GatePanel::default(); gates];
     for (at, point) in field.points.iter().enumerate() {
         match (point.element, point.role) {
-            (Element::Meter(meter), Role::Value) => values.push((PointId(at), meter)),
+            (Element::Meter(meter), Role::Value) => values.push((PointId(at), meter, Encoding::default())),
+            (Element::Meter(meter), Role::Other) if point.unit == "m3" => {
+                totals.push((PointId(at), meter, upper_part(field, point)));
+            }
             (Element::Meter(meter), Role::Other) => beside.push((PointId(at), meter)),
             (Element::Gate(gate), Role::Flow | Role::LevelUp | Role::LevelDown | Role::Load) => {
                 panels[gate.0].live.push(PointId(at));
@@ -100,22 +117,42 @@ pub(super) fn panels(field: &Field, gates: usize) -> Panels {
             (Element::Meter(_) | Element::None, _) => {}
         }
     }
-    Panels { values, beside, gates: panels }
+    Panels { values, beside, totals, gates: panels }
+}
+
+/// What the register above a totaliser counts in, m³: some devices split a total into 10⁸ m³ and m³.
+fn upper_part(field: &Field, point: &Point) -> f64 {
+    let above = |other: &&Point| {
+        (other.element, other.role, other.unit.as_str()) == (point.element, Role::Other, "m3")
+            && other.scale >= UPPER_PART_M3
+            && other.scale > point.scale
+    };
+    field.points.iter().filter(above).map(|other| other.scale).fold(f64::INFINITY, f64::min)
 }
 
 impl Devices {
     pub(super) fn show(&mut self, plant: &mut Plant) {
         let field = Arc::clone(&self.field);
         for at in 0..self.panels.values.len() {
-            let (id, meter) = self.panels.values[at];
+            let (id, meter, sent) = self.panels.values[at];
             let point = &field.points[id.0];
+            let encoding = plant.encoding(meter);
+            if encoding != sent {
+                self.panels.values[at].2 = encoding;
+                self.shown[id.0].send_in(encoding.order.unwrap_or(point.order));
+            }
             match plant.sense(meter) {
-                Signal::Value(value) => self.put(id, point, value),
+                Signal::Value(value) => self.put(id, point, value * encoding.factor),
+                Signal::Nothing { .. } if encoding.zero_for_nothing => self.put(id, point, point.offset),
                 Signal::Nothing { nearest } => {
                     let pattern = point.sentinels.first();
                     self.put(id, point, pattern.map_or(nearest, |raw| raw * point.scale + point.offset));
                 }
             }
+        }
+        for at in 0..self.panels.totals.len() {
+            let (id, meter, above) = self.panels.totals[at];
+            self.put(id, &field.points[id.0], counted(&field.points[id.0], plant.meter_total(meter) % above));
         }
         for at in 0..self.panels.beside.len() {
             let (id, meter) = self.panels.beside[at];
@@ -161,7 +198,7 @@ impl Devices {
         let position =
             |opening: f64| gate.stroke.shut_at + opening * (gate.stroke.open_at - gate.stroke.shut_at);
         let flag = match point.role {
-            Role::Position => return self.put(at, point, position(drive.opening)),
+            Role::Position => return self.put(at, point, position(drive.shown)),
             // A set point that others gave shows; one written here stands bit for bit.
             Role::Target if self.boxes[id.0].is_news(drive.setpoint) => {
                 return self.put(at, point, position(drive.setpoint));
@@ -171,8 +208,8 @@ impl Devices {
             Role::Estop => drive.estop,
             Role::MovingOpen => drive.moving_open,
             Role::MovingShut => drive.moving_shut,
-            Role::TopLimit => drive.opening >= 1.0,
-            Role::BottomLimit => drive.opening <= 0.0,
+            Role::TopLimit => drive.top,
+            Role::BottomLimit => drive.bottom,
             Role::Fault => drive.fault,
             Role::Trip => drive.trip,
             Role::Fallback => self.is_in_fallback(id),
@@ -226,13 +263,30 @@ fn load(gate: &Gate, drive: &DriveState, flow: f64, unit: &str) -> f64 {
             flow / rated.get() * if unit == "kW" { power_kw } else { 100.0 }
         }
         GateKind::Radial { .. } | GateKind::Plane { .. } | GateKind::Valve { .. } | GateKind::Flap { .. } => {
-            if drive.moving_open || drive.moving_shut {
+            if drive.stalled {
+                LOAD_STALLED
+            } else if drive.moving_open || drive.moving_shut {
                 LOAD_RUNNING
             } else {
                 LOAD_REST
             }
         }
     }
+}
+
+/// What a totaliser shows of a total: whole steps of its register, from zero again beyond the width of its type.
+fn counted(point: &Point, total: f64) -> f64 {
+    let bits = match point.data_type {
+        DataType::U16 => 16,
+        DataType::I16 => 15,
+        DataType::U32 => 32,
+        DataType::I32 => 31,
+        DataType::U64 | DataType::I64 => 53,
+        DataType::Bcd16 => return (total / point.scale).floor() % 1e4 * point.scale,
+        DataType::Bcd32 => return (total / point.scale).floor() % 1e8 * point.scale,
+        DataType::F32 | DataType::F64 | DataType::Bit => return total,
+    };
+    (total / point.scale).floor() % 2_f64.powi(bits) * point.scale
 }
 
 /// The words a device puts for `value`: saturated at the end of its range; a reading that would look like "no value"

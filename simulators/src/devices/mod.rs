@@ -9,6 +9,8 @@ mod gate_box;
 mod image;
 
 #[cfg(test)]
+mod failures;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
@@ -18,7 +20,7 @@ use qindan::basin::Basin;
 use qindan::config::Config;
 use qindan::points::{DeviceId, Field, LinkId, Table};
 
-use crate::plant::{Plant, Plugged};
+use crate::plant::{self, Plant, Plugged};
 use bank::Bank;
 use gate_box::{GateBox, Watchdog};
 use image::{Panels, Shown};
@@ -95,6 +97,11 @@ pub struct Devices {
     watchdogs: Vec<Watchdog>,
     plugged: Vec<Plugged>,
     cut: Vec<bool>,
+    /// By device: share of the requests to it that are lost, and who bears its number too.
+    lossy: Vec<f64>,
+    shared: Vec<Option<DeviceId>>,
+    /// Time of the plant, ms: with it loss and collisions are drawn, so that they do not depend on who asks.
+    at_ms: u64,
     /// By device: scan period of its quickest points, and when it was last asked.
     periods: Vec<Option<Duration>>,
     asked: Vec<Duration>,
@@ -142,6 +149,9 @@ impl Devices {
             watchdogs: gate_box::watchdogs(field),
             plugged: vec![Plugged::Yes; field.devices.len()],
             cut: vec![false; field.links.len()],
+            lossy: vec![0.0; field.devices.len()],
+            shared: vec![None; field.devices.len()],
+            at_ms: 0,
             basin: Arc::clone(&config.basin),
             field: Arc::clone(&config.field),
         }
@@ -151,9 +161,13 @@ impl Devices {
     pub fn refresh(&mut self, plant: &mut Plant) {
         self.look_after_watchdogs(plant);
         self.show(plant);
-        for (at, plugged) in self.plugged.iter_mut().enumerate() {
-            *plugged = plant.plugged(DeviceId(at));
+        for at in 0..self.plugged.len() {
+            let device = DeviceId(at);
+            self.plugged[at] = plant.plugged(device);
+            self.lossy[at] = plant.lossy(device);
+            self.shared[at] = plant.shared_with(device);
         }
+        self.at_ms = u64::try_from(plant.now().0.as_millis()).unwrap_or(u64::MAX);
         for (at, cut) in self.cut.iter_mut().enumerate() {
             *cut = plant.is_cut(LinkId(at));
         }
@@ -187,6 +201,27 @@ impl Devices {
         self.plugged.get(device.0).copied().unwrap_or(Plugged::Refused)
     }
 
+    /// Whether the line loses a request to a device at an address: the same request at the same time always or never.
+    pub fn is_lost(&self, device: DeviceId, address: u16) -> bool {
+        let share = self.lossy.get(device.0).copied().unwrap_or(0.0);
+        share > 0.0 && self.draw(device, address, 0x4C4F) < share
+    }
+
+    /// The other device that bears the number of this one, when it is its reply that comes through.
+    pub fn collides(&self, device: DeviceId, address: u16) -> Option<DeviceId> {
+        let other = self.shared.get(device.0).copied().flatten()?;
+        (self.is_plugged(other) && self.draw(device, address, 0x434F) < 0.5).then_some(other)
+    }
+
+    /// An even number from 0 to 1 of device, address and time.
+    fn draw(&self, device: DeviceId, address: u16, kind: u64) -> f64 {
+        let key = (device.0 as u64) << 32 | u64::from(address) << 16 | kind;
+        let bits = plant::mix(plant::mix(key) ^ self.at_ms);
+        #[expect(clippy::cast_precision_loss, reason = "53 bits")]
+        let draw = (bits >> 11) as f64 / (1_u64 << 53) as f64;
+        draw
+    }
+
     /// Whether a link is cut.
     pub fn is_cut(&self, link: LinkId) -> bool {
         self.cut.get(link.0).copied().unwrap_or(false)
@@ -200,7 +235,7 @@ impl Devices {
     ///
     /// # Errors
     ///
-    /// The device is not there, or does not have all of the registers.
+    /// The device is not there, its line has lost the request, or it does not have all of the registers.
     pub fn read(
         &self,
         device: DeviceId,
@@ -208,9 +243,10 @@ impl Devices {
         address: u16,
         count: u16,
     ) -> Result<Vec<u16>, ModbusException> {
-        if !self.is_plugged(device) {
+        if !self.is_plugged(device) || self.is_lost(device, address) {
             return Err(ModbusException::GatewayTargetFailed);
         }
+        let device = self.collides(device, address).unwrap_or(device);
         let unit = self.units.get(device.0).ok_or(ModbusException::GatewayTargetFailed)?;
         let words = unit.bank(table).get(address, usize::from(count));
         words.map(<[u16]>::to_vec).ok_or(ModbusException::IllegalAddress)
@@ -230,11 +266,17 @@ impl Devices {
         address: u16,
         values: &[u16],
     ) -> Result<(), ModbusException> {
-        if !self.is_plugged(device) {
+        if !self.is_plugged(device) || self.is_lost(device, address) {
             return Err(ModbusException::GatewayTargetFailed);
         }
         match table {
-            Table::Holding | Table::Coil => self.write_box(plant, device, table, address, values),
+            Table::Holding | Table::Coil => {
+                if let Some(other) = self.shared.get(device.0).copied().flatten() {
+                    // It hears the request too; what it makes of it nobody learns.
+                    let _ = self.write_box(plant, other, table, address, values);
+                }
+                self.write_box(plant, device, table, address, values)
+            }
             Table::Input | Table::Discrete => Err(ModbusException::IllegalFunction),
         }
     }

@@ -2,6 +2,8 @@
 
 use qindan::basin::{Basin, InflowKind, Place};
 
+use crate::inflow::Flood;
+
 /// What enters and what users want during one step.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Forcing {
@@ -41,5 +43,89 @@ impl Forcing {
             extra_loss: 0.0,
             lateral_extra: Vec::new(),
         }
+    }
+}
+
+/// What events have made of the inflows.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Weather {
+    /// Factor on natural inflows: from, to, since (s), over (s).
+    factor: (f64, f64, f64, f64),
+    /// Inflow, and its wave in seconds of the plant.
+    waves: Vec<(usize, Flood)>,
+}
+
+impl Default for Weather {
+    fn default() -> Self {
+        Self { factor: (1.0, 1.0, 0.0, 0.0), waves: Vec::new() }
+    }
+}
+
+impl Weather {
+    fn factor_at(&self, now: f64) -> f64 {
+        let (from, to, since, over) = self.factor;
+        if now - since >= over { to } else { from + (to - from) * ((now - since) / over).max(0.0) }
+    }
+
+    /// From now on the natural inflows go to `factor` times their own, within `over` s.
+    pub(crate) fn go_to(&mut self, factor: f64, now: f64, over: f64) {
+        self.factor = (self.factor_at(now), factor, now, over);
+    }
+
+    pub(crate) fn rise(&mut self, inflow: usize, peak: f64, now: f64, to_peak: f64) {
+        self.waves.push((inflow, Flood { begin: now, peak, to_peak }));
+    }
+
+    pub(crate) fn ebb(&mut self) {
+        self.waves.clear();
+    }
+
+    /// Makes of what the scenario has at second `now` what there is.
+    pub(crate) fn change(&self, forcing: &mut Forcing, basin: &Basin, now: f64) {
+        let factor = self.factor_at(now);
+        if factor.to_bits() != 1.0_f64.to_bits() {
+            for (flow, inflow) in forcing.inflows.iter_mut().zip(&basin.inflows) {
+                // What works discharge does not depend on the weather.
+                if inflow.kind != InflowKind::Outfall {
+                    *flow *= factor;
+                }
+            }
+        }
+        for (at, wave) in &self.waves {
+            if let Some(flow) = forcing.inflows.get_mut(*at) {
+                *flow += wave.at(now);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    #[test]
+    fn a_drought_comes_slowly_and_spares_what_works_discharge() {
+        let basin = testing::small_basin();
+        let natural = basin.inflows.iter().position(|i| i.kind != InflowKind::Outfall).unwrap();
+        let outfall = basin.inflows.iter().position(|i| i.kind == InflowKind::Outfall);
+        let mut weather = Weather::default();
+        weather.go_to(0.5, 1000.0, 7200.0);
+        let at = |weather: &Weather, now: f64| {
+            let mut forcing = Forcing { inflows: vec![2.0; basin.inflows.len()], ..Forcing::default() };
+            weather.change(&mut forcing, &basin, now);
+            forcing.inflows
+        };
+        // A quarter of the way after half an hour: 2 · (1 − 0.5/4) = 1.75.
+        assert!((at(&weather, 2800.0)[natural] - 1.75).abs() < 1e-12);
+        assert!((at(&weather, 1e6)[natural] - 1.0).abs() < 1e-12);
+        if let Some(outfall) = outfall {
+            assert!((at(&weather, 1e6)[outfall] - 2.0).abs() < 1e-12);
+        }
+        weather.rise(natural, 30.0, 1e6, 3600.0);
+        assert!((at(&weather, 1e6 + 3600.0)[natural] - 31.0).abs() < 1e-9);
+        weather.ebb();
+        weather.go_to(1.0, 2e6, 0.0);
+        assert!((at(&weather, 2e6)[natural] - 2.0).abs() < 1e-12);
     }
 }

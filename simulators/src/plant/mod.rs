@@ -17,9 +17,12 @@ mod apply;
 mod body;
 mod channel;
 mod event;
+mod fault;
 mod forcing;
 mod ledger;
+mod mechanics;
 mod pipe;
+mod principle;
 mod river;
 mod sensor;
 mod site;
@@ -42,17 +45,21 @@ use std::time::Duration;
 use jiff::Timestamp;
 use qindan::basin::Basin;
 use qindan::config::Config;
-use qindan::points::Field;
+use qindan::points::{DeviceId, Field};
 
-pub use event::{Event, UnknownElement};
+pub use event::{Event, Impossible, UnknownElement};
+pub use fault::Encoding;
 pub use forcing::Forcing;
 pub use ledger::Balance;
+pub use mechanics::{End, Side, Switch};
 pub use sensor::Signal;
 pub(crate) use sensor::{mix, normal};
 pub use truth::DriveState;
 
 use actuator::Actuator;
+use apply::Master;
 use body::{Body, Marsh};
+use forcing::Weather;
 use ledger::Ledger;
 use pipe::Pipe;
 use river::{Pool, River};
@@ -96,7 +103,12 @@ pub struct Plant {
     sensors: Vec<Sensor>,
     probes: Vec<Probe>,
     plugged: Vec<Plugged>,
+    /// By device: share of the requests to it that are lost, and who bears its number too.
+    lossy: Vec<f64>,
+    shared: Vec<Option<DeviceId>>,
     cut: Vec<bool>,
+    masters: Vec<Master>,
+    weather: Weather,
     /// Gates moved by their station or by the water: their movements are not the service's business.
     own_will: Vec<bool>,
     /// Water arriving at nodes, not yet passed on, m³.
@@ -151,6 +163,10 @@ impl Plant {
                 .collect(),
             probes: basin.meters.iter().map(|meter| Probe::new(&basin, &river, meter)).collect(),
             plugged: vec![Plugged::Yes; config.field.devices.len()],
+            lossy: vec![0.0; config.field.devices.len()],
+            shared: vec![None; config.field.devices.len()],
+            masters: Vec::new(),
+            weather: Weather::default(),
             cut: vec![false; config.field.links.len()],
             own_will: vec![false; basin.gates.len()],
             inbox: vec![0.0; basin.nodes.len()],
@@ -188,6 +204,7 @@ impl Plant {
             if self.time >= self.river_step.1 {
                 self.begin_river_step(forcing);
             }
+            self.let_masters_write();
             let longest = self.river_step.1.min(end).saturating_sub(self.time);
             let moving = self.is_moving();
             restless |= moving;
@@ -199,6 +216,11 @@ impl Plant {
             }
         }
         self.restless = restless || self.is_moving() || std::mem::take(&mut self.changed);
+    }
+
+    /// Makes of what the scenario has `after` the start what there is: events may have brought a drought or a wave.
+    pub fn overrule(&self, forcing: &mut Forcing, after: Duration) {
+        self.weather.change(forcing, &self.basin, after.as_secs_f64());
     }
 
     /// Time since the start, and civil time.

@@ -5,7 +5,12 @@
 //! fifth is new every second. Both come from a counter-based generator of seed, meter and time, so that they do not
 //! depend on how often somebody looks.
 
+use std::collections::VecDeque;
+
 use qindan::basin::{Meter, MeterKind};
+
+use super::fault::{Encoding, MeterFault, Surroundings};
+use super::principle::{Principle, Water};
 
 /// Knots of the slow error per day.
 const KNOTS: u64 = 12;
@@ -17,30 +22,10 @@ const SLOW_GAIN: f64 = 1.341_640_786;
 /// Share of the standard deviation that is slow and new every second: √(4/5) and √(1/5).
 const SLOW_SHARE: f64 = 0.894_427_191;
 const QUICK_SHARE: f64 = 0.447_213_595;
-/// Radar velocity meters show nothing below this mean velocity, m/s. Source: product sheets, 0.10 to 0.15.
-pub(crate) const RADAR_LEAST_MS: f64 = 0.12;
 /// √3.
 const ROOT_3: f64 = 1.732_050_807_568_877_2;
 /// Resolution of level meters, m. Source: pressure and radar level gauges transmit millimetres.
 const LEVEL_STEP_M: f64 = 0.001;
-
-/// What is wrong with a meter.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) enum MeterFault {
-    #[default]
-    None,
-    Frozen,
-    Bias {
-        add: f64,
-        factor: f64,
-    },
-    /// Grows by this share a day from this second on.
-    Drift {
-        per_day: f64,
-        since: f64,
-    },
-    Sentinel,
-}
 
 /// What a meter shows.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,13 +48,20 @@ pub(crate) struct Sensor {
     relative: f64,
     absolute: f64,
     step: f64,
-    /// Time constant of its damping, s.
-    damping: f64,
-    pub(crate) needs_velocity: bool,
+    principle: Principle,
     pub(crate) fault: MeterFault,
+    /// What its device makes of the number.
+    pub(crate) encoding: Encoding,
+    /// What acts on its principle where it stands.
+    pub(crate) around: Surroundings,
     /// Damped truth and when, s.
     memory: Option<(f64, f64)>,
     shown: Option<Signal>,
+    /// What it measured and when, s, while it tells of it late.
+    queue: VecDeque<(f64, Signal)>,
+    /// Water counted since the beginning, m³, and until when, s.
+    pub(crate) total: f64,
+    counted: f64,
     /// Knots around the present time: number of the first, and both values.
     knots: Option<(u64, f64, f64)>,
 }
@@ -84,45 +76,117 @@ impl Sensor {
             relative: meter.accuracy,
             absolute: meter.accuracy_abs,
             step: if is_level { LEVEL_STEP_M } else { 0.0 },
-            damping: damping(&meter.principle, is_level),
-            needs_velocity: meter.principle == "radar_velocity",
+            principle: Principle::of(&meter.principle, is_level),
             fault: MeterFault::None,
+            encoding: Encoding::default(),
+            around: Surroundings::default(),
             memory: None,
             shown: None,
+            queue: VecDeque::new(),
+            total: 0.0,
+            counted: 0.0,
             knots: None,
         }
     }
 
-    /// Shows `truth` at `now` (s since the start, and s since the epoch of UTC); `velocity` of the river there, m/s.
-    pub(crate) fn sense(&mut self, truth: f64, now: f64, utc: i64, velocity: Option<f64>) -> Signal {
+    /// Whether [`Sensor::sense`] asks for the water where it stands.
+    pub(crate) fn needs_water(&self) -> bool {
+        self.principle.needs_velocity() || self.around != Surroundings::default()
+    }
+
+    /// In order, and nothing around it that misleads it.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.fault == MeterFault::None
+            && self.encoding == Encoding::default()
+            && self.around == Surroundings::default()
+    }
+
+    pub(crate) fn fail(&mut self, fault: MeterFault) {
+        self.fault = fault;
+        self.queue.clear();
+    }
+
+    /// Everything about it is in order again.
+    pub(crate) fn mend(&mut self) {
+        self.fail(MeterFault::None);
+        (self.encoding, self.around) = (Encoding::default(), Surroundings::default());
+    }
+
+    /// Shows `truth` at `now` (s since the start, and s since the epoch of UTC) with the `water` there.
+    pub(crate) fn sense(&mut self, truth: f64, now: f64, utc: i64, water: Option<Water>) -> Signal {
+        let signal = self.signal(truth, now, utc, water);
+        self.shown = Some(signal);
+        if let Signal::Value(flow) = signal {
+            // Counters of flow meters count one way.
+            self.total += flow.max(0.0) * (now - self.counted).max(0.0);
+        }
+        self.counted = now;
+        signal
+    }
+
+    fn signal(&mut self, truth: f64, now: f64, utc: i64, water: Option<Water>) -> Signal {
         if let (MeterFault::Frozen, Some(shown)) = (self.fault, self.shown) {
             return shown;
         }
+        let there = self.principle.sees(truth, water, &self.around);
+        let felt = there.unwrap_or(truth);
+        let damping = self.principle.damping_s();
         let damped = match self.memory {
-            Some((before, at)) if now > at => {
-                before + (truth - before) * (now - at) / (self.damping + now - at)
-            }
+            Some((before, at)) if now > at => before + (felt - before) * (now - at) / (damping + now - at),
             Some((before, _)) => before,
-            None => truth,
+            None => felt,
         };
         self.memory = Some((damped, now));
         let deviation = 0.5 * (self.relative * damped.abs()).hypot(self.absolute);
-        let noisy = damped + deviation * self.noise(utc);
+        let mut noisy = damped + deviation * self.noise(utc);
+        let extra = self.principle.unrest(damped, &self.around);
+        if extra > 0.0 {
+            noisy += extra * self.quick(utc, 0x5241);
+        }
         let wrong = match self.fault {
-            MeterFault::None | MeterFault::Frozen | MeterFault::Sentinel => noisy,
+            MeterFault::None | MeterFault::Frozen | MeterFault::Sentinel | MeterFault::Late { .. } => noisy,
+            MeterFault::Stuck { value } => value,
             MeterFault::Bias { add, factor } => noisy * factor + add,
             MeterFault::Drift { per_day, since } => noisy * (1.0 + per_day * (now - since) / 86_400.0),
+            MeterFault::Spike { add, every_s, for_s, since } => {
+                noisy + if (now - since) % every_s < for_s { add } else { 0.0 }
+            }
+            MeterFault::Noise { deviation } => noisy + deviation * self.quick(utc, 0x4E4F),
         };
         let value = if self.step > 0.0 { (wrong / self.step).round() * self.step } else { wrong };
-        let too_slow = self.needs_velocity && velocity.is_some_and(|v| v < RADAR_LEAST_MS);
-        let shown = if self.fault == MeterFault::Sentinel || too_slow || value < self.min || value > self.max
-        {
+        let blind = there.is_none() || self.fault == MeterFault::Sentinel;
+        let measured = if blind || value < self.min || value > self.max {
             Signal::Nothing { nearest: if value > self.max { self.max } else { self.min } }
         } else {
             Signal::Value(value)
         };
-        self.shown = Some(shown);
-        shown
+        match self.fault {
+            MeterFault::Late { by_s } => self.late(measured, now, by_s),
+            MeterFault::None
+            | MeterFault::Frozen
+            | MeterFault::Stuck { .. }
+            | MeterFault::Bias { .. }
+            | MeterFault::Drift { .. }
+            | MeterFault::Spike { .. }
+            | MeterFault::Noise { .. }
+            | MeterFault::Sentinel => measured,
+        }
+    }
+
+    /// What it measured `by_s` ago; until it has known that long, what it shows already.
+    fn late(&mut self, measured: Signal, now: f64, by_s: f64) -> Signal {
+        self.queue.push_back((now, measured));
+        let mut told = None;
+        while let Some((_, signal)) = self.queue.front().copied().filter(|(at, _)| *at <= now - by_s) {
+            told = Some(signal);
+            self.queue.pop_front();
+        }
+        told.or(self.shown).unwrap_or(measured)
+    }
+
+    /// A number of nearly normal distribution, new every second, of a kind.
+    fn quick(&self, utc: i64, kind: u64) -> f64 {
+        normal(self.key ^ mix(utc.unsigned_abs() ^ (kind << 40)))
     }
 
     /// Error in standard deviations at `utc`.
@@ -152,18 +216,6 @@ impl Sensor {
         #[expect(clippy::cast_precision_loss, reason = "a dozen")]
         let mean = (1..KNOTS).map(raw).sum::<f64>() / (KNOTS - 1) as f64;
         raw(span % KNOTS) - mean
-    }
-}
-
-/// Time constant of a meter's damping by its principle, s. Assumed, from settings usual on site: pipe meters are quick,
-/// velocity meters average over gusts and eddies.
-fn damping(principle: &str, is_level: bool) -> f64 {
-    match principle {
-        _ if is_level => 10.0,
-        "transit_time" | "mag" | "electromagnetic" => 4.0,
-        "parshall" | "weir" | "compound_weir" | "ultrasonic_channel" => 8.0,
-        "radar_velocity" | "h_adcp" | "adcp" => 60.0,
-        _ => 20.0,
     }
 }
 
@@ -213,8 +265,11 @@ mod tests {
     #[test]
     fn radar_shows_nothing_in_slow_water() {
         let mut meter = exact("radar_velocity", MeterKind::RiverFlow);
-        assert_eq!(meter.sense(1.0, 0.0, 0, Some(0.30)), Signal::Value(1.0));
-        assert_eq!(meter.sense(1.0, 1.0, 0, Some(0.11)), Signal::Nothing { nearest: 0.05 });
+        assert_eq!(meter.sense(1.0, 0.0, 0, Some(Water { velocity: 0.30, depth: 0.5 })), Signal::Value(1.0));
+        assert_eq!(
+            meter.sense(1.0, 1.0, 0, Some(Water { velocity: 0.11, depth: 0.5 })),
+            Signal::Nothing { nearest: 0.05 }
+        );
     }
 
     #[test]

@@ -7,9 +7,10 @@ use qindan::basin::{
 use qindan::points::{DeviceId, LinkId};
 
 use super::actuator::{Key, Motion};
+use super::principle::Water;
 use super::river::River;
 use super::site::{Site, foot};
-use super::{Plant, Plugged, Signal};
+use super::{Encoding, Plant, Plugged, Signal};
 
 /// What the box of a gate shows of its drive.
 #[expect(clippy::struct_excessive_bools, reason = "they are the status bits of a gate box")]
@@ -17,6 +18,8 @@ use super::{Plant, Plugged, Signal};
 pub struct DriveState {
     /// True opening, 0..=1.
     pub opening: f64,
+    /// Opening as its position meter shows it, 0..=1.
+    pub shown: f64,
     /// Set point that stands in the box, 0..=1.
     pub setpoint: f64,
     /// Key on remote.
@@ -27,7 +30,13 @@ pub struct DriveState {
     pub moving_open: bool,
     /// Motor turning shut.
     pub moving_shut: bool,
-    /// Overload.
+    /// The upper limit switch is made.
+    pub top: bool,
+    /// The lower limit switch is made.
+    pub bottom: bool,
+    /// The motor turns and nothing moves.
+    pub stalled: bool,
+    /// Overload, thermal relay, or a position that did not get there in time.
     pub fault: bool,
     /// Unit tripped.
     pub trip: bool,
@@ -172,11 +181,15 @@ impl Plant {
         let drive = self.drives.get(gate.0)?;
         Some(DriveState {
             opening: drive.position,
+            shown: drive.seen(),
             setpoint: drive.setpoint,
             remote: drive.key == Key::Remote,
             estop: drive.estop,
             moving_open: drive.motion == Motion::Opening,
             moving_shut: drive.motion == Motion::Shutting || (drive.is_tripped() && drive.position > 0.0),
+            top: drive.is_at_top(),
+            bottom: drive.is_at_bottom(),
+            stalled: drive.is_stalled(),
             fault: drive.has_fault(),
             trip: drive.is_tripped(),
         })
@@ -217,15 +230,15 @@ impl Plant {
         let (Some(sensor), Some(probe)) = (self.sensors.get_mut(meter.0), self.probes.get(meter.0)) else {
             return Signal::Nothing { nearest: 0.0 };
         };
-        let velocity = match probe.site {
-            Site::Cell(cell) if sensor.needs_velocity => Some(self.river.velocity(cell)),
-            Site::Node(node) if sensor.needs_velocity => {
-                self.sites.junctions[node].cell.map(|cell| self.river.velocity(cell))
-            }
+        let cell = match probe.site {
+            Site::Cell(cell) if sensor.needs_water() => Some(cell),
+            Site::Node(node) if sensor.needs_water() => self.sites.junctions[node].cell,
             Site::Cell(_) | Site::Node(_) | Site::Body(_) | Site::Wetland(_) | Site::Outside => None,
         };
+        let there = |cell| Water { velocity: self.river.velocity(cell), depth: self.river.depth(cell) };
+        let water = cell.map(there);
         let utc = self.start.as_second().saturating_add_unsigned(self.time.as_secs());
-        sensor.sense(truth, self.time.as_secs_f64(), utc, velocity)
+        sensor.sense(truth, self.time.as_secs_f64(), utc, water)
     }
 
     /// Mean velocity (m/s) and depth (m) of the river where a meter stands; zero away from open channels.
@@ -235,12 +248,33 @@ impl Plant {
             Some(Site::Node(node)) => self.sites.junctions[node].cell,
             Some(Site::Body(_) | Site::Wetland(_) | Site::Outside) | None => None,
         };
-        cell.map_or((0.0, 0.0), |cell| (self.river.velocity(cell), self.river.depth(cell)))
+        let ice = self.sensors.get(meter.0).map_or(0.0, |sensor| sensor.around.ice_m);
+        cell.map_or((0.0, 0.0), |cell| (self.river.velocity(cell), self.river.depth(cell) + ice))
+    }
+
+    /// How the device of a meter puts its number into registers.
+    pub fn encoding(&self, meter: MeterId) -> Encoding {
+        self.sensors.get(meter.0).map(|sensor| sensor.encoding).unwrap_or_default()
+    }
+
+    /// What the totaliser of a meter has counted, m³.
+    pub fn meter_total(&self, meter: MeterId) -> f64 {
+        self.sensors.get(meter.0).map_or(0.0, |sensor| sensor.total)
     }
 
     /// How a device answers.
     pub fn plugged(&self, device: DeviceId) -> Plugged {
         self.plugged.get(device.0).copied().unwrap_or_default()
+    }
+
+    /// Share of the requests to a device that are lost.
+    pub fn lossy(&self, device: DeviceId) -> f64 {
+        self.lossy.get(device.0).copied().unwrap_or(0.0)
+    }
+
+    /// Who bears the number of a device too.
+    pub fn shared_with(&self, device: DeviceId) -> Option<DeviceId> {
+        self.shared.get(device.0).copied().flatten()
     }
 
     /// Whether a link is cut.

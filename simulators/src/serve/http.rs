@@ -1,10 +1,18 @@
 //! A small control on loopback beside the Modbus servers: faults in, truth out.
 //!
-//! `POST /fault` takes one [`Event`] as JSON; `GET /truth` tells what the river really does.
+//! | request | does |
+//! | --- | --- |
+//! | `POST /fault` | one [`Event`] as JSON happens |
+//! | `GET /events` | every event there is: what it does, its keys with their types |
+//! | `GET /truth` | what the river really does |
+//! | `POST /advance` `{"ms": 1000}` | lock-step only: the river goes on by so much, 0 to a day; tells where it is then |
+//! | `GET /tricks` | the disturbances a demonstration offers, and whether they are on |
+//! | `POST /tricks` `{"trick": "drought", "on": true}` | brings one about, or puts it right |
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -14,10 +22,12 @@ use axum::{Json, Router};
 use qindan::basin::{Basin, GateId, IntakeId, MeterId, NodeId, ReservoirId, SectionId, WetlandId};
 use qindan::config::Config;
 use qindan::points::{DeviceId, Field, LinkId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
 use super::ServeError;
+use super::tricks::{Shown, Switching, Tricks};
+use crate::live::Live;
 use crate::plant::{Balance, Event, Plugged};
 use crate::world::{SharedWorld, World, lock};
 
@@ -126,17 +136,37 @@ fn named<'a>(ids: impl Iterator<Item = &'a String>, value: impl Fn(usize) -> f64
     ids.enumerate().map(|(at, id)| (id.clone(), value(at))).collect()
 }
 
+/// Longest step in lock-step.
+const LONGEST: Duration = Duration::from_secs(86_400);
+
+/// A scenario that goes on when it is told to.
+pub type LockStep = Arc<Mutex<Live>>;
+
 #[derive(Clone)]
 struct Shared {
     world: SharedWorld,
     basin: Arc<Basin>,
     field: Arc<Field>,
+    live: Option<LockStep>,
+    tricks: Arc<Mutex<Tricks>>,
 }
 
-/// The routes of the control.
-pub fn router(config: &Config, world: SharedWorld) -> Router {
-    let shared = Shared { world, basin: Arc::clone(&config.basin), field: Arc::clone(&config.field) };
-    Router::new().route("/fault", post(fault)).route("/truth", get(truth)).with_state(shared)
+/// The routes of the control; with `live` the river goes on by `POST /advance`.
+pub fn router(config: &Config, world: SharedWorld, live: Option<LockStep>) -> Router {
+    let shared = Shared {
+        world,
+        basin: Arc::clone(&config.basin),
+        field: Arc::clone(&config.field),
+        live,
+        tricks: Arc::new(Mutex::new(Tricks::of(&config.basin))),
+    };
+    Router::new()
+        .route("/fault", post(fault))
+        .route("/events", get(events))
+        .route("/truth", get(truth))
+        .route("/advance", post(advance))
+        .route("/tricks", get(tricks).post(switch))
+        .with_state(shared)
 }
 
 /// Serves the control on a loopback address (port 0 takes a free one) until the returned task is dropped or aborted.
@@ -147,6 +177,7 @@ pub fn router(config: &Config, world: SharedWorld) -> Router {
 pub async fn start(
     config: &Config,
     world: SharedWorld,
+    live: Option<LockStep>,
     address: SocketAddr,
 ) -> Result<(SocketAddr, tokio::task::JoinHandle<()>), ServeError> {
     if !address.ip().is_loopback() {
@@ -155,7 +186,7 @@ pub async fn start(
     let refused = |source| ServeError::Bind { link: "fault control".into(), address, source };
     let listener = TcpListener::bind(address).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
-    let app = router(config, world);
+    let app = router(config, world, live);
     let task = tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, app).await {
             tracing::error!(%error, "the fault control has ended");
@@ -174,6 +205,68 @@ async fn fault(State(shared): State<Shared>, Json(event): Json<Event>) -> Respon
     }
 }
 
+async fn events() -> Json<serde_json::Value> {
+    Json(schemars::schema_for!(Event).to_value())
+}
+
 async fn truth(State(shared): State<Shared>) -> Json<Truth> {
     Json(Truth::of(&lock(&shared.world), &shared.basin, &shared.field))
+}
+
+/// How far the river is to go on.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Advance {
+    ms: u64,
+}
+
+/// Where the river is after a step.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Advanced {
+    /// Civil time of the river.
+    pub utc: jiff::Timestamp,
+    /// Milliseconds since it began.
+    pub elapsed_ms: u64,
+    /// A drive moves, or something changed: whoever steps had better make short steps.
+    pub restless: bool,
+    /// What happened of the scenario.
+    pub happened: Vec<String>,
+}
+
+async fn advance(State(shared): State<Shared>, Json(Advance { ms }): Json<Advance>) -> Response {
+    let Some(live) = &shared.live else {
+        return (StatusCode::CONFLICT, "time goes on by itself here; start serve with --lock-step")
+            .into_response();
+    };
+    let by = Duration::from_millis(ms);
+    if by > LONGEST {
+        let most = LONGEST.as_millis();
+        return (StatusCode::UNPROCESSABLE_ENTITY, format!("ms is {ms}; give 0 to {most}")).into_response();
+    }
+    let happened = live.lock().unwrap_or_else(PoisonError::into_inner).leap(by);
+    let plant = &lock(&shared.world).plant;
+    let (elapsed, utc) = plant.now();
+    let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+    Json(Advanced { utc, elapsed_ms, restless: plant.is_restless(), happened }).into_response()
+}
+
+async fn tricks(State(shared): State<Shared>) -> Json<Vec<Shown>> {
+    Json(shared.tricks.lock().unwrap_or_else(PoisonError::into_inner).shown())
+}
+
+async fn switch(State(shared): State<Shared>, Json(wanted): Json<Switching>) -> Response {
+    let mut tricks = shared.tricks.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(events) = tricks.events(wanted) else {
+        let why = format!("{wanted:?}: this basin has nothing to show it on");
+        return (StatusCode::UNPROCESSABLE_ENTITY, why).into_response();
+    };
+    let mut world = lock(&shared.world);
+    for event in &events {
+        if let Err(error) = world.apply(event) {
+            return (StatusCode::UNPROCESSABLE_ENTITY, error.to_string()).into_response();
+        }
+        tracing::info!(?event, "event");
+    }
+    tricks.note(wanted);
+    Json(tricks.shown()).into_response()
 }

@@ -31,6 +31,9 @@ pub(super) fn answer(world: &mut World, field: &Field, link: LinkId, unit: u8, p
         Plugged::Refused => return refuse(GATEWAY_TARGET_FAILED),
         Plugged::Silent => return Answer::Silence,
     }
+    if world.devices.is_lost(device, address(pdu)) {
+        return Answer::Silence;
+    }
     let (now, _) = world.plant.now();
     world.devices.note_asked(device, now);
     let unit = Unit { world, field, device };
@@ -41,6 +44,11 @@ pub(super) fn answer(world: &mut World, field: &Field, link: LinkId, unit: u8, p
         }
         Err(code) => refuse(code),
     }
+}
+
+/// First address a request names; 0 for one that names none.
+pub(super) fn address(pdu: &[u8]) -> u16 {
+    word(pdu.get(1..).unwrap_or_default(), 0).unwrap_or(0)
 }
 
 /// One unit for the time of one request.

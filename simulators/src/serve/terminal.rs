@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use qindan::points::{Field, LinkId};
+use qindan::points::{Device, DeviceId, Field, LinkId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
 use tokio_serial::{SerialPort, SerialStream};
 
-use super::pdu::{self, Answer, GATEWAY_TARGET_FAILED};
+use super::pdu::{self, Answer, GATEWAY_TARGET_FAILED, address};
 use super::{Line, Serving};
-use crate::world::{SharedWorld, lock};
+use crate::world::{SharedWorld, World, lock};
 
 /// Silence after which the rest of a broken frame is dropped. Chosen: longer than a master takes to hand over a frame,
 /// shorter than any response time-out.
@@ -137,11 +137,23 @@ fn answer(line: &Line, frame: &[u8]) -> Option<Vec<u8>> {
         Answer::Reply(reply) if reply.get(1) != Some(&GATEWAY_TARGET_FAILED) || !is_exception(&reply) => {
             let mut frame = vec![unit];
             frame.extend(reply);
-            frame.extend(crc(&frame).to_le_bytes());
+            let check = crc(&frame);
+            if collides(&world, line, unit, pdu) {
+                // Two units speak at once: what arrives is neither's.
+                frame.iter_mut().skip(1).for_each(|byte| *byte ^= 0x55);
+            }
+            frame.extend(check.to_le_bytes());
             Some(frame)
         }
         Answer::Reply(_) | Answer::Silence => None,
     }
+}
+
+/// Whether another unit of the same number answers at the same time.
+fn collides(world: &World, line: &Line, unit: u8, pdu: &[u8]) -> bool {
+    let here = |device: &Device| device.link == line.link && device.unit == unit;
+    let Some(device) = line.field.devices.iter().position(here) else { return false };
+    world.devices.collides(DeviceId(device), address(pdu)).is_some()
 }
 
 fn is_exception(reply: &[u8]) -> bool {
@@ -156,7 +168,11 @@ fn crc(bytes: &[u8]) -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
+    use crate::plant::{Event, Forcing};
+    use crate::testing;
 
     /// `11 03 00 6B 00 03` has the check `76 87`. Source: vectors of the field notes.
     #[test]
@@ -170,5 +186,30 @@ mod tests {
         let mut damaged = request;
         damaged[3] ^= 1;
         assert_eq!(whole(&damaged), None);
+    }
+
+    #[test]
+    fn two_units_of_one_number_spoil_each_others_replies() {
+        let config = testing::small();
+        let forcing = Forcing::dry(&config.basin, 5);
+        let world = Arc::new(Mutex::new(World::new(&config, 7, testing::start(), &forcing)));
+        let line = Line { field: Arc::clone(&config.field), world: Arc::clone(&world), link: LinkId(0) };
+        // The position of the valve.
+        let mut request = vec![1, 3, 0, 1, 0, 1];
+        request.extend(crc(&request).to_le_bytes());
+        let spoilt = |seconds: u64| {
+            let ask = |_: &u64| {
+                lock(&world).step(Duration::from_secs(1), &forcing);
+                answer(&line, &request).is_some_and(|reply| crc(&reply) != 0)
+            };
+            (0..seconds).filter(ask).count()
+        };
+        assert_eq!(spoilt(20), 0);
+        let other = Event::SharedUnit { device: "box".into(), with: "logger".into() };
+        lock(&world).apply(&other).unwrap();
+        // Every other one: 100 ± 7, four deviations.
+        assert!((72..=128).contains(&spoilt(200)));
+        lock(&world).apply(&Event::OwnUnit { device: "box".into() }).unwrap();
+        assert_eq!(spoilt(20), 0);
     }
 }

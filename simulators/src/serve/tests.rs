@@ -159,28 +159,110 @@ async fn faults_come_in_and_the_truth_goes_out_over_http() {
     let forcing = Forcing::dry(&config.basin, 5);
     let world = Arc::new(Mutex::new(World::new(&config, 7, testing::start(), &forcing)));
     let (address, task) =
-        http::start(&config, Arc::clone(&world), "127.0.0.1:0".parse().unwrap()).await.unwrap();
-    let exchange = async |request: String| {
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut reply = String::new();
-        stream.read_to_string(&mut reply).await.unwrap();
-        reply
-    };
-    let post = |body: &str| {
-        format!(
-            "POST /fault HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        )
-    };
-    assert!(exchange(post(r#"{"event":"unplug","device":"box"}"#)).await.starts_with("HTTP/1.1 204"));
-    let unknown = exchange(post(r#"{"event":"trip","gate":"u9"}"#)).await;
-    assert!(unknown.starts_with("HTTP/1.1 422") && unknown.contains("no such gate"), "{unknown}");
-    let truth = exchange("GET /truth HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".into()).await;
-    let body: serde_json::Value = serde_json::from_str(truth.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+        http::start(&config, Arc::clone(&world), None, "127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let ask = Control(address);
+    assert_eq!(ask.post("/fault", r#"{"event":"unplug","device":"box"}"#).await, (204, String::new()));
+    let (status, why) = ask.post("/fault", r#"{"event":"trip","gate":"u9"}"#).await;
+    assert!(status == 422 && why.contains("no such gate"), "{why}");
+    let (status, why) = ask.post("/fault", r#"{"event":"lossy","device":"box","share":2}"#).await;
+    assert!(status == 422 && why.contains("give 0 to 1"), "{why}");
+    let body = ask.get("/truth").await;
     assert_eq!(body["unplugged"], serde_json::json!(["box"]));
     assert_eq!(body["gates"]["v1"]["opening"], serde_json::json!(0.3));
     let flow = lock(&world).plant.section_flow(qindan::basin::SectionId(0));
     assert_eq!(body["sections_m3s"]["outlet"].as_f64(), Some(flow));
     task.abort();
+}
+
+/// The control, asked by hand.
+struct Control(std::net::SocketAddr);
+
+impl Control {
+    async fn exchange(&self, request: String) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.0).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).await.unwrap();
+        let (head, body) = reply.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+
+    async fn get(&self, path: &str) -> serde_json::Value {
+        let (status, body) =
+            self.exchange(format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")).await;
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
+    async fn post(&self, path: &str, body: &str) -> (u16, String) {
+        let head = "host: x\r\nconnection: close\r\ncontent-type: application/json";
+        let length = body.len();
+        self.exchange(format!("POST {path} HTTP/1.1\r\n{head}\r\ncontent-length: {length}\r\n\r\n{body}"))
+            .await
+    }
+}
+
+#[tokio::test]
+async fn every_event_is_told_with_its_keys_and_what_it_does() {
+    let bench = bench().await;
+    let any = "127.0.0.1:0".parse().unwrap();
+    let (address, _task) = http::start(&testing::small(), bench.world, None, any).await.unwrap();
+    let schema = Control(address).get("/events").await;
+    let events = schema["oneOf"].as_array().unwrap();
+    let find = |name: &str| {
+        let found = events.iter().find(|event| event["properties"]["event"]["const"] == name);
+        found.unwrap_or_else(|| panic!("{name}"))
+    };
+    let ice = find("meter_ice");
+    assert!(ice["description"].as_str().unwrap().starts_with("Ice at a meter"));
+    assert_eq!(ice["properties"]["rise_m"]["type"], "number");
+    assert_eq!(ice["required"], serde_json::json!(["event", "meter", "rise_m"]));
+    assert!(find("wear")["properties"]["backlash"]["description"].as_str().unwrap().contains("Lost motion"));
+    assert!(events.iter().all(|event| event["description"].is_string()));
+}
+
+#[tokio::test]
+async fn in_lock_step_the_river_goes_on_when_it_is_told_to() {
+    let case = crate::replay::load("may_dry", None, &[]).unwrap();
+    let config = case.config.clone();
+    let forcing = case.forcing(Duration::ZERO);
+    let world = Arc::new(Mutex::new(World::new(&config, 7, case.scenario.start, &forcing)));
+    let agenda = crate::scenario::Agenda::new(&case.scenario);
+    let live = crate::live::Live::new(case, Arc::clone(&world), agenda, Duration::ZERO);
+    let any = "127.0.0.1:0".parse().unwrap();
+    let lock_step = Some(Arc::new(Mutex::new(live)));
+    let (address, _task) = http::start(&config, Arc::clone(&world), lock_step, any).await.unwrap();
+    let ask = Control(address);
+    // Midnight of 11 May on site is 16:00 UTC of the day before.
+    let (status, there) = ask.post("/advance", r#"{"ms":1000}"#).await;
+    assert!(status == 200 && there.contains(r#""utc":"2026-05-10T16:00:01Z""#), "{there}");
+    assert_eq!(ask.get("/truth").await["elapsed_s"], 1.0);
+    assert_eq!(ask.get("/truth").await["elapsed_s"], 1.0);
+    assert_eq!(ask.post("/advance", r#"{"ms":86400001}"#).await.0, 422);
+    let (_, there) = ask.post("/advance", r#"{"ms":59000}"#).await;
+    assert!(there.contains(r#""elapsed_ms":60000"#), "{there}");
+
+    let (free, _task) = http::start(&config, world, None, any).await.unwrap();
+    let (status, why) = Control(free).post("/advance", r#"{"ms":1000}"#).await;
+    assert!(status == 409 && why.contains("--lock-step"), "{why}");
+}
+
+#[tokio::test]
+async fn tricks_are_switched_on_and_off() {
+    let bench = bench().await;
+    let any = "127.0.0.1:0".parse().unwrap();
+    let (address, _task) = http::start(&testing::small(), Arc::clone(&bench.world), None, any).await.unwrap();
+    let ask = Control(address);
+    let on = |all: &serde_json::Value| {
+        let all = all.as_array().unwrap().iter().filter(|one| one["on"] == true);
+        all.map(|one| one["trick"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert!(on(&ask.get("/tricks").await).is_empty());
+    let (status, _) = ask.post("/tricks", r#"{"trick":"lying_meter","on":true}"#).await;
+    assert_eq!((status, on(&ask.get("/tricks").await)), (200, vec!["lying_meter".to_owned()]));
+    // The last section with a floor is metered by q.section.
+    assert_eq!(ask.get("/truth").await["faulty_meters"], serde_json::json!(["q.section"]));
+    ask.post("/tricks", r#"{"trick":"lying_meter","on":false}"#).await;
+    assert_eq!(ask.get("/truth").await["faulty_meters"], serde_json::json!([]));
+    assert_eq!(ask.post("/tricks", r#"{"trick":"earthquake","on":true}"#).await.0, 422);
 }

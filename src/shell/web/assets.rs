@@ -1,11 +1,18 @@
 //! The files of the page, embedded with their hashes and compressed copies.
 
-use axum::extract::Path;
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
 use axum::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
 };
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+
+use super::App;
+
+/// Files of a demonstration begin with this; on site they are not there.
+const SIMULATED: &str = "simulated.";
 
 /// One embedded file.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +43,14 @@ pub(super) async fn page(headers: HeaderMap) -> Response {
 }
 
 /// `GET /assets/{*name}`.
-pub(super) async fn file(Path(name): Path<String>, headers: HeaderMap) -> Response {
+pub(super) async fn file(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    if name.starts_with(SIMULATED) && app.web.simulated_river.is_none() {
+        return StatusCode::NOT_FOUND.into_response();
+    }
     serve(&name, &headers)
 }
 

@@ -13,10 +13,10 @@ use crate::config::Config;
 use crate::units::Discharge;
 
 /// The whole document.
-pub(super) fn document(config: &Config) -> Value {
+pub(super) fn document(config: &Config, simulated_river: bool) -> Value {
     let basin = &*config.basin;
     let list = |values: Vec<Value>| Value::Array(values);
-    json!({
+    let mut document = json!({
         "id": basin.id,
         "name": basin.name,
         "version": env!("CARGO_PKG_VERSION"),
@@ -57,7 +57,11 @@ pub(super) fn document(config: &Config) -> Value {
             "cycle_s": basin.control.cycle_s,
         },
         "schedules": schedules(basin, config),
-    })
+    });
+    if let (true, Value::Object(parts)) = (simulated_river, &mut document) {
+        parts.insert("simulated_river".to_owned(), Value::Bool(true));
+    }
+    document
 }
 
 /// Where something is, as `{"node": 3}`, `{"reach": 2, "km": 1.5}`, `{"reservoir": 0}`, `{"wetland": 1}` or null.

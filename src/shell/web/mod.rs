@@ -13,6 +13,7 @@ mod guard;
 mod metrics;
 pub mod preview;
 mod query;
+mod simulated;
 mod state;
 mod stream;
 mod tokens;
@@ -105,6 +106,8 @@ pub struct WebState {
     pub preview: preview::Previewer,
     /// Real time.
     pub time: RealTime,
+    /// Control of the virtual river of a demonstration; none on site.
+    pub simulated_river: Option<SocketAddr>,
 }
 
 impl fmt::Debug for WebState {
@@ -158,14 +161,14 @@ pub fn router(web: WebState) -> Router {
     let tokens = Tokens::new();
     let app = Arc::new(App {
         frames: feed::start(web.clone()),
-        basin: basin::document(&web.config).to_string().into(),
+        basin: basin::document(&web.config, web.simulated_river.is_some()).to_string().into(),
         boot: tokens.next().chars().take(12).collect(),
         book: tokens::Book::default(),
         tokens,
         streams: Arc::new(Semaphore::new(STREAMS)),
         web,
     });
-    Router::new()
+    let mut routes = Router::new()
         .route("/", get(assets::page))
         .route("/assets/{*name}", get(assets::file))
         .route("/api/v1/basin", get(basin_document))
@@ -182,7 +185,12 @@ pub fn router(web: WebState) -> Router {
         .route("/api/v1/openapi.json", get(openapi))
         .route("/metrics", get(metrics::metrics))
         .route("/healthz", get(metrics::healthz))
-        .route("/readyz", get(metrics::readyz))
+        .route("/readyz", get(metrics::readyz));
+    if app.web.simulated_river.is_some() {
+        let river = get(simulated::shown).post(simulated::switch);
+        routes = routes.route("/api/v1/simulated-river", river);
+    }
+    routes
         .fallback(async || {
             failure(StatusCode::NOT_FOUND, "no such page; the list is at /api/v1/openapi.json")
         })

@@ -42,9 +42,21 @@ function build() {
     h("main", {},
       h("div", { class: "left-side" }, h("div", { class: "sections" }, page.sections.els), water, h("div", { class: "groups" }, groups.map((group) => group.el))),
       h("div", { class: "right-side" }, h("div", { class: "right-inner" }, why.el, alarms.el, page.actions.el))));
+  if (basin.simulated_river) simulated();
   if (page.state) update();
   live(page.live);
   if (chosen !== undefined) pick(chosen);
+}
+
+/** In a demonstration: the strip of its river, on the band that says so. */
+async function simulated() {
+  const { parts } = page;
+  const { buildSimulated } = await import("./simulated.js");
+  const strip = await buildSimulated();
+  // The page may have been made anew meanwhile.
+  if (parts !== page.parts) return strip.drop();
+  parts.push(strip);
+  page.header.banners.append(strip.el);
 }
 
 function pick(i) {
