@@ -82,7 +82,7 @@ pub struct Summary {
     /// What was odd in the records, and how it was handled.
     pub notes: Vec<String>,
     /// What the scenario expects and the run did not show.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unmet: Vec<String>,
 }
 

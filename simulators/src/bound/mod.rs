@@ -38,13 +38,16 @@ use respond::{Answers, BLOCK_H};
 pub use show::{Order, bound, write};
 
 /// Rounds at most.
-const ROUNDS: usize = 10;
+const ROUNDS: usize = 14;
 /// A proposal counts as better when it saves at least this share of the water.
 const WORTH: f64 = 5e-4;
 /// So many rounds in the least trust region without a better proposal end the search.
 const IDLE: usize = 2;
-/// Trust region of the first round and the least, m³/s; halved after each round that found nothing better.
+/// Trust region of the first round, also its greatest, and the least, m³/s; halved after each round that found nothing
+/// better, wider by half after one that did.
 const TRUST: (f64, f64) = (0.8, 0.05);
+/// Constant releases that are tried first, by halving between the least of the run and its mean.
+const CONSTANTS: usize = 5;
 /// Rounds before which the answers are identified anew.
 const AFRESH: [usize; 2] = [2, 5];
 /// After the end the floors are kept for this many travel times at the floor.
@@ -148,7 +151,7 @@ fn within(
     let script = Script::of(case, seed, tail)?;
     let run = script.dispatched();
     progress(0.1);
-    let search = Search::new(&script, &run, threads).settle(rounds, &mut progress);
+    let search = Search::new(&script, &run, threads).constants().settle(rounds, &mut progress);
     Some(search.bound(seed, &run.course))
 }
 
@@ -193,9 +196,36 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// What a course costs: its water, and its shortage at the rate of the programme, m³.
-    fn price(&self, course: &Course) -> f64 {
-        course.water(self.script, &self.left_out) + RATE * course.missing()
+    /// How much better than the best a course is, m³: in water when it is not shorter, and no water buys a shortage; a
+    /// smaller shortage counts at the rate of the programme.
+    fn saved(&self, course: &Course) -> f64 {
+        let best = &self.best.course;
+        let fuller = best.missing() - course.missing();
+        if fuller < 0.0 {
+            return RATE * fuller;
+        }
+        best.water(self.script, &self.left_out) - course.water(self.script, &self.left_out) + RATE * fuller
+    }
+
+    /// Tries constant releases, so that the search never ends above the best of them.
+    fn constants(mut self) -> Self {
+        let script = self.script;
+        let before = self.best.course.release.clone();
+        let free = before.iter().skip(script.scored);
+        let least = free.clone().copied().fold(f64::INFINITY, f64::min);
+        let (mut low, mut high) = (least, free.clone().sum::<f64>() / respond::float(free.count().max(1)));
+        for _ in 0..CONSTANTS {
+            let middle = f64::midpoint(low, high);
+            let release = before.iter().enumerate();
+            let release = release.map(|(hour, q)| if hour < script.scored { *q } else { middle });
+            let tried = script.prescribed(&release.collect::<Vec<_>>());
+            let fuller = self.best.course.missing() - tried.course.missing();
+            if self.saved(&tried.course) > 0.0 {
+                self.best = tried;
+            }
+            if fuller < 0.0 { low = middle } else { high = middle }
+        }
+        self
     }
 
     /// Each proposal is the trajectory of the next round, better or not: what it missed, the next one mends.
@@ -216,7 +246,7 @@ impl<'a> Search<'a> {
                 }
             };
             present = self.script.prescribed(&proposal.release);
-            let saved = self.price(&self.best.course) - self.price(&present.course);
+            let saved = self.saved(&present.course);
             self.rounds.push(Round {
                 water_m3: present.course.water(self.script, &self.left_out),
                 missing_m3: present.course.missing(),
@@ -234,9 +264,7 @@ impl<'a> Search<'a> {
             if self.settled {
                 break;
             }
-            if saved <= 0.0 {
-                trust = (0.5 * trust).max(least);
-            }
+            trust = if saved > 0.0 { (1.5 * trust).min(TRUST.0) } else { (0.5 * trust).max(least) };
         }
         progress(1.0);
         self
