@@ -61,6 +61,9 @@ struct Replay {
     /// repeated, every combination; writes sweep.csv and sweep.html instead of the files of each run
     #[arg(long, value_name = "KEY=VALUES")]
     sweep: Vec<String>,
+    /// Score against the perfect-foresight optimum too, which takes some ten times as long; kept in the folder of `--out`
+    #[arg(long, requires = "out")]
+    bound: bool,
     /// Use this seed instead of the scenarios' own
     #[arg(long)]
     seed: Option<u64>,
@@ -301,8 +304,8 @@ fn length(text: &str) -> Result<Duration, String> {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Replay(args) => {
-            let Replay { scenarios, out, set, sweep, seed, config, jobs } = args;
-            let order = replay::Order { scenarios, out, set, sweep, seed, config, jobs };
+            let Replay { scenarios, out, set, sweep, bound, seed, config, jobs } = args;
+            let order = replay::Order { scenarios, out, set, sweep, bound, seed, config, jobs };
             replay::replay(&order, &mut std::io::stdout().lock())
         }
         Command::Compare(args) => {

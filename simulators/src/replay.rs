@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use qindan::config::Config;
 
+use crate::bound;
 use crate::crew::{self, Progress};
 use crate::play;
 use crate::scenario::{self, Case, ScenarioError};
@@ -24,6 +25,8 @@ pub struct Order {
     pub set: Vec<String>,
     /// Keys with several values each: every combination is run, see [`crate::sweep`].
     pub sweep: Vec<String>,
+    /// Score every run against the perfect-foresight optimum, which is kept in `out`; without it nothing.
+    pub bound: bool,
     /// Another seed than the scenarios'.
     pub seed: Option<u64>,
     /// Another configuration folder than the scenarios'.
@@ -101,6 +104,12 @@ pub fn replay(order: &Order, out: &mut impl std::io::Write) -> anyhow::Result<bo
             writeln!(out, "{}: {unmet}", summary.scenario)?;
         }
     }
+    for summary in &played {
+        if let (Some(optimum), Some(excess)) = (summary.water.optimum_m3, summary.water.excess_pct) {
+            let id = &summary.scenario;
+            writeln!(out, "{id}: {excess:+.1} % beside the perfect-foresight optimum of {optimum:.0} m³")?;
+        }
+    }
     for text in left_out {
         writeln!(out, "{text}")?;
     }
@@ -126,14 +135,17 @@ fn play_all(cases: &[Case], order: &Order) -> anyhow::Result<Vec<Summary>> {
     let played = crew::each(cases, threads, |case| {
         let seed = order.seed.unwrap_or(case.scenario.seed);
         let folder = order.out.as_ref().map(|out| out.join(&case.scenario.id));
-        let summary = play_one(case, seed, &order.set, folder.as_deref(), &progress, &case.scenario.id);
+        let bound = order.out.as_deref().filter(|_| order.bound);
+        let summary =
+            play_one(case, seed, &order.set, folder.as_deref(), bound, &progress, &case.scenario.id);
         summary.with_context(|| format!("{}: not played to its end", case.scenario.id))
     });
     progress.end();
     played.into_iter().collect()
 }
 
-/// Plays a case with a bar of that name, and writes its files into the folder.
+/// Plays a case with a bar of that name, and writes its files into the folder; scored against the perfect-foresight optimum
+/// when `bound` names a folder to keep that in.
 ///
 /// # Errors
 /// What the disk says.
@@ -142,12 +154,18 @@ pub fn play_one(
     seed: u64,
     set: &[String],
     folder: Option<&Path>,
+    bound: Option<&Path>,
     progress: &Progress,
     name: &str,
 ) -> anyhow::Result<Summary> {
     let mut bar = progress.begin(name, case.scenario.duration);
     let played = play::play(case.clone(), seed, set, folder, |now| bar.at(now))?;
     let mut played = played.context("stopped")?;
+    if let Some(cache) = bound {
+        // One thread: the scenarios share the cores.
+        let optimum = bound::cached(case, seed, 1, cache, |_| ())?;
+        played.summary.hold_against(optimum.as_ref());
+    }
     if let Some(folder) = folder {
         play::write(&mut played, folder)
             .with_context(|| format!("{}: cannot be written", folder.display()))?;

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use qindan::basin::{GateId, ReservoirId};
 use serde::{Deserialize, Serialize};
 
+use crate::bound::Bound;
 use crate::inflow::instant;
 use crate::plant::Balance;
 use crate::run::Run;
@@ -263,6 +264,16 @@ impl Summary {
             notes: scenario.notes.clone(),
             unmet,
         }
+    }
+
+    /// Holds the run against the perfect-foresight optimum of its scenario.
+    pub fn hold_against(&mut self, optimum: Option<&Bound>) {
+        let Some(optimum) = optimum else { return };
+        for (id, section) in &mut self.sections {
+            section.unavoidable_minutes_below = optimum.unavoidable_minutes(id);
+        }
+        self.water.optimum_m3 = Some(optimum.optimum_m3);
+        self.water.excess_pct = optimum.excess_pct(self.water.released_without_spill_m3);
     }
 
     /// Minutes below a floor that could have been avoided, all sections.

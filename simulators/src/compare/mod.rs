@@ -90,7 +90,15 @@ pub fn compare(order: &Order, out: &mut impl Write) -> anyhow::Result<bool> {
         };
         let folder = into.join(name);
         let seed = order.seed.unwrap_or(case.scenario.seed);
-        replay::play_one(case, seed, set, Some(&folder), &progress, &format!("{name} {}", case.scenario.id))?;
+        replay::play_one(
+            case,
+            seed,
+            set,
+            Some(&folder),
+            None,
+            &progress,
+            &format!("{name} {}", case.scenario.id),
+        )?;
         let label = if set.is_empty() { wanted.clone() } else { format!("{wanted} {}", set.join(" ")) };
         Side::read(&label, &folder)
     });

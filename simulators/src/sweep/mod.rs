@@ -99,7 +99,8 @@ pub fn sweep(order: &Order, axes: &[Axis], out: &mut impl Write) -> anyhow::Resu
         let case = replay::load(&point.wanted, order.config.as_deref(), &changes(&point.values)?)?;
         let name = format!("{} {}", case.scenario.id, point.values.join(" "));
         let set = set(&point.values);
-        let summary = replay::play_one(&case, point.seed, &set, None, &progress, &name)?;
+        let bound = order.out.as_deref().filter(|_| order.bound);
+        let summary = replay::play_one(&case, point.seed, &set, None, bound, &progress, &name)?;
         Ok(Outcome { values: point.values.clone(), summary })
     });
     progress.end();
