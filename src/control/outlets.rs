@@ -38,6 +38,10 @@ const WATCH_MIN: usize = 5;
 /// Smallest rise of a turbine's share worth its wear, m³/s. Assumed.
 const SHARE_STEP: f64 = 0.15;
 
+/// Meter and equations may differ by this factor, for a rating that has moved or an outlet half clogged; beyond it one of the
+/// two is wrong and neither teaches the other. Assumed.
+const BELIEVED: (f64, f64) = (0.5, 1.5);
+
 /// What a turbine leaves to the valve above the least, so that not every small fall of the release moves it, m³/s. Assumed.
 const SHARE_ROOM: f64 = 0.1;
 
@@ -204,7 +208,10 @@ impl Outlets {
         let at_rest = self.quiet(view, SETTLE_S) && self.all().all(|id| Self::settled(view, id));
         let Some(computed) = self.computed(view).filter(|q| at_rest && *q > 0.2) else { return };
         let scale = self.memory.scale.unwrap_or(1.0);
-        let wanted = (scale * smooth / computed).clamp(0.5, 1.5);
+        let wanted = scale * smooth / computed;
+        if !(BELIEVED.0..=BELIEVED.1).contains(&wanted) {
+            return;
+        }
         let weight = if self.memory.scale.is_none() { 1.0 } else { 1.0 - (-view.dt / 1800.0).exp() };
         self.memory.scale = Some(scale + weight * (wanted - scale));
     }
@@ -290,7 +297,15 @@ impl Outlets {
         wishes
     }
 
-    /// A fall the outlet cannot wait for: a tripped unit, or the floor at risk for whatever cause.
+    /// How much more the outlets may be opened on the word of the meter while the equations promise `promised`, m³/s: to half
+    /// as much again as is wanted, and to what holds the floor if they pass only half of it. A meter that shows less than
+    /// this is as likely to lie as the valves, and would open them to the full onto whoever stands in the bed.
+    fn believable(view: &View<'_>, target: f64, promised: f64) -> f64 {
+        ((target * BELIEVED.1).max(view.setpoint / BELIEVED.0) - promised).max(0.0)
+    }
+
+    /// A fall the outlet cannot wait for: a tripped unit, or the floor at risk for whatever cause. Where the meter shows less
+    /// than can be believed of it, the stand-by carries the floor: it holds whichever of meter and valve is wrong.
     fn restore(&self, view: &View<'_>, target: f64, level: Stage, wishes: &mut Vec<Wish>) {
         let tripped = self.base.iter().find(|id| view.facts.get(id.0).is_some_and(|f| f.trip == Some(true)));
         let short = view.flow.is_some_and(|q| q < view.floor) && self.quiet(view, 60.0);
@@ -308,17 +323,15 @@ impl Outlets {
         let valves: f64 = self.trim.iter().map(|id| heading(*id)).sum();
         let lost = (target - others - valves).max(0.0);
         // A floor that is missed although the equations promise enough is missed by what the meter shows.
-        let missing = if tripped.is_none() {
-            lost.max(view.setpoint - view.flow.unwrap_or(view.setpoint))
-        } else {
-            lost
-        };
-        if missing < control.min_action.get() {
+        let shown = if tripped.is_none() { view.setpoint - view.flow.unwrap_or(view.setpoint) } else { 0.0 };
+        let missing = lost.max(shown.min(Self::believable(view, target, others + valves)));
+        let is_doubtful = shown > missing + control.min_action.get();
+        if missing < control.min_action.get() && !is_doubtful {
             return;
         }
         let why = match tripped {
             Some(unit) => Because::UnitTrip { unit: *unit, lost: Discharge::lossy(missing) },
-            None => Because::Trim { error: Discharge::lossy(-missing) },
+            None => Because::Trim { error: Discharge::lossy(-shown.max(missing)) },
         };
         let mut left = missing;
         let (astray, trim): (Vec<GateId>, Vec<GateId>) =
@@ -326,7 +339,7 @@ impl Outlets {
         for id in &trim {
             let room = self.flow_at(view.basin, *id, Opening::FULL, level) - heading(*id);
             let part = left.min(room);
-            if part > 0.0 {
+            if part > 0.0 && (part >= control.min_action.get() || !is_doubtful) {
                 wishes.push(self.flow_wish(
                     view,
                     *id,
@@ -341,7 +354,8 @@ impl Outlets {
         let stand = astray.iter().map(|id| self.flow_or_gone(view, *id, level)).sum::<f64>();
         let reached =
             units + stand + trim.iter().map(|id| self.reach(view, *id, level, ALONE_S)).sum::<f64>();
-        let helps = left.max((view.setpoint - reached).max(0.0));
+        let doubted = if is_doubtful { view.setpoint } else { 0.0 };
+        let helps = left.max((view.setpoint - reached).max(0.0)).max(doubted);
         if helps > control.min_action.get() {
             for id in self.standby.iter().filter(|id| heading(**id) < helps) {
                 wishes.push(self.flow_wish(view, *id, helps, level, Purpose::Protective, why.clone()));
@@ -411,7 +425,12 @@ impl Outlets {
             return;
         }
         let why = because.first().cloned().unwrap_or(Because::Trim { error: Discharge::lossy(-error) });
-        let mut wish = self.flow_wish(view, *id, (now + error).max(0.0), level, Purpose::Discretionary, why);
+        let promised = self.computed(view).unwrap_or(flow);
+        let rise = error.min(Self::believable(view, target, promised));
+        if error > 0.0 && rise < control.dead_band.get().min(error) {
+            return;
+        }
+        let mut wish = self.flow_wish(view, *id, (now + rise).max(0.0), level, Purpose::Discretionary, why);
         wish.because.extend(because.iter().skip(1).cloned());
         wish.because.push(Because::Trim { error: Discharge::lossy(-error) });
         wishes.push(wish);

@@ -24,6 +24,8 @@ struct Dam {
     facts: Vec<GateFacts>,
     gates: Vec<GateMemory>,
     second: u64,
+    /// What the meter below the dam shows.
+    shows: fn(&Dam) -> f64,
 }
 
 impl Dam {
@@ -39,6 +41,7 @@ impl Dam {
             facts: vec![SHUT_AT_REST; count],
             gates: vec![GateMemory::default(); count],
             second: 0,
+            shows: Dam::release,
             config,
         }
     }
@@ -73,7 +76,7 @@ impl Dam {
                 facts: &self.facts,
                 gates: &self.gates,
                 level: Stage::new(LEVEL).map(|level| (level, level)),
-                flow: Some(self.release()),
+                flow: Some((self.shows)(self)),
                 floor: FLOOR,
                 setpoint: SETPOINT,
                 now: Duration::from_secs(self.second),
@@ -132,4 +135,30 @@ fn what_the_turbine_leaves_to_the_valve_outlasts_a_trip() {
     // Below 1.75 the rest is less than the 0.7 it runs on.
     let moved = dam.minutes(120, 1.7);
     assert!(dam.flow(unit) < 0.01 && (carried(&dam) - 1.7).abs() < 0.04, "{moved:?}");
+}
+
+#[test]
+fn a_meter_that_shows_nothing_does_not_open_the_valves_to_the_full() {
+    let mut dam = Dam::new();
+    let valve = dam.gate("zf.eco.v1");
+    dam.pass(valve, 1.65);
+    dam.minutes(60, 1.65);
+    dam.shows = |_| 0.0;
+    let moved = dam.minutes(180, 1.65);
+    // Half as much again as is wanted through the valve, and the set point of the floor through the stand-by, both rounded up to
+    // a tenth of a per cent of their stroke: 1.5 · 1.65 + 1.05 = 3.525.
+    assert!(dam.release() < 3.6, "{} m³/s after {moved:?}", dam.release());
+}
+
+#[test]
+fn a_valve_that_passes_nothing_is_made_good_by_the_stand_by() {
+    let mut dam = Dam::new();
+    let valve = dam.gate("zf.eco.v1");
+    dam.pass(valve, 1.65);
+    dam.minutes(60, 1.65);
+    // Its stem is broken: whatever its position says, only the stand-by passes.
+    dam.shows = |dam| dam.flow(dam.gate("zf.eco.v2"));
+    let moved = dam.minutes(10, 1.65);
+    let passes = dam.flow(dam.gate("zf.eco.v2"));
+    assert!(passes >= FLOOR, "{passes} m³/s after {moved:?}");
 }
