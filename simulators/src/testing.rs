@@ -481,21 +481,8 @@ pub(crate) fn small() -> Config {
         },
         bit(Role::Fallback, 13),
     ];
-    let device = |id: &str, unit, watchdog_s| Device {
-        id: id.into(),
-        name: name(id),
-        link: LinkId(0),
-        unit,
-        max_block: 125,
-        max_gap: Some(8),
-        boundary: None,
-        forbidden: Vec::new(),
-        writes: qindan::points::Writes::Both,
-        accept_unit_ids: Vec::new(),
-        identity: None,
-        watchdog_s,
-        watchdog_return: None,
-    };
+    let device =
+        |id: &str, unit, watchdog_s| Device { watchdog_s, ..Device::plain(id, name(id), LinkId(0), unit) };
     let gates = |at: usize| match at {
         0 => GatePoints {
             position: Some(PointId(0)),

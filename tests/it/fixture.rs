@@ -333,19 +333,5 @@ pub(crate) fn small() -> Config {
 
 /// A unit behind the first link that takes everything and shows nothing of itself.
 pub(crate) fn unit(id: &str, unit: u8) -> Device {
-    Device {
-        id: id.into(),
-        name: name("大坝", "Dam"),
-        link: LinkId(0),
-        unit,
-        max_block: 100,
-        max_gap: Some(8),
-        boundary: None,
-        forbidden: Vec::new(),
-        writes: qindan::points::Writes::Both,
-        accept_unit_ids: Vec::new(),
-        identity: None,
-        watchdog_s: None,
-        watchdog_return: None,
-    }
+    Device { max_block: 100, ..Device::plain(id, name("大坝", "Dam"), LinkId(0), unit) }
 }

@@ -7,6 +7,9 @@ use super::*;
 use crate::inflow::{Base, Source};
 use crate::plant::{Forcing, Plant};
 
+/// Rounds that are enough here.
+const SOME: usize = 6;
+
 /// The dry May cut to `days`, of which the first is not scored, without its events.
 fn dry_may(days: u64) -> Case {
     let mut case = crate::replay::load("may_dry", None, &[]).unwrap();
@@ -20,7 +23,7 @@ fn dry_may(days: u64) -> Case {
 #[test]
 fn the_optimum_keeps_the_floors_with_less_than_any_constant_release() {
     let case = dry_may(3);
-    let bound = of(&case, 1, 2, |_| ()).unwrap();
+    let bound = within(&case, 1, 2, SOME, |_| ()).unwrap();
     assert!(bound.sections.values().all(|section| section.unavoidable_minutes_below <= 0.0), "{bound:?}");
     assert!(bound.optimum_m3 < bound.run_m3, "{bound:?}");
     let script = Script::of(&case, 1, HOUR * 48).unwrap();
@@ -51,7 +54,7 @@ fn what_cannot_arrive_in_time_is_unavoidable_and_what_can_is_not() {
     let points = vec![(begin - 1.0, 0.0), (begin, 0.8)];
     let take = crate::inflow::Record::new(points, (begin - 1.0, 1.0), None);
     case.scenario.laterals.push((Place::Node(node), Source::of(Base::Record(take)), -1.0));
-    let bound = of(&case, 1, 2, |_| ()).unwrap();
+    let bound = within(&case, 1, 2, SOME, |_| ()).unwrap();
     let found = &bound.sections["runcheng"];
     let short_h = found.unavoidable_minutes_below / 60.0;
     // The front of a rise of 0.4 m³/s, from the plant alone: when half of it has arrived.

@@ -48,7 +48,7 @@ pub struct Outcome {
 /// All combinations of the values, the last axis fastest.
 ///
 /// # Errors
-/// When there would be more than [`MOST`] for `scenarios` scenarios.
+/// When there would be more than 5000 runs for `scenarios` scenarios.
 pub fn grid(axes: &[Axis], scenarios: usize) -> Result<Vec<Vec<String>>, SweepError> {
     let mut points = vec![Vec::new()];
     for axis in axes {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use crate::basin::Name;
 use crate::points::{
     ByteOrder, ClassId, DataType, Device, DeviceId, Element, Field, Link, LinkId, Point, Role, ScanClass,
-    Table, Transport, Wiring, Writes,
+    Table, Transport, Wiring,
 };
 
 /// A holding register of a device, scanned in the first class.
@@ -43,21 +43,7 @@ pub(super) fn field(points: Vec<Point>, max_block: u16, max_gap: u16) -> Field {
             window: 1,
             gap_s: 0.0,
         }],
-        devices: vec![Device {
-            id: "d".into(),
-            name,
-            link: LinkId(0),
-            unit: 3,
-            max_block,
-            max_gap: Some(max_gap),
-            boundary: None,
-            forbidden: Vec::new(),
-            writes: Writes::Both,
-            accept_unit_ids: Vec::new(),
-            identity: None,
-            watchdog_s: None,
-            watchdog_return: None,
-        }],
+        devices: vec![Device { max_block, max_gap: Some(max_gap), ..Device::plain("d", name, LinkId(0), 3) }],
         points,
         derived: Vec::new(),
         classes: vec![class("fast", 1.0), class("slow", 60.0)],

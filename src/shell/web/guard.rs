@@ -10,7 +10,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
 /// Largest request body, bytes.
 pub(super) const BODY_LIMIT: usize = 16 * 1024;
@@ -24,32 +24,36 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 /// Why a request was turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-enum Refusal {
+pub enum Refusal {
+    /// Sent to another host name.
     #[error("host: not this machine; open the page by its loopback address")]
     Host,
+    /// Sent by another page.
     #[error("origin: not this page; requests from other sites are refused")]
     Origin,
+    /// An act without the header.
     #[error("x-qindan: header missing; send \"x-qindan: 1\" with every act")]
     Header,
+    /// An act that is not JSON.
     #[error("content-type: must be application/json")]
     Type,
 }
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let status = match self {
+impl Refusal {
+    /// The status it is answered with.
+    pub fn status(self) -> StatusCode {
+        match self {
             Self::Host => StatusCode::MISDIRECTED_REQUEST,
             Self::Origin | Self::Header => StatusCode::FORBIDDEN,
             Self::Type => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        };
-        super::failure(status, &self.to_string())
+        }
     }
 }
 
 /// Checks a request, bounds the time to its answer and adds the headers of every response.
 pub(super) async fn guard(request: Request, next: Next) -> Response {
     let mut response = match check(request.method(), request.uri().path(), request.headers()) {
-        Err(refusal) => refusal.into_response(),
+        Err(refusal) => super::failure(refusal.status(), &refusal.to_string()),
         Ok(()) => match tokio::time::timeout(PATIENCE, next.run(request)).await {
             Ok(response) => response,
             Err(_) => super::failure(StatusCode::GATEWAY_TIMEOUT, "no answer in time; look at /readyz"),
@@ -71,7 +75,12 @@ pub(super) async fn guard(request: Request, next: Next) -> Response {
     response
 }
 
-fn check(method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Refusal> {
+/// Whether a request comes from a page of this machine itself: a plain visit from anywhere may open a page, everything else
+/// comes from the page that is served, and an act bears its header and is JSON.
+///
+/// # Errors
+/// Why it is refused.
+pub fn check(method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Refusal> {
     let host = text(headers, &HOST).filter(|host| is_loopback(host)).ok_or(Refusal::Host)?;
     let site = text(headers, &HeaderName::from_static("sec-fetch-site"));
     if let Some(origin) = text(headers, &ORIGIN)

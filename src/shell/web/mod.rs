@@ -9,7 +9,7 @@ mod acts;
 pub mod assets;
 mod basin;
 mod feed;
-mod guard;
+pub mod guard;
 mod metrics;
 pub mod preview;
 mod query;

@@ -43,21 +43,8 @@ fn link(at: usize, task: &Task) -> Link {
 
 pub(crate) fn device(at: usize, link: usize, unit: u8) -> Device {
     let id = format!("d{at}");
-    Device {
-        name: Name { zh: id.clone(), en: id.clone() },
-        id,
-        link: LinkId(link),
-        unit,
-        max_block: 125,
-        max_gap: Some(8),
-        boundary: None,
-        forbidden: Vec::new(),
-        writes: qindan::points::Writes::Both,
-        accept_unit_ids: Vec::new(),
-        identity: None,
-        watchdog_s: None,
-        watchdog_return: None,
-    }
+    let name = Name { zh: id.clone(), en: id.clone() };
+    Device::plain(id, name, LinkId(link), unit)
 }
 
 pub(crate) fn point(device: usize, address: u16, data_type: DataType) -> Point {
