@@ -13,6 +13,7 @@ const PAGE: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img
 /// Of a report: its inline style and plots; no script at all.
 const REPORT: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'self'";
+
 /// Checks a request and adds the headers of every response.
 pub(super) async fn guard(request: Request, next: Next) -> Response {
     let path = request.uri().path();
