@@ -205,6 +205,7 @@ fn controls() -> ControlParameters {
         flood_level_margin: Head::new(0.2).unwrap(),
         flood_inflow: q(80.0),
         drift_fraction: 0.02,
+        follow_plan: false,
     }
 }
 

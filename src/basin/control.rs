@@ -64,4 +64,6 @@ pub struct ControlParameters {
     pub flood_inflow: Discharge,
     /// A position that moves this far without a command is an alarm, fraction of the stroke.
     pub drift_fraction: f64,
+    /// Releases follow the plan of the convex programme, rungs F0 and F1; else the arrival-time rule, F2.
+    pub follow_plan: bool,
 }

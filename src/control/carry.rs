@@ -105,9 +105,7 @@ impl Carry {
     #[must_use]
     pub fn resumed(mut self, basin: &Basin, paths: &[Path], dispatched: usize, utc: Timestamp) -> Self {
         let fresh = Self::new(basin, paths, dispatched, self.mode, utc);
-        let same_meters = self.river.meters.keys().eq(fresh.river.meters.keys());
-        let same = same_meters
-            && self.river.paths.len() == fresh.river.paths.len()
+        let same = self.river.fits(&fresh.river)
             && self.releases.len() == fresh.releases.len()
             && self.authorities.len() == fresh.authorities.len()
             && self.days.len() == fresh.days.len();

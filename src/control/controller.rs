@@ -9,12 +9,13 @@ use jiff::Timestamp;
 use super::carry::Carry;
 use super::command::{Action, CommandId, FailReason, OpenIntent, Terminal};
 use super::dispatch;
-use super::estimate;
+use super::estimate::{self, Ahead};
 use super::gate::{self, Ended, GateFacts, GateMemory, InFlight};
 use super::grade::Grader;
 use super::interlock::{self, Authorities, Cleared, Purpose, Situation, Wish};
 use super::operator::{Authority, Mode};
 use super::outlets::{Outlets, View};
+use super::plan::Planned;
 use super::quality::Reading;
 use super::reason::{Because, Limit};
 use super::record::{Entry, Kind};
@@ -67,13 +68,17 @@ pub struct Controller {
     /// single tick shows, half of the meters not yet read, is no mean of anything.
     next_bin: Option<Duration>,
     /// Bins closed since the start.
-    bins: u32,
+    pub(super) bins: u32,
     pub(super) next_watch: Duration,
     pub(super) section_seen: Vec<Duration>,
     refused: BTreeMap<GateId, Vec<Limit>>,
     /// Least flow foreseen at each far section, and the bin it was foreseen in.
     pub(super) foreseen: Vec<Foreseen>,
     foreseen_in: u32,
+    /// Plan of each reservoir.
+    pub(super) plans: Vec<Planned>,
+    /// Flows expected along each path, as of then.
+    pub(super) ahead: Vec<Ahead>,
 }
 
 impl Controller {
@@ -123,6 +128,8 @@ impl Controller {
             refused: BTreeMap::new(),
             foreseen: Vec::new(),
             foreseen_in: 0,
+            ahead: Vec::new(),
+            plans: Vec::new(),
             basin,
         }
     }
@@ -189,6 +196,8 @@ impl Controller {
             if self.foreseen_in != self.bins {
                 self.foreseen_in = self.bins;
                 self.foresee(now);
+            } else if self.ahead.is_empty() {
+                self.look_ahead(now);
             }
         }
         self.hold_release(&mut wishes, dt, cycle, now);

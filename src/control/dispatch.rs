@@ -50,6 +50,15 @@ pub struct Inputs {
     pub at_dead_level: bool,
     /// Estimated inflow of the reservoir, for the dead level.
     pub inflow: Option<f64>,
+    /// Release of a plan for now, with the rung it stands on.
+    pub planned: Option<(f64, Rung)>,
+}
+
+impl Inputs {
+    /// The sections have not been seen for too long, or it is not known what the gates pass.
+    pub fn is_blind(&self, field_lost_s: f64) -> bool {
+        self.sections_lost_s > field_lost_s || self.level_in_doubt
+    }
 }
 
 /// Set point of a section: its floor and a computed margin, never above its cap.
@@ -61,7 +70,7 @@ pub fn setpoint(basin: &Basin, section: &Section, error: f64, date: Date) -> Opt
         .get(section.meter.0)
         .filter(|m| m.kind == MeterKind::RiverFlow || m.kind == MeterKind::StructureFlow)
         .map_or(0.0, |m| m.accuracy);
-    let margin = rule.class_share * accuracy * floor.get() + 2.0 * error;
+    let margin = rule.class_share * accuracy * floor.get() + error;
     let wanted = floor + rule.least.max(Discharge::lossy(margin));
     Some(section.setpoint_cap.map_or(wanted, |cap| wanted.min(cap)))
 }
@@ -82,22 +91,25 @@ impl Release {
         let present = self.target.or(inputs.flow);
         let mut wanted = f64::NEG_INFINITY;
         let mut because = Vec::new();
-        let lost = inputs.sections_lost_s > control.field_lost_s || inputs.level_in_doubt;
+        let lost = inputs.is_blind(control.field_lost_s);
+        let planned = inputs.planned.filter(|_| !lost);
         let mut blind = false;
         for (at, path) in paths.iter().enumerate().filter(|(_, p)| p.source.0 == source) {
             let Some(section) = scene.basin.sections.get(path.section.0) else { continue };
-            let memory = river.paths.get(at).copied().unwrap_or_default();
-            let Some(setpoint) = setpoint(scene.basin, section, memory.error, date) else { continue };
+            let error = river.error(at);
+            let Some(setpoint) = setpoint(scene.basin, section, error, date) else { continue };
             let start = present.unwrap_or(setpoint.get());
             let local = path.lag_h(scene.basin, Discharge::lossy(start)) < LOCAL_LAG_H;
             let (need, cause) = if local {
                 (setpoint.get(), Because::OutletFloor { section: path.section, setpoint })
             } else if let Some(need) =
-                river.need(scene, paths, at, setpoint.get(), start).filter(|_| memory.primed && !lost)
+                river.need(scene, paths, at, setpoint.get(), start).filter(|_| river.is_primed(at) && !lost)
             {
-                let left = memory.young_for(need.lag_h);
-                if left > 0.0 && start > need.release {
-                    (start, Because::StillLearning { section: path.section, hours_left: left })
+                if need.young_h > 0.0 && start > need.release {
+                    (start, Because::StillLearning { section: path.section, hours_left: need.young_h })
+                } else if let Some((flow, _)) = planned {
+                    let need = super::estimate::Need { release: flow, ..need };
+                    (flow, section_needs(path.section, setpoint, need))
                 } else {
                     (need.release, section_needs(path.section, setpoint, need))
                 }
@@ -123,9 +135,13 @@ impl Release {
             because.insert(0, Because::DeadLevel { inflow: Discharge::lossy(inflow) });
         }
         if wanted.is_finite() {
-            self.follow(wanted.min(control.siren_above.get()), control.min_action.get(), because);
+            let (wanted, least) = (wanted.min(control.siren_above.get()), control.min_action.get());
+            self.follow(wanted, least, because);
         }
-        if blind { Rung::F3 } else { Rung::F2 }
+        // A section right below the dam needs no plan.
+        let far = paths.iter().any(|path| path.source.0 == source && !path.way.is_empty());
+        let stands_on = if far { planned.map_or(Rung::F2, |(_, rung)| rung) } else { Rung::F0 };
+        if blind { Rung::F3 } else { stands_on }
     }
 
     /// Follows a need: up at once, down only after it has stood for a while, and not for trifles.

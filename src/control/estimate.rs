@@ -1,5 +1,5 @@
 //! What the river is doing and will do: short memory of the flows, what nobody metered, and the flow
-//! expected at each section from water that is already on its way.
+//! expected at each gauge from water that is already on its way.
 
 use std::collections::BTreeMap;
 
@@ -7,22 +7,30 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+pub use super::arrival::{ARRIVAL, Band, Lag};
+use super::arrival::{When, arriving};
+use super::learnt::{Learnt, blend};
 use super::outlook::Outlook;
-use super::routing::{self, Draw, Lateral, LateralSource, Pace, Path, Stretch};
+use super::promise::Promises;
+use super::routing::{self, Draw, Lateral, LateralSource, Pace, Path};
+use super::segment::Segment;
 use super::series::{BIN_S, Series};
+use super::timing::{CHANGE_H, Timing};
 use crate::basin::{Basin, IntakeId, MeterId};
 use crate::config::Schedules;
 use crate::units::Discharge;
 
-/// Earliest and latest arrival as a share of the tabled travel time. Assumed: pools and a rough low-flow bed
-/// delay a step more than the table, a rise steepens and comes a little early.
-pub const ARRIVAL: (f64, f64) = (0.88, 1.2);
+/// Hours a promise is held against: an hour of a gauge in a natural bed is mostly noise. Assumed.
+const PROMISED_H: usize = 3;
 
-/// Share of the usual weight with which a flow within its band teaches. Assumed: a day for the six hours outside.
-const SLOWLY: f64 = 0.25;
+/// The same.
+const HOURS: f64 = 3.0;
 
-/// Share of the usual weight for the lasting part. Assumed: four days for six hours, longer than a wave recedes.
-const LASTING: f64 = 1.0 / 16.0;
+/// Half of the hour a flow is the mean of, h.
+const HALF_H: f64 = 0.5;
+
+/// Flow below which a change is no share of it, m³/s. Assumed.
+const LEAST_FLOW: f64 = 0.5;
 
 /// Memory of the river; survives a restart.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -32,52 +40,32 @@ pub struct River {
     /// Flows of the meters the paths use.
     pub meters: BTreeMap<MeterId, Series>,
     /// One per path.
-    pub paths: Vec<PathMemory>,
+    #[serde(default)]
+    pub by_path: Vec<PathMemory>,
     /// Where each of `meters` is heading; worked out when a bin closes.
     #[serde(skip)]
     outlooks: BTreeMap<MeterId, Outlook>,
 }
 
-/// What is learnt about one path.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// What is remembered of one path, by segment.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PathMemory {
-    /// Flow at the section that metered water does not explain, m³/s; negative is loss. As seen lately.
-    pub unexplained: f64,
-    /// The same over days: what does not go away when a wave has passed.
-    #[serde(default)]
-    pub lasting: f64,
-    /// Mean size of what the estimate still missed lately, m³/s.
-    pub error: f64,
-    /// Set once the estimate has been started from a reading.
-    pub primed: bool,
-    /// Bins seen since then.
-    #[serde(default)]
-    pub bins: u32,
+    /// In flow direction.
+    pub segments: Vec<SegmentMemory>,
+    /// What was foretold of its section.
+    pub promises: Promises,
 }
 
-/// Least, expected and largest flow.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Band {
-    /// Least.
-    pub low: f64,
-    /// Expected.
-    pub mid: f64,
-    /// Largest.
-    pub high: f64,
-}
-
-impl Band {
-    fn add(&mut self, gain: f64, other: Self) {
-        self.low += gain * other.low;
-        self.mid += gain * other.mid;
-        self.high += gain * other.high;
-    }
-
-    fn subtract(&mut self, gain: f64, other: Self) {
-        self.low -= gain * other.high;
-        self.mid -= gain * other.mid;
-        self.high -= gain * other.low;
-    }
+/// What is remembered of one segment.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SegmentMemory {
+    /// What nobody metered.
+    pub learnt: Learnt,
+    /// How long waves take.
+    pub timing: Timing,
+    /// Flow at its foot, as estimated from the gauge and from the water above; without a usable reading from the water
+    /// alone.
+    pub foot: Series,
 }
 
 /// The fixed things an estimate looks at.
@@ -102,35 +90,13 @@ impl Scene<'_> {
 
     /// Month at the site `hours` from now.
     fn month_in(&self, hours: f64) -> i8 {
+        self.date_in(hours).month()
+    }
+
+    /// Date at the site `hours` from now.
+    pub(super) fn date_in(&self, hours: f64) -> Date {
         let then = jiff::SignedDuration::from_secs(hours_to_s(hours));
-        self.basin.date_at(self.utc.saturating_add(then).unwrap_or(self.utc)).month()
-    }
-}
-
-/// When a flow is asked for at the end of its way.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum When {
-    /// So many hours from now, on the clock.
-    At(f64),
-    /// Together with water that leaves now and takes so many hours. A slow river is slow for both, so only the
-    /// difference of their travel times is uncertain.
-    With(f64),
-}
-
-impl When {
-    /// Hours ago at which a flow entered that needs `lag` hours: earliest arrival, tabled, latest, in no order.
-    /// Negative lies ahead.
-    fn entered(self, lag: f64) -> (f64, f64, f64) {
-        match self {
-            Self::At(ahead) => (ARRIVAL.0 * lag - ahead, lag - ahead, ARRIVAL.1 * lag - ahead),
-            Self::With(other) => (ARRIVAL.0 * (lag - other), lag - other, ARRIVAL.1 * (lag - other)),
-        }
-    }
-
-    fn hours(self) -> f64 {
-        match self {
-            Self::At(hours) | Self::With(hours) => hours,
-        }
+        self.basin.date_at(self.utc.saturating_add(then).unwrap_or(self.utc))
     }
 }
 
@@ -147,12 +113,42 @@ pub struct Need {
     pub losses: f64,
     /// Hours until the release arrives.
     pub lag_h: f64,
+    /// Hours until it is known what is on its way.
+    pub young_h: f64,
+}
+
+/// Flows expected along a path from now on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ahead {
+    /// By segment, at its foot, in steps of [`Ahead::STEP_H`].
+    feet: Vec<Vec<Band>>,
+}
+
+impl Ahead {
+    /// Step, h.
+    pub const STEP_H: f64 = 0.5;
+
+    /// Flow at the section, in steps of [`Ahead::STEP_H`] from now on.
+    pub fn section(&self) -> &[Band] {
+        self.feet.last().map_or(&[], Vec::as_slice)
+    }
+
+    /// Of one foot `hours` from now, the nearest later step.
+    pub(super) fn at(steps: &[Band], hours: f64) -> Option<Band> {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the table")]
+        let step = (hours.max(0.0) / Self::STEP_H).ceil().min(1e6) as usize;
+        steps.get(step.min(steps.len().checked_sub(1)?)).copied()
+    }
 }
 
 impl River {
     /// An empty memory for `paths`.
     pub fn new(basin: &Basin, paths: &[Path]) -> Self {
-        let mut river = Self { paths: vec![PathMemory::default(); paths.len()], ..Self::default() };
+        let memory = |path: &Path| PathMemory {
+            segments: vec![SegmentMemory::default(); path.segments.len()],
+            promises: Promises::default(),
+        };
+        let mut river = Self { by_path: paths.iter().map(memory).collect(), ..Self::default() };
         for path in paths {
             river.outflow.entry(path.source.0).or_default();
             let laterals = path.laterals.iter().filter_map(|l| match l.source {
@@ -160,12 +156,20 @@ impl River {
                 LateralSource::Table(..) => None,
             });
             let draws = path.draws.iter().filter_map(|d| basin.intakes.get(d.intake.0)?.meter);
-            let section = basin.sections.get(path.section.0).map(|s| s.meter);
-            for meter in laterals.chain(draws).chain(section) {
+            let feet = path.segments.iter().map(|segment| segment.foot);
+            for meter in laterals.chain(draws).chain(feet) {
                 river.meters.entry(meter).or_default();
             }
         }
         river
+    }
+
+    /// Whether this is a memory of the same rivers as `other`.
+    pub fn fits(&self, other: &Self) -> bool {
+        let feet = |river: &Self| river.by_path.iter().map(|path| path.segments.len()).collect::<Vec<_>>();
+        self.meters.keys().eq(other.meters.keys())
+            && self.outflow.keys().eq(other.outflow.keys())
+            && feet(self) == feet(other)
     }
 
     /// Adds readings of this tick; `None` where there is no usable one.
@@ -186,68 +190,176 @@ impl River {
         let control = &scene.basin.control;
         self.outlooks = self.meters.iter().map(|(id, series)| (*id, Outlook::of(series, control))).collect();
         for (at, path) in paths.iter().enumerate() {
-            let release = target(path.source.0);
-            let section = scene.basin.sections.get(path.section.0).map(|s| s.meter);
-            let seen = section.and_then(|meter| self.meters.get(&meter)).and_then(Series::latest);
-            let (Some(seen), Some(band)) =
-                (seen, self.explained(scene, path, &self.pace(scene, path, release), release, 0.0))
-            else {
-                continue;
-            };
+            let pace = self.pace(scene, (path, at), target(path.source.0));
             let floor = scene.basin.sections.get(path.section.0).and_then(|s| s.floor_on(scene.date()));
-            if let Some(memory) = self.paths.get_mut(at) {
-                let floor = floor.map_or(seen, Discharge::get);
-                memory.learn(seen, band, floor, BIN_S / scene.basin.control.loss_filter_s);
+            for (nth, segment) in path.segments.iter().enumerate() {
+                let seen = self.meters.get(&segment.foot).and_then(Series::latest);
+                let expected = self.explained(scene, (path, at), nth, &pace);
+                let Some(memory) = self.by_path.get_mut(at).and_then(|path| path.segments.get_mut(nth))
+                else {
+                    continue;
+                };
+                if let (Some(seen), Some(band)) = (seen, expected) {
+                    let floor = floor.map_or(seen, Discharge::get);
+                    memory.learnt.learn(seen, band, floor, BIN_S / control.loss_filter_s);
+                }
+                let guess = expected.filter(|_| memory.learnt.primed);
+                let guess = guess.map(|band| band.raised(memory.learnt.unexplained).mid);
+                let passed = match (seen, guess) {
+                    (Some(seen), Some(guess)) => Some(blend(seen, guess)),
+                    (one, other) => one.or(other),
+                };
+                memory.foot.add(passed);
+                memory.foot.close();
+                self.time(scene, (path, at), nth, target(path.source.0));
+            }
+            let seen = path.segments.last().and_then(|last| self.meters.get(&last.foot));
+            let seen = seen.and_then(|series| series.means(PROMISED_H, PROMISED_H).next());
+            if let (Some(memory), Some(floor)) = (self.by_path.get_mut(at), floor) {
+                memory.promises.pass(seen, floor.get());
             }
         }
     }
 
     /// Notes that the service was away for `bins`.
     pub fn skip(&mut self, bins: usize) {
-        for series in self.outflow.values_mut().chain(self.meters.values_mut()) {
+        for path in &mut self.by_path {
+            path.promises.forget();
+        }
+        let feet =
+            self.by_path.iter_mut().flat_map(|path| &mut path.segments).map(|segment| &mut segment.foot);
+        for series in self.outflow.values_mut().chain(self.meters.values_mut()).chain(feet) {
             series.skip(bins);
         }
     }
 
-    /// Flow expected at a path's section `ahead` hours from now when the release stays at `release`; `pace` is
-    /// [`River::pace`] then.
-    pub fn expected(
+    /// Memory of what passes the head of a segment.
+    fn head(&self, (path, at): (&Path, usize), nth: usize) -> Option<&Series> {
+        match nth.checked_sub(1) {
+            None => self.outflow.get(&path.source.0),
+            Some(above) => self.by_path.get(at)?.segments.get(above).map(|memory| &memory.foot),
+        }
+    }
+
+    /// Flow that what passed the head explains at the foot of a segment now.
+    fn explained(
         &self,
         scene: &Scene<'_>,
-        paths: &[Path],
-        at: usize,
+        (path, at): (&Path, usize),
+        nth: usize,
         pace: &Pace,
-        release: f64,
-        ahead: f64,
     ) -> Option<Band> {
-        let (path, memory) = (paths.get(at)?, self.paths.get(at)?);
-        let mut band = self.explained(scene, path, pace, release, ahead)?;
-        for part in [&mut band.low, &mut band.mid, &mut band.high] {
-            *part = (*part + memory.unexplained).max(0.0);
+        let head = self.head((path, at), nth)?;
+        let last = head.ago(0.0)?;
+        self.at_foot(scene, path.segments.get(nth)?, pace, head, 0.0, |_| Band::sure(last))
+    }
+
+    /// Flow that metered and tabled water explains at the foot of a segment `ahead` hours from now.
+    fn at_foot(
+        &self,
+        scene: &Scene<'_>,
+        segment: &Segment,
+        pace: &Pace,
+        head: &Series,
+        ahead: f64,
+        coming: impl Fn(f64) -> Band,
+    ) -> Option<Band> {
+        let when = When::At(ahead);
+        let mut band = Band::default();
+        band.add(segment.gain, arriving(pace, &segment.way, when, head, coming)?);
+        for lateral in &segment.laterals {
+            band.add(lateral.gain, self.lateral(scene, lateral, pace, when));
+        }
+        for draw in &segment.draws {
+            band.subtract(draw.gain, self.draw(scene, draw, pace, when));
         }
         Some(band)
     }
 
-    /// Flow that metered and tabled water explains at the section, `ahead` hours from now.
-    fn explained(
+    /// Flows expected along a path over `horizon_h` hours when the dam releases `release` so many hours from now.
+    pub fn ahead(
         &self,
         scene: &Scene<'_>,
-        path: &Path,
+        (path, at): (&Path, usize),
         pace: &Pace,
-        release: f64,
-        ahead: f64,
-    ) -> Option<Band> {
-        let outflow = self.outflow.get(&path.source.0)?;
-        let when = When::At(ahead);
-        let mut band = Band::default();
-        band.add(path.gain, arriving(pace, &path.way, when, outflow, |_| release)?);
-        for lateral in &path.laterals {
-            band.add(lateral.gain, self.lateral(scene, lateral, pace, when));
+        release: impl Fn(f64) -> f64,
+        horizon_h: f64,
+    ) -> Ahead {
+        let mut feet = Vec::<Vec<Band>>::with_capacity(path.segments.len());
+        for (nth, segment) in path.segments.iter().enumerate() {
+            let (Some(head), Some(memory)) =
+                (self.head((path, at), nth), self.by_path.get(at).and_then(|path| path.segments.get(nth)))
+            else {
+                break;
+            };
+            let coming = |lead: f64| match feet.last() {
+                None => Band::sure(release(lead)),
+                Some(above) => Ahead::at(above, lead).unwrap_or_default(),
+            };
+            let steps = (0_u32..).map(|step| Ahead::STEP_H * f64::from(step));
+            let bands = steps.take_while(|ahead| *ahead <= horizon_h).map_while(|ahead| {
+                let band = self.at_foot(scene, segment, pace, head, ahead, coming)?;
+                Some(band.raised(memory.learnt.unexplained))
+            });
+            let bands = bands.collect();
+            feet.push(bands);
         }
-        for draw in &path.draws {
-            band.subtract(draw.gain, self.draw(scene, draw, pace, when));
+        if feet.len() < path.segments.len() { Ahead::default() } else { Ahead { feet } }
+    }
+
+    /// Whether every segment of a path has been met.
+    pub fn is_primed(&self, at: usize) -> bool {
+        self.by_path.get(at).is_some_and(|path| path.segments.iter().all(|segment| segment.learnt.primed))
+    }
+
+    /// Hours until every drop of a path has passed a gauge under our eyes.
+    pub fn young_for(&self, (path, at): (&Path, usize), pace: &Pace) -> f64 {
+        let memories = self.by_path.get(at).into_iter().flat_map(|path| &path.segments);
+        let each = path.segments.iter().zip(memories);
+        each.map(|(segment, memory)| memory.learnt.young_for(pace.over(&segment.way))).fold(0.0, f64::max)
+    }
+
+    /// What promises of a path's section fell short by at most, nearly always; m³/s.
+    pub fn error(&self, at: usize) -> f64 {
+        self.by_path.get(at).map_or(0.0, |path| path.promises.margin())
+    }
+
+    /// Promises what is expected at the section of a path when the water that leaves now arrives, unless nobody knows yet
+    /// what is on its way. Once an hour.
+    pub fn promise(&mut self, (path, at): (&Path, usize), pace: &Pace, ahead: &Ahead) {
+        let lag_h = pace.over(&path.way).mid;
+        if lag_h <= 0.0 || self.young_for((path, at), pace) > 0.0 {
+            return;
         }
-        Some(band)
+        let Some(flow) = Ahead::at(ahead.section(), lag_h) else { return };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a travel time in bins")]
+        let bins = ((lag_h + 0.5 * HOURS) * 3600.0 / BIN_S).round().clamp(1.0, 1e6) as u32;
+        if let Some(memory) = self.by_path.get_mut(at) {
+            memory.promises.make(bins, flow.mid);
+        }
+    }
+
+    /// Unexplained flow between a node with `left` stretches below it and the section, as far as a release may rely on
+    /// it: a surplus only when it lasts, a shortage as soon as it shows.
+    fn counted(&self, (path, at): (&Path, usize), left: usize) -> f64 {
+        let memories = self.by_path.get(at).into_iter().flat_map(|path| &path.segments);
+        let (mut lately, mut lasting) = (0.0, 0.0);
+        for (segment, memory) in path.segments.iter().zip(memories) {
+            let below = left.saturating_sub(segment.left).min(segment.way.len());
+            let part = if left >= path.way.len() { 1.0 } else { share(below, segment.way.len()) };
+            lately += part * segment.onward * memory.learnt.unexplained;
+            lasting += part * segment.onward * memory.learnt.lasting;
+        }
+        lately.min(lasting)
+    }
+
+    /// How much of the unexplained flow of a path a release may not rely on, m³/s; never negative.
+    pub(super) fn not_relied_on(&self, (path, at): (&Path, usize), pace: &Pace) -> f64 {
+        let memories = self.by_path.get(at).into_iter().flat_map(|path| &path.segments);
+        let each = path.segments.iter().zip(memories);
+        let all: f64 = each.map(|(segment, memory)| segment.onward * memory.learnt.unexplained).sum();
+        let relied_on = if self.young_for((path, at), pace) > 0.0 { 0.0 } else { f64::INFINITY };
+        all - self.counted((path, at), path.way.len()).min(relied_on).min(all)
     }
 
     /// Flow that sets the travel time: between what leaves the dam and what passes the section.
@@ -258,8 +370,52 @@ impl River {
     }
 
     /// The pace of waves along a path with `release` at its head.
-    pub fn pace(&self, scene: &Scene<'_>, path: &Path, release: f64) -> Pace {
-        Pace::at(scene.basin, self.base_flow(scene, path, release))
+    pub fn pace(&self, scene: &Scene<'_>, (path, at): (&Path, usize), release: f64) -> Pace {
+        let mut pace = Pace::at(scene.basin, self.base_flow(scene, path, release));
+        let memories = self.by_path.get(at).into_iter().flat_map(|path| &path.segments);
+        for (segment, memory) in path.segments.iter().zip(memories) {
+            pace.correct(&segment.way, memory.timing.factor());
+        }
+        pace
+    }
+
+    /// Learns how long waves take through a segment from what changed at its foot lately.
+    fn time(&mut self, scene: &Scene<'_>, (path, at): (&Path, usize), nth: usize, release: f64) {
+        let Some(segment) = path.segments.get(nth).filter(|segment| !segment.way.is_empty()) else { return };
+        let pace = Pace::at(scene.basin, self.base_flow(scene, path, release));
+        let change = |series: &Series, hours: f64| Some(series.hour(hours)? - series.hour(hours + CHANGE_H)?);
+        let Some(foot) = self.meters.get(&segment.foot) else { return };
+        let (Some(seen), Some(flow), Some(head)) =
+            (change(foot, HALF_H), foot.hour(HALF_H), self.head((path, at), nth))
+        else {
+            return;
+        };
+        let flow = flow.max(LEAST_FLOW);
+        let metered = |lateral: &Lateral| match lateral.source {
+            LateralSource::Meter(meter) => self.meters.get(&meter),
+            LateralSource::Table(..) => None,
+        };
+        let drawn = |draw: &Draw| self.meters.get(&scene.basin.intakes.get(draw.intake.0)?.meter?);
+        let expected = |factor: f64| {
+            let ago = |way| HALF_H + factor * pace.over(way).mid;
+            let mut sum = segment.gain * change(head, ago(&segment.way))?;
+            for (lateral, series) in segment.laterals.iter().filter_map(|l| Some((l, metered(l)?))) {
+                sum += lateral.gain * change(series, ago(&lateral.way)).unwrap_or(0.0);
+            }
+            for (draw, series) in segment.draws.iter().filter_map(|d| Some((d, drawn(d)?))) {
+                sum -= draw.gain * change(series, ago(&draw.way)).unwrap_or(0.0);
+            }
+            Some(sum / flow)
+        };
+        let mut timing = self
+            .by_path
+            .get(at)
+            .and_then(|path| path.segments.get(nth))
+            .map_or_else(Timing::default, |memory| memory.timing.clone());
+        timing.learn(seen / flow, expected);
+        if let Some(memory) = self.by_path.get_mut(at).and_then(|path| path.segments.get_mut(nth)) {
+            memory.timing = timing;
+        }
     }
 
     /// Where a meter's flow is heading; after a restart it is worked out on the way until the first bin closes.
@@ -274,12 +430,11 @@ impl River {
             LateralSource::Meter(meter) => {
                 let Some(series) = self.meters.get(&meter) else { return Band::default() };
                 let outlook = self.outlook(scene, meter);
-                let future = |lead: f64| outlook.cautious(lead, &scene.basin.control);
+                let future = |lead: f64| Band::sure(outlook.cautious(lead, &scene.basin.control));
                 arriving(pace, &lateral.way, when, series, future).unwrap_or_default()
             }
             LateralSource::Table(inflow, share) => {
-                let q = routing::table_rate(scene.basin, inflow, share, scene.month()).get();
-                Band { low: q, mid: q, high: q }
+                Band::sure(routing::table_rate(scene.basin, inflow, share, scene.month()).get())
             }
         }
     }
@@ -289,15 +444,13 @@ impl River {
         let empty = Series::default();
         let series = intake.meter.and_then(|meter| self.meters.get(&meter)).unwrap_or(&empty);
         let future = |lead: f64| self.announced(scene, draw.intake, lead);
-        arriving(pace, &draw.way, when, series, future).unwrap_or_else(|| {
-            let q = self.announced(scene, draw.intake, when.hours());
-            Band { low: q, mid: q, high: q }
-        })
+        arriving(pace, &draw.way, when, series, future)
+            .unwrap_or_else(|| self.announced(scene, draw.intake, when.hours()))
     }
 
-    /// Rate an intake is expected to take `lead` hours from now: its announced turn, or what it takes now.
-    fn announced(&self, scene: &Scene<'_>, id: IntakeId, lead: f64) -> f64 {
-        let Some(intake) = scene.basin.intakes.get(id.0) else { return 0.0 };
+    /// Rate an intake is expected to take `lead` hours from now: its announced turn, or what it took at that time of day.
+    fn announced(&self, scene: &Scene<'_>, id: IntakeId, lead: f64) -> Band {
+        let Some(intake) = scene.basin.intakes.get(id.0) else { return Band::default() };
         let Outlook { now, day_high, .. } =
             intake.meter.map_or_else(Outlook::default, |meter| self.outlook(scene, meter));
         if !intake.by_turns {
@@ -307,7 +460,12 @@ impl River {
                 intake.monthly_use.get(month).map_or(0.0, |rate| rate.get())
             };
             let rise = (usual(lead) - usual(0.0)).max(0.0);
-            return (day_high.unwrap_or_else(|| usual(0.0)) + rise).min(intake.max_rate.get());
+            let most = intake.max_rate.get();
+            let Some(day) = intake.meter.and_then(|meter| self.meters.get(&meter)?.same_hour(lead)) else {
+                return Band::sure((day_high.unwrap_or_else(|| usual(0.0)) + rise).min(most));
+            };
+            let taken = |rate: f64| (rate + rise).min(most);
+            return Band { low: taken(day.0), mid: taken(day.1), high: taken(day.2) };
         }
         let turn = |hours: f64| turn_rate(scene, id, hours);
         // A pump that runs though nothing is announced is taken to run on: nobody knows until when. What is known of
@@ -315,7 +473,7 @@ impl River {
         let lately = [0.0, 1.0, 2.0].map(|bins| turn(-bins * BIN_S / 3600.0));
         let unannounced = now.unwrap_or(0.0) - lately.into_iter().fold(0.0, f64::max);
         let extra = if unannounced > 0.2 * intake.max_rate.get() { unannounced } else { 0.0 };
-        (turn(lead) + extra).min(intake.max_rate.get())
+        Band::sure((turn(lead) + extra).min(intake.max_rate.get()))
     }
 
     /// What section `at` needs of the release that leaves now to stand at `setpoint` when it arrives, over the
@@ -328,60 +486,58 @@ impl River {
         setpoint: f64,
         release: f64,
     ) -> Option<Need> {
-        let (path, memory) = (paths.get(at)?, self.paths.get(at)?);
+        let path = paths.get(at)?;
         let mut q = release;
         let mut need = None;
         // The travel time depends on the answer; two rounds settle it to minutes.
         for _ in 0..2 {
-            let base = self.base_flow(scene, path, q);
-            let at_base = self.need_at(scene, path, memory, setpoint, base);
+            let pace = self.pace(scene, (path, at), q);
+            let at_base = self.need_at(scene, (path, at), setpoint, &pace);
             q = at_base.release;
             need = Some(at_base);
         }
         need
     }
 
-    fn need_at(
-        &self,
-        scene: &Scene<'_>,
-        path: &Path,
-        memory: &PathMemory,
-        setpoint: f64,
-        base: Discharge,
-    ) -> Need {
-        let pace = &Pace::at(scene.basin, base);
-        let lag_h = pace.over(&path.way);
-        let when = When::With(lag_h);
-        let inflow: f64 = path.laterals.iter().map(|l| l.gain * self.lateral(scene, l, pace, when).low).sum();
+    fn need_at(&self, scene: &Scene<'_>, (path, at): (&Path, usize), setpoint: f64, pace: &Pace) -> Need {
+        let lag = pace.over(&path.way);
+        let when = When::With(lag);
+        let inflow: f64 = path.laterals.iter().map(|l| l.gain * self.lateral(scene, l, pace, when).mid).sum();
         let intakes: f64 = path.draws.iter().map(|d| d.gain * self.draw(scene, d, pace, when).high).sum();
-        let counted = memory.counted().min(if memory.young_for(lag_h) > 0.0 { 0.0 } else { f64::INFINITY });
+        let young_h = self.young_for((path, at), pace);
+        let relied_on = if young_h > 0.0 { 0.0 } else { f64::INFINITY };
+        let counted = self.counted((path, at), path.way.len()).min(relied_on);
         let release = ((setpoint - counted - inflow + intakes) / path.gain).max(0.0);
         let losses = release * (1.0 - path.gain) - counted;
-        Need { release, inflow, intakes, losses, lag_h }
+        Need { release, inflow, intakes, losses, lag_h: lag.mid, young_h }
     }
 
-    /// Flow expected now at a node of a path that has `left` stretches below it.
+    /// Flow expected now at a node of a path that has `left` stretches below it, from the gauge above it.
     pub fn at_node(
         &self,
         scene: &Scene<'_>,
-        path: &Path,
-        memory: &PathMemory,
+        (path, at): (&Path, usize),
         left: usize,
         release: f64,
     ) -> Option<f64> {
-        let pace = &self.pace(scene, path, release);
-        let (lag_h, rest) = rest_of(scene.basin, path, left, pace)?;
+        let pace = &self.pace(scene, (path, at), release);
+        let nth = path.segments.iter().position(|segment| segment.left <= left)?;
+        let segment = path.segments.get(nth)?;
+        let (lag_h, rest) = rest_of(scene.basin, segment, left, pace)?;
         let when = When::At(lag_h);
-        let outflow = self.outflow.get(&path.source.0)?;
-        let mut q = path.gain * arriving(pace, &path.way, when, outflow, |_| release)?.mid;
-        for lateral in path.laterals.iter().filter(|l| l.on_main >= left) {
+        let head = self.head((path, at), nth)?;
+        let last = head.ago(0.0)?;
+        let coming = |_| Band::sure(if nth == 0 { release } else { last });
+        let mut q = segment.gain * arriving(pace, &segment.way, when, head, coming)?.mid;
+        for lateral in segment.laterals.iter().filter(|l| l.on_main >= left) {
             q += lateral.gain * self.lateral(scene, lateral, pace, when).mid;
         }
-        for draw in path.draws.iter().filter(|d| d.on_main >= left) {
+        for draw in segment.draws.iter().filter(|d| d.on_main >= left) {
             q -= draw.gain * self.draw(scene, draw, pace, when).mid;
         }
-        let done = 1.0 - share(left, path.way.len());
-        Some((q / rest + memory.unexplained * done).max(0.0))
+        let learnt = self.by_path.get(at)?.segments.get(nth)?.learnt;
+        let done = 1.0 - share(left - segment.left, segment.way.len());
+        Some((q / rest + learnt.unexplained * done).max(0.0))
     }
 
     /// Flow that has to pass a node of a path with `left` stretches below it now, so that the section stands at
@@ -389,107 +545,29 @@ impl River {
     pub fn owed_at_node(
         &self,
         scene: &Scene<'_>,
-        path: &Path,
-        memory: &PathMemory,
+        (path, at): (&Path, usize),
         left: usize,
         setpoint: f64,
     ) -> Option<f64> {
-        let pace = &self.pace(scene, path, setpoint);
-        let (lag_h, rest) = rest_of(scene.basin, path, left, pace)?;
-        let when = When::With(lag_h);
-        let mut q = setpoint - memory.counted().min(0.0) * share(left, path.way.len());
+        let pace = &self.pace(scene, (path, at), setpoint);
+        let below = path.way.get(path.way.len().checked_sub(left)?..)?;
+        let when = When::With(pace.over(below));
+        let mut q = setpoint - self.counted((path, at), left).min(0.0);
         for lateral in path.laterals.iter().filter(|l| l.on_main < left) {
             q -= lateral.gain * self.lateral(scene, lateral, pace, when).low;
         }
         for draw in path.draws.iter().filter(|d| d.on_main < left) {
             q += draw.gain * self.draw(scene, draw, pace, when).high;
         }
-        Some(q / rest)
+        Some(q / routing::way_gain(scene.basin, below))
     }
 }
 
-impl PathMemory {
-    /// Hours until every drop at the section left the dam under our eyes, when a wave takes `lag_h`. Until then
-    /// nobody knows what is on its way, and flow nobody metered may be gone tomorrow.
-    pub fn young_for(&self, lag_h: f64) -> f64 {
-        (ARRIVAL.1 * lag_h - f64::from(self.bins) * BIN_S / 3600.0).max(0.0)
-    }
-
-    /// Unexplained flow a release may rely on: a surplus only when it lasts, a shortage as soon as it shows.
-    fn counted(&self) -> f64 {
-        self.unexplained.min(self.lasting)
-    }
-
-    /// Moves the unexplained flow towards what this bin allows. While the arrival time of a change leaves the
-    /// expected flow open within a band, what lies outside the band teaches at once, the middle of the band slowly:
-    /// over days arrivals are as often early as late.
-    ///
-    /// What counts is the loss near the floor. At many times the floor the estimate is off by a share of the flow, so
-    /// it is brought down to the floor by that share, and weighs by it.
-    fn learn(&mut self, seen: f64, band: Band, floor: f64, weight: f64) {
-        let share = floor / seen.max(band.mid).max(floor);
-        let near_floor = |missed: f64| share * missed;
-        if !self.primed {
-            let unexplained = near_floor(seen - band.mid);
-            *self = Self { unexplained, lasting: unexplained, error: 0.0, primed: true, bins: 0 };
-            return;
-        }
-        self.bins = self.bins.saturating_add(1);
-        let weight = weight.min(1.0) * share;
-        let (low, high) = (near_floor(seen - band.high), near_floor(seen - band.low));
-        let middle = near_floor(seen - band.mid);
-        let allowed = self.unexplained.clamp(low.min(high), high.max(low));
-        let missed = (allowed - self.unexplained).abs();
-        self.unexplained += weight * (allowed - self.unexplained);
-        self.unexplained += SLOWLY * weight * (middle - self.unexplained);
-        // A plain mean until there is enough of it: one noisy reading must not stand for days.
-        let lasting = (LASTING * weight).max(1.0 / f64::from(self.bins + 1));
-        self.lasting += lasting * (middle - self.lasting);
-        self.error += 0.25 * weight * (missed - self.error);
-    }
-}
-
-/// Band of a flow `series` after travelling `way`; `future` gives what enters `lead` hours from now. `None` when
-/// nothing is known of it.
-fn arriving(
-    pace: &Pace,
-    way: &[Stretch],
-    when: When,
-    series: &Series,
-    future: impl Fn(f64) -> f64,
-) -> Option<Band> {
-    let (one, mid_at, other) = when.entered(pace.over(way));
-    // Hours ago it entered; negative lies ahead.
-    let (early, late) = (one.min(other), one.max(other));
-    let past = if late >= 0.0 { series.window(early.max(0.0), late) } else { None };
-    let mid_past = if mid_at >= 0.0 { series.ago(mid_at) } else { None };
-    let mut band = match past {
-        Some((low, mid, high)) => Band { low, mid: mid_past.unwrap_or(mid), high },
-        None if late < 0.0 => {
-            let mid = future(-mid_at);
-            Band { low: mid, mid, high: mid }
-        }
-        None => {
-            let last = series.ago(0.0)?;
-            Band { low: last, mid: last, high: last }
-        }
-    };
-    if mid_at < 0.0 {
-        band.mid = future(-mid_at);
-    }
-    for lead in [-early, -late, -mid_at].into_iter().filter(|lead| *lead > 0.0) {
-        let q = future(lead);
-        band.low = band.low.min(q);
-        band.high = band.high.max(q);
-    }
-    Some(band)
-}
-
-/// Travel time in hours over the last `left` stretches of a path, and the share of a flow that arrives over them.
-fn rest_of(basin: &Basin, path: &Path, left: usize, pace: &Pace) -> Option<(f64, f64)> {
-    let below = path.way.get(path.way.len().checked_sub(left)?..)?;
-    let gain = below.iter().map(|s| routing::stretch_gain(basin, *s)).product();
-    Some((pace.over(below), gain))
+/// Travel time in hours from a node with `left` stretches of its path below it to the foot of its segment, and the share
+/// of a flow that arrives there.
+fn rest_of(basin: &Basin, segment: &Segment, left: usize, pace: &Pace) -> Option<(f64, f64)> {
+    let below = segment.way.get((segment.way.len() + segment.left).checked_sub(left)?..)?;
+    Some((pace.over(below).mid, routing::way_gain(basin, below)))
 }
 
 /// Stretches left as a share of all.
@@ -513,75 +591,4 @@ fn turn_rate(scene: &Scene<'_>, id: IntakeId, lead: f64) -> f64 {
 #[expect(clippy::cast_possible_truncation, reason = "a lead is at most some days")]
 fn hours_to_s(hours: f64) -> i64 {
     (hours * 3600.0) as i64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A day and six hours of bins.
-    const DAY: usize = 144;
-    const SIX_HOURS: usize = 36;
-    /// The usual weight: ten minutes of six hours.
-    const WEIGHT: f64 = 1.0 / 36.0;
-
-    fn band(mid: f64) -> Band {
-        Band { low: mid - 0.05, mid, high: mid + 0.05 }
-    }
-
-    fn taught(bins: usize, seen: f64, mid: f64, memory: PathMemory) -> PathMemory {
-        let mut memory = memory;
-        for _ in 0..bins {
-            memory.learn(seen, band(mid), 1.5, WEIGHT);
-        }
-        memory
-    }
-
-    /// A river that the estimate meets for a week.
-    fn known() -> PathMemory {
-        taught(7 * DAY, 1.5, 1.5, PathMemory::default())
-    }
-
-    #[test]
-    fn a_shortage_counts_within_a_day_a_surplus_only_when_it_lasts() {
-        let shortage = taught(DAY, 1.3, 1.5, known());
-        assert!(shortage.counted() < -0.15, "{}", shortage.counted());
-        let surplus = taught(DAY, 1.5, 1.3, known());
-        assert!(surplus.unexplained > 0.1 && surplus.counted() < 0.06, "{surplus:?}");
-        let lasting = taught(21 * DAY, 1.5, 1.3, known());
-        assert!(lasting.counted() > 0.15, "{}", lasting.counted());
-    }
-
-    #[test]
-    fn a_flood_missed_by_a_tenth_is_a_tenth_of_the_floor() {
-        // 9.0 seen where 10.0 was expected: at the floor of 1.5 the same share is 0.15.
-        let memory = taught(30 * DAY, 9.0, 10.0, known());
-        assert!((memory.unexplained + 0.15).abs() < 0.01, "{}", memory.unexplained);
-        // And six hours of it say less than six hours at the floor do.
-        let [wave, calm] =
-            [(9.0, 10.0), (1.35, 1.5)].map(|(seen, mid)| taught(SIX_HOURS, seen, mid, known()));
-        assert!(wave.unexplained > 0.5 * calm.unexplained, "{} {}", wave.unexplained, calm.unexplained);
-    }
-
-    #[test]
-    fn one_noisy_first_reading_does_not_stand_for_days() {
-        let mut memory = PathMemory::default();
-        memory.learn(1.9, band(1.5), 1.5, WEIGHT);
-        let memory = taught(DAY, 1.5, 1.5, memory);
-        assert!(memory.lasting.abs() < 0.01, "{}", memory.lasting);
-    }
-
-    #[test]
-    fn water_that_travels_together_arrives_together() {
-        // 30 h and 20 h: what enters the side river 10 h from now meets what leaves the dam now, a tenth or a fifth
-        // earlier or later, never by a share of the whole 20 h.
-        let (early, middle, late) = When::With(30.0).entered(20.0);
-        for (got, expected) in [(early, -8.8), (middle, -10.0), (late, -12.0)] {
-            assert!((got - expected).abs() < 1e-9, "{got} {expected}");
-        }
-        let (early, middle, late) = When::At(30.0).entered(20.0);
-        for (got, expected) in [(early, -12.4), (middle, -10.0), (late, -6.0)] {
-            assert!((got - expected).abs() < 1e-9, "{got} {expected}");
-        }
-    }
 }

@@ -2,6 +2,7 @@
 
 mod acts;
 pub mod alarm;
+mod arrival;
 mod away;
 pub mod carry;
 pub mod command;
@@ -15,9 +16,12 @@ pub mod gate;
 pub mod grade;
 mod handover;
 pub mod interlock;
+pub mod learnt;
 pub mod operator;
 pub mod outlets;
 mod outlook;
+pub mod plan;
+pub mod promise;
 mod publish;
 pub mod quality;
 pub mod rating;
@@ -26,6 +30,7 @@ pub mod record;
 mod release;
 pub mod routing;
 pub mod rules;
+pub mod segment;
 pub mod series;
 pub mod station;
 pub mod status;
@@ -33,6 +38,7 @@ mod still;
 pub mod structure;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod timing;
 mod twins;
 mod watch;
 

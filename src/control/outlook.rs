@@ -11,17 +11,20 @@ const TREND_H: f64 = 24.0;
 /// and `McMahon` 1990, daily recession constants of 0.2 to 0.8 for surface runoff.
 const FASTEST_DAY: f64 = 0.2;
 
+/// Hours of which the least mean is sought: one hour of a gauge of small flows is mostly noise. Assumed.
+const MEAN_H: usize = 6;
+
 /// Newest hours that do not count as "before" when a flow is compared with its recent past.
 const RECENT_H: usize = 12;
 
 /// What the memory of one flow says about its next days, m³/s.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Outlook {
-    /// Value of the newest bin, across gaps the nearest older one; `None` when nothing was ever seen.
+    /// Mean of the last hour, across gaps the nearest older value; `None` when nothing was ever seen.
     pub(super) now: Option<f64>,
-    /// Largest value of the last day.
+    /// Largest hour of the last day.
     pub(super) day_high: Option<f64>,
-    /// Least hourly mean of the window, never above `now`.
+    /// Least mean of six hours in the window, never above `now`.
     least: f64,
     /// Share of its flow that is left after a day, where it has been falling all along; `None` elsewhere.
     recession: Option<f64>,
@@ -31,10 +34,10 @@ impl Outlook {
     /// Of a flow's memory now.
     pub(super) fn of(series: &Series, control: &ControlParameters) -> Self {
         let day_high = series.window(0.0, 24.0).map(|(_, _, high)| high);
-        let Some(now) = series.ago(0.0) else { return Self { day_high, ..Self::default() } };
-        let hourly = series.hourly(bins_to_hours(control.tributary_window_s)).enumerate();
-        let (least, older) = hourly.fold((now, f64::INFINITY), |(least, older), (hour, mean)| {
-            (least.min(mean), if hour < RECENT_H { older } else { older.min(mean) })
+        let Some(now) = series.around(0.0) else { return Self { day_high, ..Self::default() } };
+        let means = series.means(MEAN_H, bins_to_hours(control.tributary_window_s)).enumerate();
+        let (least, older) = means.fold((now, f64::INFINITY), |(least, older), (nth, mean)| {
+            (least.min(mean), if nth * MEAN_H < RECENT_H { older } else { older.min(mean) })
         });
         let falling = older >= now && older.is_finite();
         let recession = falling.then(|| {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::controller::Controller;
 use super::dispatch;
-use super::estimate;
+use super::estimate::{self, Ahead};
 use super::interlock::Purpose;
 use super::operator::Authority;
 use super::quality::{Quality, Reason};
@@ -15,7 +15,7 @@ use crate::basin::{GateId, MeterKind, Place, SectionId};
 use crate::units::{Discharge, Stage};
 
 /// Hours of forecast published.
-const FORECAST_H: u32 = 48;
+pub(super) const FORECAST_H: f64 = 48.0;
 
 /// Nothing known.
 const UNKNOWN: Estimate = Estimate { flow: None, quality: Quality::Bad, reason: Some(Reason::NeverRead) };
@@ -68,10 +68,10 @@ impl Controller {
         let section = self.basin.sections.get(id.0)?;
         let date = self.basin.date_at(now.utc);
         let path = self.paths.iter().position(|p| p.section == id);
-        let error = path.and_then(|at| self.carry.river.paths.get(at)).map_or(0.0, |m| m.error);
+        let error = path.map_or(0.0, |at| self.carry.river.error(at));
         let series = self.carry.river.meters.get(&section.meter);
         let day = self.carry.days.get(id.0).filter(|d| d.day == Some(date) && d.seconds > 0.0);
-        let ahead = path.map_or_else(Vec::new, |at| self.forecast(at, now));
+        let ahead = path.map_or_else(Vec::new, |at| self.forecast(at));
         let (forecast, forecast_band): (Vec<_>, Vec<_>) = ahead.into_iter().unzip();
         let forecast_min = forecast.iter().copied().min_by(|a, b| a.1.get().total_cmp(&b.1.get()));
         let present = forecast.first().filter(|(ahead, _)| *ahead == 0.0);
@@ -86,7 +86,7 @@ impl Controller {
             estimate,
             floor: section.floor_on(date),
             setpoint: dispatch::setpoint(&self.basin, section, error, date),
-            hour_mean: series.and_then(|s| s.hourly(1).next()).and_then(Discharge::new),
+            hour_mean: series.and_then(|s| s.means(1, 1).next()).and_then(Discharge::new),
             day_mean: day.and_then(|d| Discharge::new(d.volume / d.seconds)),
             forecast,
             forecast_band,
@@ -95,19 +95,14 @@ impl Controller {
     }
 
     /// Hours from now with the flow expected, and its least and largest.
-    fn forecast(&self, path: usize, now: Now) -> Vec<((f64, Discharge), (Discharge, Discharge))> {
-        let scene = estimate::Scene { basin: &self.basin, schedules: &self.schedules, utc: now.utc };
-        let Some((way, release)) = self.paths.get(path).and_then(|p| Some((p, self.release_of(p.source.0)?)))
-        else {
-            return Vec::new();
-        };
-        let pace = self.carry.river.pace(&scene, way, release);
-        (0..=FORECAST_H)
-            .filter_map(|hour| {
-                let ahead = f64::from(hour);
-                let band = self.carry.river.expected(&scene, &self.paths, path, &pace, release, ahead)?;
+    fn forecast(&self, path: usize) -> Vec<((f64, Discharge), (Discharge, Discharge))> {
+        let Some(ahead) = self.ahead.get(path) else { return Vec::new() };
+        let steps = (0_u32..).map(|step| Ahead::STEP_H * f64::from(step)).zip(ahead.section());
+        let hourly = steps.filter(|(hours, _)| hours.fract() == 0.0 && *hours <= FORECAST_H);
+        hourly
+            .filter_map(|(hours, band)| {
                 let range = (Discharge::new(band.low)?, Discharge::new(band.high)?);
-                Some(((ahead, Discharge::new(band.mid)?), range))
+                Some(((hours, Discharge::new(band.mid)?), range))
             })
             .collect()
     }
@@ -193,9 +188,8 @@ impl Controller {
         let scene = estimate::Scene { basin: &self.basin, schedules: &self.schedules, utc: now.utc };
         let found = self.paths.iter().enumerate().find_map(|(at, path)| {
             let (_, left) = path.nodes.iter().find(|(n, _)| n.0 == node)?;
-            let memory = self.carry.river.paths.get(at)?;
             let release = self.release_of(path.source.0)?;
-            self.carry.river.at_node(&scene, path, memory, *left, release)
+            self.carry.river.at_node(&scene, (path, at), *left, release)
         });
         found.and_then(Discharge::new).map_or(UNKNOWN, |flow| Estimate {
             flow: Some(flow),

@@ -6,6 +6,7 @@ use super::carry::Parcel;
 use super::controller::Controller;
 use super::dispatch::{self, Inputs};
 use super::estimate;
+use super::plan::Planned;
 use super::record::{Entry, Kind};
 use super::status::Rung;
 use super::{Decision, Now};
@@ -23,10 +24,12 @@ impl Controller {
     /// Decides the release of each dam for this control cycle.
     pub(super) fn plan(&mut self, now: Now, decision: &mut Decision) {
         let scene = estimate::Scene { basin: &self.basin, schedules: &self.schedules, utc: now.utc };
-        let mut rung = Rung::F2;
+        let mut rung = Rung::F0;
         let mut releases = std::mem::take(&mut self.carry.releases);
         let mut moved = Vec::new();
-        for (outlets, release) in self.outlets.iter().zip(&mut releases) {
+        let mut plans = std::mem::take(&mut self.plans);
+        plans.resize(releases.len(), Planned::default());
+        for ((outlets, release), planned) in self.outlets.iter().zip(&mut releases).zip(&mut plans) {
             let view = self.view(outlets, self.basin.control.cycle_s, now);
             let far = self.paths.iter().filter(|p| p.source == outlets.source && !p.way.is_empty());
             let lost = far
@@ -36,7 +39,8 @@ impl Controller {
             let body = self.basin.reservoirs.get(outlets.source.0);
             let dead =
                 body.and_then(|r| r.dead_level).zip(view.level).is_some_and(|(dead, (low, _))| low <= dead);
-            let inputs = Inputs {
+            let mut inputs = Inputs {
+                planned: None,
                 flow: outlets.present(&view),
                 sections_lost_s: lost,
                 level_in_doubt: view.level.is_some_and(|(low, high)| low != high),
@@ -44,6 +48,14 @@ impl Controller {
                 inflow: None,
             };
             let old = release.target;
+            if self.basin.control.follow_plan && !dead && !inputs.is_blind(self.basin.control.field_lost_s) {
+                let present = old.or(inputs.flow).unwrap_or(0.0);
+                let made = planned.keep(&scene, &self.carry.river, &self.paths, (outlets.source.0, present));
+                decision.entries.extend(made.map(|told| plan_entry(body.map(|r| r.id.as_str()), &told)));
+                inputs.planned = planned.release(now.utc);
+            } else {
+                *planned = Planned::default();
+            }
             let stands_on = release.decide(&scene, &self.carry.river, &self.paths, outlets.source.0, inputs);
             rung = rung.max(stands_on);
             if let (Some(old), Some(new)) = (old, release.target)
@@ -60,6 +72,7 @@ impl Controller {
             }
         }
         self.carry.releases = releases;
+        self.plans = plans;
         for (source, change, release) in moved {
             self.note_parcels(source.0, change, release, now.utc);
         }
@@ -96,13 +109,21 @@ impl Controller {
         let node = self.basin.reservoirs.get(pond.0)?.at;
         let scene = estimate::Scene { basin: &self.basin, schedules: &self.schedules, utc: now.utc };
         let date = self.basin.date_at(now.utc);
-        let below = self.paths.iter().zip(&self.carry.river.paths).filter_map(|(path, memory)| {
+        let river = &self.carry.river;
+        let below = self.paths.iter().enumerate().filter_map(|(at, path)| {
             let (_, left) = path.nodes.iter().find(|(on_way, _)| *on_way == node)?;
             let section = self.basin.sections.get(path.section.0)?;
-            let setpoint = dispatch::setpoint(&self.basin, section, memory.error, date)?.get();
-            self.carry.river.owed_at_node(&scene, path, memory, *left, setpoint)
+            let setpoint = dispatch::setpoint(&self.basin, section, river.error(at), date)?.get();
+            river.owed_at_node(&scene, (path, at), *left, setpoint)
         });
         let owed = below.reduce(f64::max)?;
         Some((OWED_RESERVE * owed).min(self.node_flow(node.0, now).flow?.get()))
     }
+}
+
+/// What the record keeps of a plan that was made, or of why none was.
+fn plan_entry(reservoir: Option<&str>, told: &serde_json::Value) -> Entry {
+    let mut entry = Entry::new(Kind::Plan, "dispatch");
+    entry.detail = Some(serde_json::json!({ "release_of": reservoir, "plan": told }));
+    entry
 }

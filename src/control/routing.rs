@@ -5,6 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::arrival::Lag;
+use super::segment::{self, Segment};
+use super::timing::{Factor, TABLE};
 use crate::basin::{
     Basin, Duty, InflowId, InflowKind, IntakeId, MeterId, MeterKind, NodeId, Place, Reach, ReachId,
     ReachKind, ReservoirId, ReservoirKind, SectionId,
@@ -74,6 +77,8 @@ pub struct Path {
     pub laterals: Vec<Lateral>,
     /// What is taken.
     pub draws: Vec<Draw>,
+    /// The same, cut at the gauges it passes.
+    pub segments: Vec<Segment>,
 }
 
 impl Path {
@@ -93,19 +98,52 @@ pub fn lag_h(basin: &Basin, way: &[Stretch], q: Discharge) -> f64 {
 /// How fast waves travel everywhere at one base flow: the table of each reach is looked up once for all ways over it.
 #[derive(Clone, Debug)]
 pub struct Pace {
-    /// By reach, h over its whole length.
-    hours: Vec<f64>,
+    /// By reach, over its whole length.
+    lags: Vec<Lag>,
 }
 
 impl Pace {
-    /// The pace at base flow `q`.
+    /// The pace at base flow `q` by the tables alone.
     pub fn at(basin: &Basin, q: Discharge) -> Self {
-        Self { hours: basin.reaches.iter().map(|reach| reach_lag_h(reach, q)).collect() }
+        let lag = |reach| Lag::of(reach_lag_h(reach, q), TABLE);
+        Self { lags: basin.reaches.iter().map(lag).collect() }
     }
 
-    /// Wave travel time over `way`, h; what [`lag_h`] gives.
-    pub fn over(&self, way: &[Stretch]) -> f64 {
-        way.iter().map(|s| self.hours.get(s.reach.0).map_or(0.0, |hours| s.share * hours)).sum()
+    /// What has been learnt of the reaches of a way.
+    pub(super) fn correct(&mut self, way: &[Stretch], factor: Factor) {
+        for stretch in way {
+            if let Some(lag) = self.lags.get_mut(stretch.reach.0) {
+                *lag = Lag::of(lag.mid * factor.mean, factor.spread);
+            }
+        }
+    }
+
+    /// The same river when all of it is as fast as it may be.
+    pub(super) fn early(&self) -> Self {
+        self.fixed(|lag| lag.early)
+    }
+
+    /// The same river as it is expected, without bounds.
+    pub(super) fn expected(&self) -> Self {
+        self.fixed(|lag| lag.mid)
+    }
+
+    /// The same river when all of it is as slow as it may be.
+    pub(super) fn late(&self) -> Self {
+        self.fixed(|lag| lag.late)
+    }
+
+    fn fixed(&self, of: impl Fn(&Lag) -> f64) -> Self {
+        Self { lags: self.lags.iter().map(|lag| Lag::of(of(lag), 0.0)).collect() }
+    }
+
+    /// Wave travel time over `way`.
+    pub fn over(&self, way: &[Stretch]) -> Lag {
+        let part = |s: &Stretch| {
+            let lag = self.lags.get(s.reach.0).copied().unwrap_or_default();
+            Lag { early: s.share * lag.early, mid: s.share * lag.mid, late: s.share * lag.late }
+        };
+        way.iter().map(part).fold(Lag::default(), Lag::and)
     }
 }
 
@@ -134,7 +172,8 @@ pub(super) fn stretch_gain(basin: &Basin, stretch: Stretch) -> f64 {
         .map_or(1.0, |r| (1.0 - r.loss_per_km).powf(r.length_km * stretch.share))
 }
 
-fn way_gain(basin: &Basin, way: &[Stretch]) -> f64 {
+/// Share of a flow that arrives over `way`.
+pub(super) fn way_gain(basin: &Basin, way: &[Stretch]) -> f64 {
     way.iter().map(|s| stretch_gain(basin, *s)).product()
 }
 
@@ -294,7 +333,10 @@ fn along(basin: &Basin, section: SectionId, source: ReservoirId, outlet: NodeId,
             }
         }
     }
-    Path { section, source, outlet, gain: way_gain(basin, &way), way, nodes, laterals, draws }
+    let gain = way_gain(basin, &way);
+    let mut path = Path { section, source, outlet, gain, way, nodes, laterals, draws, segments: Vec::new() };
+    path.segments = segment::of(basin, &path);
+    path
 }
 
 fn reaches_of(steps: &[Step]) -> Vec<Stretch> {

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 /// Length of a bin, s. Ten minutes: a fiftieth of the shortest travel time that matters.
 pub const BIN_S: f64 = 600.0;
 
+/// Bins on each side of a moment that make its hour.
+const HALF_HOUR: usize = 3;
+
 /// Bins kept: five days, more than two of the longest travel times.
 const BINS: usize = 720;
 
@@ -67,27 +70,70 @@ impl Series {
         self.bins.iter().rev().skip(bins_in(hours)).find_map(|bin| *bin)
     }
 
-    /// Least, mean and largest between `from` and `to` hours ago (either order), gaps left out.
-    pub fn window(&self, from: f64, to: f64) -> Option<(f64, f64, f64)> {
-        let (near, far) = (bins_in(from.min(to)), bins_in(from.max(to)));
-        let mut seen = None::<(f64, f64, f64, u32)>;
-        for value in self.bins.iter().rev().skip(near).take(far - near + 1).filter_map(|bin| *bin) {
-            seen = Some(seen.map_or((value, value, value, 1), |(low, sum, high, n)| {
-                (low.min(value), sum + value, high.max(value), n + 1)
-            }));
-        }
-        seen.map(|(low, sum, high, n)| (low, sum / f64::from(n), high))
+    /// Mean over the hour around `hours` ago; across gaps the nearest older value.
+    pub fn around(&self, hours: f64) -> Option<f64> {
+        self.window(hours, hours).map_or_else(|| self.ago(hours), |(_, mean, _)| Some(mean))
     }
 
-    /// Hourly means, newest first, over the last `hours`; gaps left out.
-    pub fn hourly(&self, hours: usize) -> impl Iterator<Item = f64> {
+    /// Mean over the hour around `hours` ago; `None` when nothing was seen then.
+    pub fn hour(&self, hours: f64) -> Option<f64> {
+        self.window(hours, hours).map(|(_, mean, _)| mean)
+    }
+
+    /// Least, mean and largest of what passed at the time of day `lead` hours from now on the last two days.
+    pub fn same_hour(&self, lead: f64) -> Option<(f64, f64, f64)> {
+        const DAY: f64 = 24.0;
+        let days = (lead / DAY).ceil().max(1.0);
+        let (last, before) = (self.hour(days * DAY - lead)?, self.hour((days + 1.0) * DAY - lead)?);
+        Some((last.min(before), 0.5 * (last + before), last.max(before)))
+    }
+
+    /// Least, mean and largest of the hours around each moment between `from` and `to` hours ago (either order), gaps left
+    /// out. Single bins are mostly the noise of the meter, whose extremes say nothing of the river.
+    pub fn window(&self, from: f64, to: f64) -> Option<(f64, f64, f64)> {
+        let (near, far) = (bins_in(from.min(to)), bins_in(from.max(to)));
+        // Counted back from the newest bin: the first and the last one of the hour around a moment.
+        let hour_of = |at: usize| (at.saturating_sub(HALF_HOUR), at + HALF_HOUR);
+        let bin = |at: usize| self.bins.len().checked_sub(at + 1).and_then(|at| *self.bins.get(at)?);
+        let (first, last) = hour_of(near);
+        let mut seen = None::<(f64, f64, f64, u32)>;
+        let (mut sum, mut count) = (0.0, 0_u32);
+        let mut take = |at: usize, sign: f64| {
+            if let Some(value) = bin(at) {
+                sum += sign * value;
+                count = if sign > 0.0 { count + 1 } else { count - 1 };
+            }
+            (sum, count)
+        };
+        let mut now = (first..=last).map(|at| take(at, 1.0)).last().unwrap_or_default();
+        for at in near..=far {
+            if at > near {
+                let (from, to) = hour_of(at);
+                if from > hour_of(at - 1).0 {
+                    take(from - 1, -1.0);
+                }
+                now = take(to, 1.0);
+            }
+            let (sum, count) = now;
+            if count > 0 && bin(at).is_some() {
+                let mean = sum / f64::from(count);
+                seen = Some(seen.map_or((mean, mean, mean, 1), |(low, total, high, n)| {
+                    (low.min(mean), total + mean, high.max(mean), n + 1)
+                }));
+            }
+        }
+        seen.map(|(low, total, high, n)| (low, total / f64::from(n), high))
+    }
+
+    /// Means over `each` hours, newest first, over the last `hours`; gaps left out.
+    pub fn means(&self, each: usize, hours: usize) -> impl Iterator<Item = f64> {
         let per_hour = bins_in(1.0);
         let end = self.bins.len();
         let first = end.saturating_sub(hours * per_hour);
-        (0..hours)
-            .map_while(move |hour| {
-                let newest = end.checked_sub(hour * per_hour).filter(|newest| *newest > first)?;
-                let bins = self.bins.range(newest.saturating_sub(per_hour).max(first)..newest);
+        (0..hours.div_ceil(each.max(1)))
+            .map_while(move |nth| {
+                let newest = end.checked_sub(nth * each * per_hour).filter(|newest| *newest > first)?;
+                let bins = self.bins.range(newest.saturating_sub(each * per_hour).max(first)..newest);
                 let (sum, n) =
                     bins.rev().flatten().fold((0.0, 0_u32), |(sum, n), value| (sum + value, n + 1));
                 Some((n > 0).then(|| sum / f64::from(n)))
@@ -148,15 +194,31 @@ mod tests {
         series.bins.extend([Some(4.0), Some(2.0)]);
         series.bins.extend([None; 6]);
         series.bins.extend([1.0, 2.0, 3.0, 4.0, 5.0, 6.0].map(Some));
-        assert_eq!(series.hourly(9).collect::<Vec<_>>(), [3.5, 3.0]);
-        assert_eq!(series.hourly(1).collect::<Vec<_>>(), [3.5]);
-        assert_eq!(series.hourly(0).count(), 0);
+        assert_eq!(series.means(1, 9).collect::<Vec<_>>(), [3.5, 3.0]);
+        assert_eq!(series.means(1, 1).collect::<Vec<_>>(), [3.5]);
+        assert_eq!(series.means(1, 0).count(), 0);
+        // Two hours together: 1 to 6 and the gap, then 4 and 2.
+        assert_eq!(series.means(2, 4).collect::<Vec<_>>(), [3.5, 3.0]);
     }
 
     #[test]
-    fn a_window_gives_least_mean_and_largest() {
-        // Six bins an hour: 1, 2, 3 are the newest three.
-        let series = series(&[1.0, 2.0, 3.0]);
-        assert_eq!(series.window(0.0, 2.0 / 6.0), Some((1.0, 2.0, 3.0)));
+    fn a_window_gives_least_mean_and_largest_of_hours() {
+        // Oldest to newest 1 to 20: the hour around the bin of value v is the seven from v - 3 to v + 3, so v itself.
+        let values = (1..=20).map(f64::from).collect::<Vec<_>>();
+        let series = series(&values);
+        let bins = |n: f64| n * BIN_S / 3600.0;
+        // Five to nine bins ago stand 15 down to 11.
+        assert_eq!(series.window(bins(5.0), bins(9.0)), Some((11.0, 13.0, 15.0)));
+        // The newest hour has only the four bins 20 down to 17.
+        assert_eq!(series.window(0.0, 0.0), Some((18.5, 18.5, 18.5)));
+        assert_eq!(series.around(bins(5.0)), Some(15.0));
+    }
+
+    #[test]
+    fn one_noisy_bin_is_a_seventh_of_its_hour() {
+        let mut values = vec![2.0; 40];
+        values[20] = 9.0;
+        let series = series(&values);
+        assert_eq!(series.window(0.0, 6.0).map(|(low, _, high)| (low, high)), Some((2.0, 3.0)));
     }
 }

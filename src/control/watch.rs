@@ -6,8 +6,9 @@ use serde_json::json;
 
 use super::alarm::Condition;
 use super::controller::{Controller, due_after};
-use super::estimate;
+use super::estimate::{self, Ahead};
 use super::operator::{Authority, Mode};
+use super::publish::FORECAST_H;
 use super::record::{Entry, Kind};
 use super::station::passes_what_comes;
 use super::status::Rung;
@@ -18,12 +19,13 @@ use crate::units::{Discharge, Opening};
 /// Period of the alarm conditions, s.
 const PERIOD_S: f64 = 5.0;
 
-/// Step in which the flow of a section is foreseen, h.
-const LOOK_H: f64 = 0.5;
+/// Bins after which a section is promised its flow anew: an hour.
+const BINS_AN_HOUR: u32 = 6;
 
-/// Steps a foreseen flow is the mean of: two hours. A dip of minutes at the dam is flat after a day of travel, and the
+/// Steps a foreseen flow is the mean of: three hours, as a promise is held against. A dip of minutes at the dam is flat
+/// after a day of travel, and the
 /// forecast knows no dispersion. Assumed.
-const LOOKS: usize = 5;
+const LOOKS: usize = 7;
 
 /// Least flow foreseen at a far section.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,7 +33,7 @@ pub(super) struct Foreseen {
     section: SectionId,
     /// When, hours from then.
     ahead_h: f64,
-    /// Mean over two hours, m³/s.
+    /// Mean over three hours, m³/s.
     flow: f64,
     /// It has fallen below what is tolerated and has not come back to the floor since.
     is_told: bool,
@@ -99,24 +101,36 @@ impl Controller {
     /// Looks ahead of the release as it stands until the water that leaves now arrives: least flow at each far section,
     /// and when. What comes later is decided later. Once a bin is enough, since the memory of the river moves in bins.
     pub(super) fn foresee(&mut self, now: Now) {
+        self.look_ahead(now);
         let date = self.basin.date_at(now.utc);
         let scene = estimate::Scene { basin: &self.basin, schedules: &self.schedules, utc: now.utc };
+        if self.bins.is_multiple_of(BINS_AN_HOUR) {
+            let mut river = std::mem::take(&mut self.carry.river);
+            for (at, path) in self.paths.iter().enumerate() {
+                let (Some(release), Some(ahead)) = (self.release_of(path.source.0), self.ahead.get(at))
+                else {
+                    continue;
+                };
+                let pace = river.pace(&scene, (path, at), release);
+                river.promise((path, at), &pace, ahead);
+            }
+            self.carry.river = river;
+        }
         let least = |(at, path): (usize, &super::routing::Path)| {
             let release = self.release_of(path.source.0)?;
-            let pace = self.carry.river.pace(&scene, path, release);
             // When the water that leaves now is expected.
-            let horizon = pace.over(&path.way);
-            let looks = (0_u32..).map(|step| LOOK_H * f64::from(step)).take_while(|ahead| *ahead <= horizon);
-            let flows =
-                looks.map(|ahead| self.carry.river.expected(&scene, &self.paths, at, &pace, release, ahead));
-            let flows = flows.map_while(|band| Some(band?.mid)).collect::<Vec<_>>();
+            let horizon = self.carry.river.pace(&scene, (path, at), release).over(&path.way).mid;
+            let steps =
+                (0_u32..).map(|step| Ahead::STEP_H * f64::from(step)).zip(self.ahead.get(at)?.section());
+            let due = steps.take_while(|(hours, _)| *hours <= horizon);
+            let flows = due.map(|(_, band)| band.mid).collect::<Vec<_>>();
             let mean = |window: &[f64]| window.iter().sum::<f64>() / window.iter().map(|_| 1.0).sum::<f64>();
             let (first, flow) = flows
                 .windows(LOOKS.min(flows.len()).max(1))
                 .map(mean)
                 .enumerate()
                 .min_by(|a, b| a.1.total_cmp(&b.1))?;
-            let ahead_h = LOOK_H * f64::from(u32::try_from(first + LOOKS / 2).unwrap_or(0));
+            let ahead_h = Ahead::STEP_H * f64::from(u32::try_from(first + LOOKS / 2).unwrap_or(0));
             let floor = self.basin.sections.get(path.section.0)?.floor_on(date).map_or(0.0, Discharge::get);
             let before = self.foreseen.iter().find(|low| low.section == path.section);
             let is_told = before.is_some_and(|low| low.is_told && flow < floor) || flow < tolerated(floor);
@@ -124,6 +138,18 @@ impl Controller {
         };
         let far = self.paths.iter().enumerate().filter(|(_, path)| !path.way.is_empty());
         self.foreseen = far.filter_map(least).collect();
+    }
+
+    /// Flows expected along each path when the releases stay as they are.
+    pub(super) fn look_ahead(&mut self, now: Now) {
+        let scene = estimate::Scene { basin: &self.basin, schedules: &self.schedules, utc: now.utc };
+        let one = |(at, path): (usize, &super::routing::Path)| {
+            let release = self.release_of(path.source.0)?;
+            let pace = self.carry.river.pace(&scene, (path, at), release);
+            let horizon = FORECAST_H.max(pace.over(&path.way).late);
+            Some(self.carry.river.ahead(&scene, (path, at), &pace, |_| release, horizon))
+        };
+        self.ahead = self.paths.iter().enumerate().map(|path| one(path).unwrap_or_default()).collect();
     }
 
     /// Target release of a reservoir.

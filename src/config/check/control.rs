@@ -76,6 +76,7 @@ pub(in crate::config) fn control(raw: RawControl, at: &Spot<'_>) -> Option<Contr
         flood_level_margin: flood_level_margin?,
         flood_inflow: flood_inflow?,
         drift_fraction: drift? / 100.0,
+        follow_plan: raw.follow_plan.unwrap_or(false),
     })
 }
 

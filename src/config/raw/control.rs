@@ -39,4 +39,5 @@ pub(in crate::config) struct RawControl {
     pub(in crate::config) flood_level_margin_m: Given<f64>,
     pub(in crate::config) flood_inflow_m3s: Given<f64>,
     pub(in crate::config) drift_pct: Given<f64>,
+    pub(in crate::config) follow_plan: Option<bool>,
 }
