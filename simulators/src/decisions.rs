@@ -83,7 +83,8 @@ impl Line {
             | Kind::Recovered
             | Kind::Checkpoint
             | Kind::Trim
-            | Kind::Stop => "other",
+            | Kind::Stop
+            | Kind::Forecast => "other",
         };
         let gate = self.gate.as_deref().unwrap_or_default();
         let from = self.from_pct.map_or_else(|| "?".into(), |from| format!("{from:.1} %"));
@@ -205,7 +206,8 @@ impl Decisions {
                 | Kind::Recovered
                 | Kind::Checkpoint
                 | Kind::Trim
-                | Kind::Stop => {}
+                | Kind::Stop
+                | Kind::Forecast => {}
             }
         }
     }

@@ -10,6 +10,7 @@ pub mod crew;
 pub mod decisions;
 pub mod demo;
 pub mod devices;
+pub mod forecast;
 pub mod identify;
 pub mod inflow;
 pub mod live;

@@ -22,6 +22,7 @@ use qindan::units::Opening;
 use sha2::{Digest, Sha256};
 
 use crate::devices::Devices;
+use crate::forecast::Post;
 use crate::inflow::instant;
 use crate::plant::{Forcing, Plant};
 use crate::scenario::{Agenda, Case, Happening, What};
@@ -95,6 +96,7 @@ pub struct Run {
     /// By how much the wall clock of the service is ahead.
     clock: SignedDuration,
     acts: Vec<OperatorAct>,
+    post: Post,
     reports: Vec<WriteReport>,
     given: Vec<Act>,
     alarms: BTreeMap<String, usize>,
@@ -123,6 +125,7 @@ impl Run {
             agenda: Agenda::new(&case.scenario),
             clock: SignedDuration::ZERO,
             acts: Vec::new(),
+            post: Post::default(),
             reports: Vec::new(),
             given: Vec::new(),
             alarms: BTreeMap::new(),
@@ -237,6 +240,7 @@ impl Run {
             samples: self.wire.samples().to_vec(),
             writes,
             acts: std::mem::take(&mut self.acts),
+            offers: self.post.due(&self.case, next),
             recovered: Vec::new(),
             record_ok: true,
         };

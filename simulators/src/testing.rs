@@ -416,6 +416,7 @@ pub(crate) fn config(basin: Basin) -> Config {
             bench: true,
             history_days: 30,
             start_mode: Mode::Automatic,
+            forecast_folder: None,
         },
         digest: "0".repeat(64),
     }

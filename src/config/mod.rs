@@ -49,6 +49,8 @@ pub struct Service {
     pub history_days: u32,
     /// Mode after a start without a stored one.
     pub start_mode: crate::control::operator::Mode,
+    /// Folder that is watched for forecasts, an absolute path; `None`: none is.
+    pub forecast_folder: Option<std::path::PathBuf>,
 }
 
 /// Civil-time entries (`schedules.toml`).

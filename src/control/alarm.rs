@@ -42,6 +42,7 @@ pub const LIST: &[(&str, u8, u64, u64)] = &[
     ("A42", 2, 30, 60),
     ("A43", 2, 0, 10),
     ("A44", 2, 0, 60),
+    ("A45", 4, 600, 0),
 ];
 
 /// A condition that holds this cycle.

@@ -10,6 +10,7 @@ use super::alarm::Alarms;
 use super::dispatch::Release;
 use super::estimate::River;
 use super::fallback::Fallback;
+use super::forecast::Forecasts;
 use super::operator::{Authority, Mode};
 use super::routing::Path;
 use super::series::BIN_S;
@@ -74,6 +75,9 @@ pub struct Carry {
     pub days: Vec<DayMean>,
     /// Requests already answered, with the answer; newest last.
     pub answered: VecDeque<(String, Result<String, String>)>,
+    /// Forecasts, when stored; the controller holds them elsewhere.
+    #[serde(default)]
+    pub forecasts: Forecasts,
     /// When this was stored.
     pub stored: Timestamp,
 }
@@ -96,14 +100,16 @@ impl Carry {
             parcels: VecDeque::new(),
             days: vec![DayMean::default(); basin.sections.len()],
             answered: VecDeque::new(),
+            forecasts: Forecasts::default(),
             stored: utc,
         }
     }
 
     /// Brings a stored memory to `utc`: the time away is a gap in every series. What does not fit the basin any
-    /// more (its lists have other lengths) starts afresh; mode, hold and numbers are kept.
+    /// more (its lists have other lengths) starts afresh; mode, hold, numbers and forecasts are kept.
     #[must_use]
     pub fn resumed(mut self, basin: &Basin, paths: &[Path], dispatched: usize, utc: Timestamp) -> Self {
+        self.forecasts.tidy(basin, utc);
         let fresh = Self::new(basin, paths, dispatched, self.mode, utc);
         let same = self.river.fits(&fresh.river)
             && self.releases.len() == fresh.releases.len()
@@ -111,8 +117,8 @@ impl Carry {
             && self.days.len() == fresh.days.len();
         if !same {
             let (mode_since, mode_by) = (self.mode_since, self.mode_by);
-            let (hold_all, next_command) = (self.hold_all, self.next_command);
-            return Self { mode_since, mode_by, hold_all, next_command, ..fresh };
+            let (hold_all, next_command, forecasts) = (self.hold_all, self.next_command, self.forecasts);
+            return Self { mode_since, mode_by, hold_all, next_command, forecasts, ..fresh };
         }
         let away = utc.duration_since(self.stored).as_secs_f64().max(0.0);
         self.river.skip(bins(away));

@@ -10,6 +10,7 @@ use super::carry::Carry;
 use super::command::{Action, CommandId, FailReason, OpenIntent, Terminal};
 use super::dispatch;
 use super::estimate::{self, Ahead};
+use super::forecast::Forecasts;
 use super::gate::{self, Ended, GateFacts, GateMemory, InFlight};
 use super::grade::Grader;
 use super::interlock::{self, Authorities, Cleared, Purpose, Situation, Wish};
@@ -57,6 +58,7 @@ pub struct Controller {
     pub(super) facts: Vec<GateFacts>,
     pub(super) gates: Vec<GateMemory>,
     pub(super) carry: Carry,
+    pub(super) forecasts: Arc<Forecasts>,
     pub(super) tick: u64,
     pub(super) rung: Rung,
     pub(super) record_ok: bool,
@@ -97,7 +99,8 @@ impl Controller {
             Some(stored) => stored.resumed(&basin, &paths, outlets.len(), utc),
             None => Carry::new(&basin, &paths, outlets.len(), mode, utc),
         };
-        let carry = if settings.observing { Carry { mode: Mode::Observe, ..carry } } else { carry };
+        let mut carry = if settings.observing { Carry { mode: Mode::Observe, ..carry } } else { carry };
+        let forecasts = Arc::new(std::mem::take(&mut carry.forecasts));
         let grader = Grader::new(&basin, &config.field);
         let twins = twins::pairs(&basin, &config.field);
         let gates = vec![GateMemory::default(); basin.gates.len()];
@@ -114,6 +117,7 @@ impl Controller {
             facts: Vec::new(),
             gates,
             carry,
+            forecasts,
             tick: 0,
             rung: Rung::F2,
             record_ok: true,
@@ -136,7 +140,7 @@ impl Controller {
 
     /// What to store for the next start.
     pub fn carry(&self, utc: Timestamp) -> Carry {
-        Carry { stored: utc, ..self.carry.clone() }
+        Carry { stored: utc, forecasts: Forecasts::clone(&self.forecasts), ..self.carry.clone() }
     }
 
     /// Numbers commands from `next` on, when the record knows higher ones than the stored memory.
@@ -188,6 +192,7 @@ impl Controller {
         self.look_at_boxes();
         let mut wishes = self.settle(&mut decision, now);
         wishes.extend(self.obey(&seen.acts, &mut decision, now));
+        self.weigh(&seen.offers, &mut decision, now);
         self.observe(dt, now);
         let cycle = now.mono >= self.next_cycle;
         if cycle {

@@ -12,7 +12,7 @@ use super::operator::{Authority, Mode};
 use super::reason::{Because, Limit};
 use super::status::GateState;
 use super::structure;
-use crate::basin::{Actuation, Basin, Duty, Gate, GateId};
+use crate::basin::{Actuation, Basin, Duty, Gate, GateId, Place};
 use crate::units::{Discharge, Opening, Stage};
 
 /// What a wish is for; decides which limits apply.
@@ -133,7 +133,7 @@ pub struct Authorities {
 }
 
 /// What is permitted to one gate now.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Allowed {
     lowest: Opening,
     highest: Opening,
@@ -172,7 +172,13 @@ impl Applies {
 impl Allowed {
     /// The whole stroke.
     pub fn everything() -> Self {
-        Self { lowest: Opening::SHUT, highest: Opening::FULL, ..Self::default() }
+        Self {
+            lowest: Opening::SHUT,
+            highest: Opening::FULL,
+            at_least: Vec::new(),
+            at_most: Vec::new(),
+            refused: Vec::new(),
+        }
     }
 
     /// Narrows from below.
@@ -240,6 +246,13 @@ pub struct Situation<'a> {
     pub now: Duration,
 }
 
+impl Situation<'_> {
+    /// Limits of the river below with the levels above, where the effect of a movement can be told.
+    fn known_river(&self) -> Option<(ReleaseLimits, (Stage, Stage))> {
+        Some((self.release.filter(|release| release.known)?, self.above?))
+    }
+}
+
 /// What is permitted to a gate now, and why not more.
 pub fn survey(seen: &Situation<'_>) -> Allowed {
     let mut allowed = Allowed::everything();
@@ -253,8 +266,8 @@ pub fn survey(seen: &Situation<'_>) -> Allowed {
     let travel = Limit::Travel { lowest: gate.lowest, highest: gate.highest };
     allowed.at_least(gate.lowest, travel.clone());
     allowed.at_most(gate.highest, travel);
-    if let Some(release) = seen.release {
-        river(&mut allowed, gate, seen, release);
+    if seen.release.is_some() {
+        river(&mut allowed, gate, seen);
     }
     allowed
 }
@@ -271,7 +284,7 @@ fn drive(allowed: &mut Allowed, gate: &Gate, seen: &Situation<'_>) {
     if seen.facts.estop != Some(false) {
         allowed.refuse(Limit::EmergencyStop, Applies::All);
     }
-    if seen.facts.fault != Some(false) || seen.facts.trip == Some(true) {
+    if seen.facts.fault != Some(false) || seen.facts.trip != Some(false) {
         allowed.refuse(Limit::DriveFault, Applies::All);
     }
     // What a box did because it heard nobody is not undone at once, not even to protect: a person may.
@@ -279,7 +292,9 @@ fn drive(allowed: &mut Allowed, gate: &Gate, seen: &Situation<'_>) {
         allowed.refuse(Limit::FallenBack, Applies::NotOperator);
     }
     if seen.facts.opening.is_none() {
-        allowed.refuse(Limit::PositionUnknown, Applies::NotProtective);
+        // Protection goes on by the flow it wants; where that is not known either, nobody can tell what is up.
+        let is_blind = seen.release.is_some() && seen.known_river().is_none();
+        allowed.refuse(Limit::PositionUnknown, if is_blind { Applies::All } else { Applies::NotProtective });
     }
 }
 
@@ -335,12 +350,17 @@ fn motor(allowed: &mut Allowed, gate: &Gate, seen: &Situation<'_>) {
 }
 
 /// The river below: outlet floor, rise and fall, siren.
-fn river(allowed: &mut Allowed, gate: &Gate, seen: &Situation<'_>, release: ReleaseLimits) {
-    let Some((low, high)) = seen.above.filter(|_| release.known) else {
-        // Without level or flow the effect of a movement is unknown: only protection may move, and only up.
-        if let Some(meter) = seen.basin.reservoirs.iter().find_map(|r| r.level_meter) {
-            allowed.refuse(Limit::InputLost { meter }, Applies::Discretionary);
-        }
+fn river(allowed: &mut Allowed, gate: &Gate, seen: &Situation<'_>) {
+    let Some((release, (low, high))) = seen.known_river() else {
+        // Without level or flow the effect of a movement is unknown: only protection and people may move it, and only up.
+        let above = match gate.from {
+            Place::Reservoir(body) => seen.basin.reservoirs.get(body.0),
+            Place::Node(_) | Place::Along { .. } | Place::Wetland(_) | Place::Outside => None,
+        };
+        let any = || seen.basin.reservoirs.iter().find_map(|body| body.level_meter);
+        let lost = above.and_then(|body| body.level_meter).or_else(any);
+        let lost = lost.map_or(Limit::PositionUnknown, |meter| Limit::InputLost { meter });
+        allowed.refuse(lost, Applies::Discretionary);
         if let Some(opening) = seen.facts.opening {
             allowed.at_least(opening, Limit::PositionUnknown);
         }
@@ -423,3 +443,8 @@ pub fn review(
     }
     Ok(cleared(Action::Goto(narrowed), limits))
 }
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;

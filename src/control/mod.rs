@@ -12,11 +12,13 @@ pub mod dispatch;
 pub mod estimate;
 mod facts;
 pub mod fallback;
+pub mod forecast;
 pub mod gate;
 pub mod grade;
 mod handover;
 pub mod interlock;
 pub mod learnt;
+mod offers;
 pub mod operator;
 pub mod outlets;
 mod outlook;
@@ -49,6 +51,7 @@ use serde::{Deserialize, Serialize};
 
 use command::{OpenIntent, WriteReport};
 pub use controller::{Controller, Settings};
+use forecast::{Offer, Verdict};
 use interlock::Cleared;
 use operator::OperatorAct;
 use quality::Sample;
@@ -72,6 +75,9 @@ pub struct Snapshot {
     pub writes: Vec<WriteReport>,
     /// Acts of people since the last tick.
     pub acts: Vec<OperatorAct>,
+    /// Forecasts that came in since the last tick; the controller keeps what it takes.
+    #[serde(default)]
+    pub offers: Vec<Offer>,
     /// Intents without an outcome, on the first tick after a start.
     pub recovered: Vec<OpenIntent>,
     /// Whether the record can be written.
@@ -87,6 +93,8 @@ pub struct Decision {
     pub entries: Vec<Entry>,
     /// Answers to acts of people, by request.
     pub answers: Vec<(String, Result<String, String>)>,
+    /// What became of the forecasts that came in, by offer.
+    pub verdicts: Vec<Vec<Verdict>>,
     /// A control cycle ran in this tick.
     pub cycle: bool,
 }

@@ -45,6 +45,7 @@ impl Controller {
             transit: self.transit(now),
             why: self.why.iter().cloned().collect(),
             alarms: self.carry.alarms.status(),
+            forecasts: Arc::clone(&self.forecasts),
         }
     }
 

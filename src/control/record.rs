@@ -47,6 +47,8 @@ pub enum Kind {
     Trim = 17,
     /// The service stopped in order.
     Stop = 18,
+    /// A forecast was taken or refused.
+    Forecast = 19,
 }
 
 /// One entry, before the journal gives it number, time and chain.

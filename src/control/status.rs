@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::command::{Action, CommandId, Terminal};
+use super::forecast::Forecasts;
 use super::operator::{Authority, Mode};
 use super::quality::{Quality, Reading, Reason};
 use super::reason::{Because, Limit};
@@ -235,6 +236,8 @@ pub struct Status {
     pub why: Vec<Explanation>,
     /// Open alarms, highest priority and newest first.
     pub alarms: Vec<AlarmStatus>,
+    /// Forecasts held.
+    pub forecasts: Arc<Forecasts>,
 }
 
 /// Release of one reservoir.

@@ -5,9 +5,10 @@ use std::time::Duration;
 use super::gate::GateFacts;
 use super::quality::{Quality, Reading};
 use crate::basin::{
-    Actuation, Duty, Gate, GateKind, Name, OnLinkLoss, Place, Responsible, Stroke, StrokeUnit,
+    Actuation, Basin, ControlParameters, Duty, Gate, GateKind, MarginRule, MeterId, Name, NodeId, OnLinkLoss,
+    Place, RampLimit, Reservoir, ReservoirId, ReservoirKind, Responsible, Season, Stroke, StrokeUnit,
 };
-use crate::units::{Opening, Stage};
+use crate::units::{Discharge, Head, Opening, Stage};
 
 /// A name in both languages.
 pub(crate) fn name(text: &str) -> Name {
@@ -45,6 +46,69 @@ pub(crate) fn gate(kind: GateKind, sill: f64) -> Gate {
         flow_meter: None,
         initial: Opening::SHUT,
         responsible: responsible(),
+    }
+}
+
+/// A lake with a level meter and one gate out of it, and nothing else.
+pub(crate) fn basin(gate: Gate) -> Basin {
+    let flow = Discharge::lossy;
+    let level = Stage::lossy(742.0);
+    let lake = Reservoir {
+        id: "lake".into(),
+        name: name("lake"),
+        kind: ReservoirKind::Reservoir,
+        at: NodeId(0),
+        curve: Vec::new(),
+        dead_level: None,
+        normal_level: None,
+        flood_limits: Vec::new(),
+        initial_level: level,
+        net_evaporation_mm: 0.0,
+        seepage: Discharge::ZERO,
+        seepage_to: None,
+        level_meter: Some(MeterId(7)),
+        responsible: responsible(),
+    };
+    let ramp = RampLimit { change: flow(1.0), within_s: 600.0, below: flow(10.0) };
+    Basin {
+        id: "b".into(),
+        name: name("b"),
+        rivers: Vec::new(),
+        zone: jiff::tz::TimeZone::UTC,
+        nodes: Vec::new(),
+        reaches: Vec::new(),
+        reservoirs: vec![lake],
+        inflows: Vec::new(),
+        meters: Vec::new(),
+        ratings: Vec::new(),
+        sections: Vec::new(),
+        gates: vec![Gate { from: Place::Reservoir(ReservoirId(0)), ..gate }],
+        fixed_openings: Vec::new(),
+        stations: Vec::new(),
+        intakes: Vec::new(),
+        wetlands: Vec::new(),
+        transfers: Vec::new(),
+        flood_season: Season { from: (6, 1), to: (9, 30) },
+        control: ControlParameters {
+            tick_s: 1.0,
+            cycle_s: 60.0,
+            dead_band: flow(0.06),
+            min_action: flow(0.03),
+            min_interval_s: 900.0,
+            ramp_up: ramp,
+            ramp_down: ramp,
+            siren_above: flow(10.0),
+            margin: MarginRule { least: flow(0.02), class_share: 0.5 },
+            loss_filter_s: 21_600.0,
+            tributary_decay_s: 21_600.0,
+            tributary_window_s: 172_800.0,
+            field_lost_s: 7200.0,
+            safe_constant: [flow(2.2); 12],
+            flood_level_margin: Head::lossy(0.2),
+            flood_inflow: flow(200.0),
+            drift_fraction: 0.02,
+            follow_plan: false,
+        },
     }
 }
 

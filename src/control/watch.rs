@@ -58,6 +58,7 @@ impl Controller {
         self.away(&mut conditions);
         self.fallbacks(&mut conditions);
         self.service(&mut conditions);
+        self.foretold(&mut conditions, now);
         self.water(&mut conditions, now);
         for change in self.carry.alarms.advance(conditions, since, now.utc) {
             let mut entry = Entry::new(Kind::Alarm, "service");

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::clock::{Clock, ClockStep, Mark};
 use super::counters::Counters;
 use super::field::{FieldHandle, WriteOrder};
+use super::forecast::{OfferRequest, Weighed};
 use super::history::History;
 use super::memory::Memory;
 use super::notify::Notify;
@@ -24,6 +25,7 @@ use super::service::Stop;
 use super::web::{ActAnswer, ActRequest};
 use crate::basin::Basin;
 use crate::control::command::{NotSent, OpenIntent, WriteReport, WriteResult};
+use crate::control::forecast::{Offer, Verdict};
 use crate::control::interlock::{Cleared, Purpose};
 use crate::control::operator::OperatorAct;
 use crate::control::quality::Sample;
@@ -33,6 +35,8 @@ use crate::control::{Controller, Decision, Now, Snapshot};
 
 /// Acts that may wait for the next tick.
 pub(super) const ACTS: usize = 32;
+/// Texts of forecasts that may wait for the next tick.
+pub(super) const OFFERS: usize = 8;
 /// Longest wait for the record in one tick, real time: a disk takes milliseconds, one that hangs must not keep
 /// the protective commands.
 const RECORD_PATIENCE: Duration = Duration::from_secs(1);
@@ -52,6 +56,7 @@ pub(super) struct Parts {
     pub(super) history: History,
     pub(super) memory: Memory,
     pub(super) acts: mpsc::Receiver<ActRequest>,
+    pub(super) offers: mpsc::Receiver<OfferRequest>,
     pub(super) recovered: Vec<OpenIntent>,
     pub(super) counters: Counters,
 }
@@ -129,7 +134,8 @@ impl Cycle {
         self.schedule(now.mono);
         let step = self.parts.clock.take_step();
         let (acts, replies) = self.take_acts();
-        let seen = self.freeze(acts);
+        let (offers, askers) = self.take_offers();
+        let seen = self.freeze(acts, offers);
         let started = self.parts.clock.mark();
         let mut decision = self.parts.controller.decide(&seen, now);
         self.note(&decision, started.elapsed(), replies.len());
@@ -138,11 +144,13 @@ impl Cycle {
         let places = operator_records(&decision);
         let recorded = self.record(std::mem::take(&mut decision.entries), now).await;
         self.send(&decision.commands, recorded.as_ref().err(), now);
-        self.parts.memory.keep(&self.parts.controller, now, !replies.is_empty()).await;
+        let at_once = !replies.is_empty() || !askers.is_empty();
+        self.parts.memory.keep(&self.parts.controller, now, at_once).await;
         self.unpublished = true;
         if happened || self.published.elapsed() >= SPACING {
             self.publish();
         }
+        self.tell(std::mem::take(&mut decision.verdicts), askers);
         self.answer(decision, replies, &places, recorded.ok().as_deref());
         self.samples = seen.samples;
         self.parts.history.record(now.utc, self.parts.controller.readings());
@@ -195,8 +203,19 @@ impl Cycle {
         taken
     }
 
+    fn take_offers(&mut self) -> (Vec<Offer>, Vec<oneshot::Sender<Weighed>>) {
+        let mut taken = (Vec::new(), Vec::new());
+        while taken.0.len() < OFFERS
+            && let Ok((offer, reply)) = self.parts.offers.try_recv()
+        {
+            taken.0.push(offer);
+            taken.1.push(reply);
+        }
+        taken
+    }
+
     /// Nothing in the snapshot changes while deciding.
-    fn freeze(&mut self, acts: Vec<OperatorAct>) -> Snapshot {
+    fn freeze(&mut self, acts: Vec<OperatorAct>, offers: Vec<Offer>) -> Snapshot {
         let mut writes = std::mem::take(&mut self.unsent);
         writes.extend(self.parts.field.take_reports());
         let mut samples = std::mem::take(&mut self.samples);
@@ -205,6 +224,7 @@ impl Cycle {
             samples,
             writes,
             acts,
+            offers,
             recovered: std::mem::take(&mut self.parts.recovered),
             record_ok: self.parts.record.record_ok(),
         }
@@ -255,6 +275,14 @@ impl Cycle {
             note.detail = Some(json!({ "what": "sent before its record was acknowledged", "sent": early }));
             // What cannot be handed in is in the system log.
             drop(self.parts.record.append_later(vec![note], now));
+        }
+    }
+
+    /// Tells what became of forecasts; whoever sent them may have gone.
+    fn tell(&self, verdicts: Vec<Vec<Verdict>>, askers: Vec<oneshot::Sender<Weighed>>) {
+        let tick = self.status.borrow().tick;
+        for (verdicts, asker) in verdicts.into_iter().zip(askers) {
+            drop(asker.send((tick, verdicts)));
         }
     }
 

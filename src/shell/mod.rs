@@ -5,6 +5,7 @@ mod counters;
 mod cycle;
 pub mod data_dir;
 pub mod field;
+pub mod forecast;
 pub mod history;
 pub mod journal;
 mod lock;

@@ -11,9 +11,10 @@ use tokio::task::JoinHandle;
 
 use super::clock::Clock;
 use super::counters::Counters;
-use super::cycle::{ACTS, Cycle, Parts};
+use super::cycle::{ACTS, Cycle, OFFERS, Parts};
 use super::data_dir::DataDir;
 use super::field::{self, FieldHandle};
+use super::forecast;
 use super::pace;
 use super::rows::actions_source;
 use super::start::{Folder, Pacing};
@@ -123,6 +124,10 @@ impl Running {
         let counters = Counters::default();
         let (health, traces) = (counters.health_source(&config, field.monitor()), field.monitor());
         let (acts, waiting) = mpsc::channel(ACTS);
+        let (offers, offered) = mpsc::channel(OFFERS);
+        if let Some(folder) = config.service.forecast_folder.clone() {
+            tokio::spawn(forecast::watch(folder, Arc::clone(&config.basin), offers.clone()));
+        }
         let parts = Parts {
             basin: Arc::clone(&config.basin),
             clock,
@@ -132,6 +137,7 @@ impl Running {
             history: awake.history,
             memory: awake.memory,
             acts: waiting,
+            offers: offered,
             recovered: awake.recovered,
             counters,
         };
@@ -142,6 +148,7 @@ impl Running {
             config,
             status: status.clone(),
             acts,
+            offers,
             actions: actions_source(awake.view.clone()),
             trends: awake.trends,
             health,

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use qindan::basin::GateId;
 use qindan::config::Config;
 use qindan::control::command::{Action, WriteReport, WriteResult};
+use qindan::control::forecast::Offer;
 use qindan::control::interlock::Cleared;
 use qindan::control::operator::{Mode, OperatorAct, Order};
 use qindan::control::quality::{Reason, Sample};
@@ -27,6 +28,7 @@ pub(crate) struct Core {
     silent: Vec<bool>,
     pub(crate) second: u64,
     acts: Vec<OperatorAct>,
+    pub(crate) offers: Vec<Offer>,
     writes: Vec<WriteReport>,
     /// Whether the device takes commands: its set-point becomes that of the command a second later.
     pub(crate) takes: bool,
@@ -45,6 +47,7 @@ impl Core {
             silent: vec![false; count],
             second: 0,
             acts: Vec::new(),
+            offers: Vec::new(),
             writes: Vec::new(),
             takes: true,
             entries: Vec::new(),
@@ -122,6 +125,7 @@ impl Core {
             samples: self.samples.clone(),
             writes: std::mem::take(&mut self.writes),
             acts: std::mem::take(&mut self.acts),
+            offers: std::mem::take(&mut self.offers),
             recovered: Vec::new(),
             record_ok: true,
         };

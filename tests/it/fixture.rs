@@ -327,6 +327,7 @@ pub(crate) fn small() -> Config {
             bench: true,
             history_days: 30,
             start_mode: Mode::Automatic,
+            forecast_folder: None,
         },
         digest: "0".repeat(64),
     }

@@ -144,9 +144,8 @@ impl Loop {
         let seen = Snapshot {
             samples: self.samples.clone(),
             writes: std::mem::take(&mut self.reports),
-            acts: Vec::new(),
-            recovered: Vec::new(),
             record_ok: true,
+            ..Snapshot::default()
         };
         let decision = self.controller.decide(&seen, Now { mono: next, utc });
         for cleared in &decision.commands {

@@ -32,6 +32,7 @@ mod faults_resets;
 mod faults_writes;
 mod faulty;
 mod fixture;
+mod forecasts;
 mod frozen;
 mod half_open;
 mod identity;

@@ -1,5 +1,6 @@
 //! Statuses of any configured basin: just started, and at a plausible moment of a dry May.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use qindan::basin::{Basin, Duty, GateId, MeterId, MeterKind, NodeId, Place, SectionId};
@@ -93,6 +94,7 @@ pub(crate) fn empty_status(config: &Config) -> Status {
         transit: Vec::new(),
         why: Vec::new(),
         alarms: Vec::new(),
+        forecasts: Arc::default(),
     }
 }
 

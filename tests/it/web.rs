@@ -41,10 +41,12 @@ pub(crate) fn state(
 ) -> (WebState, watch::Sender<Arc<Status>>, mpsc::Receiver<ActRequest>) {
     let (sender, receiver) = watch::channel(Arc::new(status));
     let (acts, taken) = mpsc::channel(8);
+    let (offers, _) = mpsc::channel(8);
     let web = WebState {
         config: Arc::new(config),
         status: receiver,
         acts,
+        offers,
         actions: Arc::new(|limit| {
             async move { Ok((0..limit.min(3) as u64).rev().map(row).collect()) }.boxed()
         }),

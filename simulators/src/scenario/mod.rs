@@ -16,9 +16,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use qindan::basin::{Basin, InflowKind, IntakeId, Name, Place, ReservoirId};
 use qindan::config::{Config, Problem, Schedules, Turn};
+use qindan::control::forecast::Target;
 use qindan::control::operator::Mode;
 use qindan::units::Stage;
 
+use crate::forecast::Foretold;
 use crate::inflow::{Source, instant};
 use crate::plant::Forcing;
 
@@ -86,6 +88,8 @@ pub struct Scenario {
     pub extra_loss: f64,
     /// Water bodies that begin elsewhere than configured.
     pub levels: Vec<(ReservoirId, Stage)>,
+    /// Forecasts the service is sent.
+    pub forecasts: Vec<Foretold>,
     /// All turns the service is told about: those of the configuration, but for intakes with turns of their own.
     pub announced: Vec<Turn>,
     /// What happens, in order of time; what waits for a condition joins when it is met.
@@ -122,6 +126,18 @@ impl Scenario {
             }
         };
         self.demands = self.happenings.iter().filter_map(demand).collect();
+    }
+
+    /// What an inflow brings or an intake wants at an instant, m³/s, as far as it is planned; `None` for a meter.
+    pub fn comes(&self, target: Target, utc: Timestamp, basin: &Basin) -> Option<f64> {
+        match target {
+            Target::Inflow(id) => Some(self.inflows.get(id.0)?.at(utc, &basin.zone)),
+            Target::Intake(id) => {
+                let most = basin.intakes.get(id.0)?.max_rate.get();
+                Some(self.intakes.get(id.0)?.at(utc, &basin.zone).min(most))
+            }
+            Target::Meter(_) => None,
+        }
     }
 
     /// Rate an intake wants instead of the planned one `after` the start; `None`: the planned one.

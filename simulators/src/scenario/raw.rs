@@ -217,6 +217,33 @@ pub(super) struct RawLoss {
     pub(super) extra_per_km: f64,
 }
 
+/// An entry of `forecast`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawForecast {
+    pub(super) target: String,
+    pub(super) file: Option<String>,
+    pub(super) at: Option<Datetime>,
+    pub(super) every: Option<String>,
+    pub(super) horizon: Option<String>,
+    pub(super) step: Option<String>,
+    pub(super) valid_for: Option<String>,
+    pub(super) members: Option<usize>,
+    pub(super) bias: Option<f64>,
+    pub(super) lag_h: Option<f64>,
+    pub(super) noise: Option<RawBlur>,
+    pub(super) stale_after: Option<String>,
+}
+
+/// Noise of a forecast.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawBlur {
+    pub(super) share: f64,
+    pub(super) correlation_h: f64,
+    pub(super) stream: Option<String>,
+}
+
 /// What an operator does, in an entry of `event`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "act", rename_all = "snake_case", deny_unknown_fields)]

@@ -317,3 +317,92 @@ fn the_library_is_in_order() {
         assert!((20..=240).contains(&head.purpose.chars().count()), "{}: {}", file.display(), head.purpose);
     }
 }
+
+/// The bands a forecast of the scenario gives `hours` from the start, as the controller has them after some hours.
+fn foretold(case: &Case, after_h: u64, hours: f64) -> Vec<Option<f64>> {
+    let (start, seed) = (case.scenario.start, case.scenario.seed);
+    let targets = case.scenario.forecasts.iter().map(|it| it.target).collect::<Vec<_>>();
+    let mut run = Run::new(case.clone(), seed);
+    run.until(Duration::from_hours(after_h), |_, _| {});
+    let now = crate::inflow::instant(start, Duration::from_hours(after_h));
+    let after = |target| run.controller().forecasts().at(target, now, hours).map(|band| band.mid);
+    targets.into_iter().map(after).collect()
+}
+
+const LONGQU: &str =
+    "[inflow.longqu]\nrecession = [{ flow_m3s = 2.0, constant_d = 1.0 }]\nconstant_m3s = 1.0\n";
+const MADE: &str = "every = \"6h\"\nhorizon = \"48h\"\nstep = \"1h\"\nvalid_for = \"7h\"\n";
+
+/// 1 + 2 · e^(−t/24 h): at 2 h 2.8401, at 4 h 2.6930.
+#[test]
+fn a_forecast_is_what_comes_with_its_bias_and_lag() {
+    let text = format!(
+        "{LONGQU}[forecast.plain]\ntarget = \"inflow:longqu\"\n{MADE}[forecast.off]\ntarget = \"intake:in.duanshi_irr\"\n\
+         {MADE}\n[intake.\"in.duanshi_irr\"]\nturns = [{{ from = \"0h\", to = \"3d\", rate_m3s = 0.2 }}]\n"
+    );
+    let case = loaded(&text);
+    let near = |found: Option<f64>, by_hand: f64| found.is_some_and(|flow| (flow - by_hand).abs() < 1e-3);
+    // In the order of the file's names: off, plain.
+    let at = foretold(&case, 1, 3.0);
+    let names = case.scenario.forecasts.iter().map(|it| it.id.as_str()).collect::<Vec<_>>();
+    let by = |name: &str, found: &[Option<f64>]| found[names.iter().position(|it| *it == name).unwrap()];
+    assert!(near(by("plain", &at), 2.6930) && near(by("off", &at), 0.2), "{at:?}");
+    let off = "target = \"inflow:longqu\"\nbias = 1.5\nlag_h = 2.0\n";
+    let spoilt = loaded(&text.replace("target = \"inflow:longqu\"\n", off));
+    // Two hours too late and half as much again: 1.5 · 2.8401.
+    assert!(near(by("plain", &foretold(&spoilt, 1, 3.0)), 4.2602));
+}
+
+#[test]
+fn noise_depends_on_the_seed_and_what_goes_stale_ends() {
+    let text = |extra: &str| format!("{LONGQU}[forecast.x]\ntarget = \"inflow:longqu\"\n{MADE}{extra}");
+    let noisy = loaded(&text("members = 5\nnoise = { share = 0.3, correlation_h = 6.0 }\n"));
+    let mut other = noisy.clone();
+    other.scenario.reseed(8);
+    let [a, b, c] = [&noisy, &noisy, &other].map(|case| foretold(case, 1, 3.0)[0].unwrap());
+    assert!((a - b).abs() < 1e-12 && (a - c).abs() > 1e-6 && (a - 2.6930).abs() > 1e-6, "{a} {b} {c}");
+    // The issue of 6 h is the last, it ends at 13 h; its successor at 12 h never comes.
+    let stale = loaded(&text("stale_after = \"11h\"\n"));
+    assert!(foretold(&stale, 12, 1.0)[0].is_some());
+    assert_eq!(foretold(&stale, 13, 1.0), [None]);
+}
+
+#[test]
+fn a_forecast_file_is_sent_issue_by_issue_at_its_time() {
+    let rows = |day: u32, flow: f64| {
+        let issued = format!("2020-01-0{day}T00:00:00Z");
+        let end = format!("2020-01-0{}T12:00:00Z", day + 1);
+        [0, 8, 16]
+            .map(|hour| format!("inflow:longqu,{issued},{end},2020-01-0{day}T{hour:02}:00:00Z,{flow}\n"))
+            .concat()
+    };
+    let file = format!("target,issued,expires,time,flow_m3s\n{}{}", rows(2, 5.0), rows(1, 4.0));
+    let own = format!(
+        "{HEAD}[forecast.bureau]\ntarget = \"inflow:longqu\"\nfile = \"f.csv\"\nat = 2026-05-11T00:00:00\n"
+    );
+    let case = load_in(folder(&[("s.toml", &own), ("f.csv", &file)]).path()).unwrap();
+    assert_eq!(foretold(&case, 2, 1.0), [Some(4.0)]);
+    assert_eq!(foretold(&case, 25, 1.0), [Some(5.0)]);
+    // Sixteen hours are given, no more.
+    assert_eq!(foretold(&case, 2, 15.0), [None]);
+}
+
+#[test]
+fn a_wrong_forecast_is_told_with_its_key() {
+    let said = problems(
+        "[forecast.a]\ntarget = \"inflow:longq\"\nevery = \"6h\"\nstep = \"10s\"\nvalid_for = \"7h\"\nbias = -1.0\n\
+         [forecast.b]\ntarget = \"meter:q.runcheng\"\nevery = \"6h\"\nhorizon = \"48h\"\nstep = \"1h\"\nvalid_for = \"7h\"\n\
+         [forecast.c]\ntarget = \"inflow:longqu\"\nfile = \"none.csv\"\nmembers = 3\n",
+    );
+    for part in [
+        "did you mean inflow:longqu?",
+        "forecast a.horizon",
+        "forecast a.step",
+        "forecast a.bias",
+        "what a meter will show is not known beforehand",
+        "none.csv: cannot be read",
+        "is given by the file",
+    ] {
+        assert!(said.iter().any(|line| line.contains(part)), "{part}: {said:#?}");
+    }
+}

@@ -1,6 +1,7 @@
 //! Settings of the service.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use super::super::raw::site::RawService;
 use super::super::sheet::Spot;
@@ -34,5 +35,16 @@ pub(in crate::config) fn service(raw: RawService, at: &Spot<'_>) -> Option<Servi
         let what = "would move gates of a real river right after the first start";
         at.key("start_mode").complain(what, "start in observe, advice or manual; people change the mode");
     }
-    Some(Service { listen: listen?, bench: bench?, history_days: history_days?, start_mode: start_mode? })
+    let remedy = "give the absolute path of the folder forecasts are put into, or remove the key";
+    let folder = at.may("forecast_folder", raw.forecast_folder, remedy).map(PathBuf::from);
+    if folder.as_ref().is_some_and(|folder| !folder.is_absolute()) {
+        at.key("forecast_folder").complain("is no absolute path", remedy);
+    }
+    Some(Service {
+        listen: listen?,
+        bench: bench?,
+        history_days: history_days?,
+        start_mode: start_mode?,
+        forecast_folder: folder,
+    })
 }

@@ -54,4 +54,5 @@ pub(in crate::config) struct RawService {
     pub(in crate::config) bench: Given<bool>,
     pub(in crate::config) history_days: Given<u32>,
     pub(in crate::config) start_mode: Given<Mode>,
+    pub(in crate::config) forecast_folder: Given<String>,
 }

@@ -200,6 +200,7 @@ impl<'m> Hand<'m> {
             samples: self.field.freeze(),
             writes,
             acts,
+            offers: Vec::new(),
             recovered: std::mem::take(&mut self.recovered),
             record_ok: self.record.as_ref().is_some_and(RecordHandle::record_ok),
         };

@@ -98,10 +98,10 @@ pub(super) enum Asked {
 type Body<T> = Result<Json<T>, JsonRejection>;
 
 /// Where a request came from, if the server knows.
-pub(super) struct From(String);
+pub(super) struct From(pub(super) String);
 
 impl From {
-    fn of(extensions: &Extensions) -> Self {
+    pub(super) fn of(extensions: &Extensions) -> Self {
         let peer = extensions.get::<ConnectInfo<SocketAddr>>();
         Self(peer.map_or_else(|| "loopback".to_owned(), |peer| peer.0.ip().to_string()))
     }

@@ -18,6 +18,8 @@ pub(super) const BODY_LIMIT: usize = 16 * 1024;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Header that a form or a foreign page cannot set.
 const OWN: &str = "x-qindan";
+/// The one path that takes CSV too.
+pub(super) const FORECASTS: &str = "/api/v1/forecasts";
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -35,7 +37,7 @@ pub enum Refusal {
     #[error("x-qindan: header missing; send \"x-qindan: 1\" with every act")]
     Header,
     /// An act that is not JSON.
-    #[error("content-type: must be application/json")]
+    #[error("content-type: must be application/json; forecasts may be text/csv")]
     Type,
 }
 
@@ -76,7 +78,7 @@ pub(super) async fn guard(request: Request, next: Next) -> Response {
 }
 
 /// Whether a request comes from a page of this machine itself: a plain visit from anywhere may open a page, everything else
-/// comes from the page that is served, and an act bears its header and is JSON.
+/// comes from the page that is served, and an act bears its header and is JSON, or, for forecasts, CSV.
 ///
 /// # Errors
 /// Why it is refused.
@@ -102,8 +104,17 @@ pub fn check(method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Ref
     if text(headers, &HeaderName::from_static(OWN)) != Some("1") {
         return Err(Refusal::Header);
     }
-    let json = text(headers, &CONTENT_TYPE).and_then(|kind| kind.split(';').next()).map(str::trim);
-    if json == Some("application/json") { Ok(()) } else { Err(Refusal::Type) }
+    match kind(headers) {
+        Some("application/json") => Ok(()),
+        // No form of a foreign page can be of this type either.
+        Some("text/csv") if path == FORECASTS => Ok(()),
+        Some(_) | None => Err(Refusal::Type),
+    }
+}
+
+/// The type of the body, without its parameters.
+pub(super) fn kind(headers: &HeaderMap) -> Option<&str> {
+    text(headers, &CONTENT_TYPE).and_then(|kind| kind.split(';').next()).map(str::trim)
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {

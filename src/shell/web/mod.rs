@@ -9,6 +9,7 @@ mod acts;
 pub mod assets;
 mod basin;
 mod feed;
+mod forecasts;
 pub mod guard;
 mod metrics;
 pub mod preview;
@@ -43,6 +44,7 @@ pub use query::{ActionRow, ActionsSource, TraceSource};
 use crate::config::Config;
 use crate::control::Now;
 use crate::control::status::Status;
+use crate::shell::forecast::{Offers, TEXT_MOST};
 use crate::shell::trend::Trends;
 
 /// Most event streams open at once.
@@ -57,6 +59,7 @@ pub const ROUTES: &[&str] = &[
     "/api/v1/stream",
     "/api/v1/trends",
     "/api/v1/actions",
+    "/api/v1/forecasts",
     "/api/v1/links/{id}/trace",
     "/api/v1/acts/hold-all",
     "/api/v1/acts/stop",
@@ -94,6 +97,8 @@ pub struct WebState {
     pub status: watch::Receiver<Arc<Status>>,
     /// Acts of people, to the cycle.
     pub acts: mpsc::Sender<ActRequest>,
+    /// Forecasts, to the cycle.
+    pub offers: Offers,
     /// The action log.
     pub actions: ActionsSource,
     /// Recent history; the page feeds it from `status`.
@@ -176,6 +181,10 @@ pub fn router(web: WebState) -> Router {
         .route("/api/v1/stream", get(stream::events))
         .route("/api/v1/trends", get(query::trends))
         .route("/api/v1/actions", get(query::actions))
+        .route(
+            guard::FORECASTS,
+            get(forecasts::held).post(forecasts::push).layer(DefaultBodyLimit::max(TEXT_MOST)),
+        )
         .route("/api/v1/links/{id}/trace", get(query::trace))
         .route("/api/v1/acts/hold-all", post(acts::hold_all))
         .route("/api/v1/acts/stop", post(acts::stop))

@@ -252,7 +252,7 @@ fn one<R, T>(
     raw.map_or(Some(None), |raw| make(&spot.key(key), raw).map(Some))
 }
 
-fn above_zero(spot: &Spot<'_>, key: &str, value: f64) -> bool {
+pub(super) fn above_zero(spot: &Spot<'_>, key: &str, value: f64) -> bool {
     let sound = value > 0.0 && value.is_finite();
     if !sound {
         spot.key(key).complain("is not above 0", "give a positive number");
@@ -268,7 +268,7 @@ fn not_negative(spot: &Spot<'_>, key: &str, value: f64) -> bool {
     sound
 }
 
-fn share(spot: &Spot<'_>, key: &str, value: f64) -> bool {
+pub(super) fn share(spot: &Spot<'_>, key: &str, value: f64) -> bool {
     let sound = (0.0..=1.0).contains(&value);
     if !sound {
         spot.key(key).complain("is no share", "give 0 to 1, as 0.3");

@@ -1,6 +1,7 @@
 //! From a scenario file to a checked scenario: every problem at once, with file, line, key and remedy.
 
 mod flows;
+mod forecasts;
 mod happenings;
 
 use std::cell::RefCell;
@@ -36,7 +37,18 @@ pub fn load(
     let problems = RefCell::new(Vec::new());
     let files = Files::read(file, &problems)?;
     let sheet = files.sheet(&problems);
-    sheet.only(&[INCLUDE, "scenario", "inflow", "intake", "lateral", "loss", "reservoir", "event", "expect"]);
+    sheet.only(&[
+        INCLUDE,
+        "scenario",
+        "inflow",
+        "intake",
+        "lateral",
+        "loss",
+        "reservoir",
+        "forecast",
+        "event",
+        "expect",
+    ]);
     let head = sheet.single::<RawScenario>("scenario", HEAD);
     let named = head.as_ref().and_then(|(raw, at)| Some(beside(&at.key("config"), raw.config.as_ref()?)));
     let config = match config(named) {
@@ -175,6 +187,7 @@ impl Scope<'_> {
             laterals: self.laterals(sheet),
             extra_loss: extra_loss(sheet),
             levels: self.levels(sheet),
+            forecasts: self.forecasts(sheet),
             announced,
             happenings: plans.known(),
             demands: Vec::new(),

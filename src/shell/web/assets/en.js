@@ -138,6 +138,7 @@ export default {
     A42: { title: "Field network lost", cause: "core switch, firewall, provider, power of the control room", consequence: "every gate holds or does its own safe act; single devices and links that were not told before are not told meanwhile", action: "call IT; telephone the sites that matter most; nothing is sent to a device before it has been read afresh" },
     A43: { title: "Gate box acted by itself, its watchdog ran out", cause: "link or service away for longer than the box waits", consequence: "the gate stands where the box left it, automatic control does not undo that", action: "look where it stands and why; give it back to automatic, or wait where it comes back by itself; you may move it at any time" },
     A44: { title: "Two meters of one level disagree", cause: "drift, fouling, ice, a moved zero", consequence: "limits go by the safer one, gates that keep the level hold, more water is spent", action: "read the staff gauge, take the wrong one out of service: the other is used alone" },
+    A45: { title: "A forecast has ended without a successor", cause: "the sender or its line is down, its clock is wrong, its forecasts are refused", consequence: "control goes on without it, as if there had never been one", action: "look in the record why forecasts were refused, call the sender" },
     unknown: { title: "Alarm {id}", cause: "–", consequence: "–", action: "see the alarm manual" },
   },
 };
