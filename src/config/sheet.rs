@@ -1,12 +1,14 @@
 //! A configuration file as parsed, with the place of every key, and the list of what was found wrong. Several files may
 //! be joined into one sheet; each key then still has its place in its own file.
 
+mod shape;
+
 use std::cell::RefCell;
 use std::fmt;
 
 use serde::Deserialize;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue, ValueDeserializer};
+use toml::de::{DeTable, DeValue};
 
 use super::problem::Problem;
 
@@ -25,6 +27,10 @@ pub struct Sheet<'a> {
     files: Vec<File<'a>>,
     root: DeTable<'a>,
     problems: &'a RefCell<Vec<Problem>>,
+    /// Keys whose value has a wrong shape, told once for all.
+    wrong: RefCell<Vec<Vec<Step>>>,
+    /// Something else stands in for what is wrong, so that the rest can be checked on.
+    mends: bool,
     /// False when the file could not be read as TOML: whatever is missing in it may stand in the damaged part.
     pub whole: bool,
 }
@@ -69,13 +75,16 @@ impl<'a> Sheet<'a> {
     pub fn parse(name: &'a str, text: Option<&'a str>, problems: &'a RefCell<Vec<Problem>>) -> Self {
         let (root, sound) = parsed(name, text.unwrap_or_default(), problems);
         let file = File { name, text: text.unwrap_or_default(), begin: 0 };
-        Self { files: vec![file], root, problems, whole: text.is_some() && sound }
+        let whole = text.is_some() && sound;
+        Self { files: vec![file], root, problems, wrong: RefCell::default(), mends: false, whole }
     }
 
     /// Joins files, given as name and text, of which a later one adds to and overrides the earlier: tables are joined key by
     /// key, any other value takes the place of the earlier one, and so does a table with `replace = true`.
     pub fn join(files: &[(&'a str, &'a str)], problems: &'a RefCell<Vec<Problem>>) -> Self {
-        let mut sheet = Self { files: Vec::new(), root: DeTable::new(), problems, whole: true };
+        let wrong = RefCell::default();
+        let mut sheet =
+            Self { files: Vec::new(), root: DeTable::new(), problems, wrong, mends: true, whole: true };
         let mut begin = 0;
         for (name, text) in files {
             let (root, sound) = parsed(name, text, problems);
@@ -225,6 +234,11 @@ impl<'a> Spot<'a> {
         Self { sheet: self.sheet, steps }
     }
 
+    /// Whether what stands here has its shape, as far as it has been looked at.
+    pub fn is_shaped(&self) -> bool {
+        !self.sheet.is_mended(&self.steps)
+    }
+
     /// Name of the file it stands in; of the last one when it stands in none.
     pub fn file(&self) -> &'a str {
         let (_, place) = self.sheet.find(&self.steps);
@@ -233,6 +247,9 @@ impl<'a> Spot<'a> {
 
     /// Notes a problem here; the value is shown as it stands in the file.
     pub fn complain(&self, what: impl Into<String>, remedy: impl Into<String>) {
+        if self.sheet.is_mended(&self.steps) {
+            return;
+        }
         let (value, place) = self.sheet.find(&self.steps);
         let Some(file) = self.sheet.file_at(place) else { return };
         let shown = value.filter(|value| !value.get_ref().is_table()).and_then(|value| {
@@ -249,31 +266,6 @@ impl<'a> Spot<'a> {
             what: what.into(),
             remedy: remedy.into(),
         });
-    }
-
-    /// Makes a `T` of `value`, complaining about every key it does not know and whatever else is wrong.
-    fn shape<T: Deserialize<'a>>(&self, value: &Spanned<DeValue<'a>>) -> Option<T> {
-        let mut value = value.clone();
-        loop {
-            let error = match T::deserialize(ValueDeserializer::from(value.clone())) {
-                Ok(shaped) => return Some(shaped),
-                Err(error) => error.message().to_owned(),
-            };
-            // Serde stops at the first unknown key; it is taken out and the rest looked at again.
-            let unknown = unknown_key(&error).filter(|(key, _)| {
-                let DeValue::Table(table) = value.get_mut() else { return false };
-                table.remove(key.as_str()).is_some()
-            });
-            let Some((key, known)) = unknown else {
-                self.complain(plain(&error), "correct it");
-                return None;
-            };
-            let remedy = match nearest(&key, known.iter().map(String::as_str)) {
-                Some(near) => format!("did you mean {near}?"),
-                None => format!("remove it; keys here are {}", known.join(", ")),
-            };
-            self.key(&key).complain("no such key", remedy);
-        }
     }
 }
 
@@ -402,12 +394,6 @@ fn shortened(text: &str) -> String {
     flat.chars().take(SHOWN - 1).chain(['…']).collect()
 }
 
-/// The key and the known keys of serde's message about an unknown one.
-fn unknown_key(message: &str) -> Option<(String, Vec<String>)> {
-    let mut quoted = message.strip_prefix("unknown field ")?.split('`').skip(1).step_by(2).map(str::to_owned);
-    Some((quoted.next()?, quoted.collect()))
-}
-
 /// Serde's message in the words of the file.
 pub fn plain(message: &str) -> String {
     let message = message.lines().next().unwrap_or_default();
@@ -421,6 +407,7 @@ pub fn plain(message: &str) -> String {
         (", expected a sequence", "; a list in [ ] is needed"),
         (", expected u8", "; a whole number from 0 to 255 is needed"),
         (", expected u16", "; a whole number from 0 to 65535 is needed"),
+        (", expected u64", "; a whole number from 0 is needed"),
         (", expected u32", "; a whole number from 0 is needed"),
         (", expected usize", "; a whole number from 0 is needed"),
         ("unknown variant", "no such word:"),
@@ -474,8 +461,6 @@ mod tests {
 
     #[test]
     fn serde_messages_are_put_into_plain_words() {
-        let (key, known) = unknown_key("unknown field `a`, expected one of `b`, `c`").unwrap();
-        assert_eq!((key.as_str(), known), ("a", vec!["b".to_owned(), "c".to_owned()]));
         assert_eq!(
             plain("invalid type: string \"x\", expected f64"),
             "must not be string \"x\"; a number is needed"

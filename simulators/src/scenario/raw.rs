@@ -47,6 +47,26 @@ pub(super) struct RawScenario {
     pub(super) tags: Vec<Tag>,
 }
 
+impl RawScenario {
+    /// In place of a head that is missing, so that the rest can be checked.
+    pub(super) fn stand_in() -> Self {
+        let nothing = String::new;
+        Self {
+            name_zh: nothing(),
+            name_en: nothing(),
+            purpose: nothing(),
+            seed: 0,
+            start: Datetime { date: None, time: None, offset: None },
+            duration: nothing(),
+            spin_up: nothing(),
+            year: Year::Normal,
+            config: None,
+            mode: None,
+            tags: Vec::new(),
+        }
+    }
+}
+
 /// A flow over time.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -257,7 +277,7 @@ pub(super) enum RawAct {
     Acknowledge { alarm: String },
 }
 
-/// A condition, in an entry of `event`, less its `from`.
+/// A condition, in an entry of `event`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawCondition {
@@ -276,6 +296,7 @@ pub(super) struct RawCondition {
     pub(super) below_pct: Option<f64>,
     #[serde(rename = "for")]
     pub(super) hold: Option<String>,
+    pub(super) from: Option<toml::Value>,
 }
 
 /// The table `expect`.

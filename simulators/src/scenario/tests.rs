@@ -1,3 +1,5 @@
+mod wrong;
+
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -260,8 +262,7 @@ fn whatever_is_wrong_with_a_generator_is_told_at_once() {
             "s.toml:15  inflow duanshi.hydropeaking[0].blocks_h[1] = [20.0, 26.0]: is no block; give two hours of one day, \
              0 to 24, at least ramp_h apart; past midnight, give two blocks",
             "s.toml:17  inflow luwei.snow_melt[0].end = 2026-04-01T00:00:00: does not lie after begin; put begin before end",
-            "s.toml:18  inflow bagong: unknown field `steam`; it must be one of `interval_d`, `peak_m3s`, `to_peak_h`, \
-             `stream`; correct it",
+            "s.toml:19  inflow bagong.storms.steam = \"x\": no such key; did you mean stream?",
         ]
     );
 }

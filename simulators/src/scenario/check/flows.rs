@@ -23,80 +23,103 @@ impl Scope<'_> {
     pub(super) fn source(&self, spot: &Spot<'_>, id: &str, raw: &RawSource, usual: Base) -> Option<Source> {
         let given =
             [raw.constant_m3s.is_some(), raw.monthly_m3s.is_some(), raw.year.is_some(), raw.csv.is_some()];
-        if given.iter().filter(|given| **given).count() > 1 {
+        let several = given.iter().filter(|given| **given).count() > 1;
+        if several {
             spot.complain(
                 "begins with more than one flow",
                 "keep one of constant_m3s, monthly_m3s, year, csv",
             );
+        }
+        // Each is looked at, whatever is wrong with the others, so that all that is wrong is told.
+        let base = self.base(spot, raw, usual);
+        let shape = one(spot, "shape", raw.shape.as_ref(), |spot, csv| self.record(spot, csv));
+        let daily = one(spot, "daily", raw.daily.as_ref(), |spot, hours| {
+            let hours = <[f64; 24]>::try_from(hours.as_slice()).ok().filter(|hours| finite(hours));
+            if hours.is_none() {
+                spot.complain("is no list of 24 factors", "give one per hour of the civil day");
+            }
+            hours
+        });
+        let recessions = each(spot, "recession", &raw.recession, |spot, raw| self.recession(spot, raw));
+        let melts = each(spot, "snow_melt", &raw.snow_melt, |spot, raw| self.melt(spot, raw));
+        let drought = one(spot, "drought", raw.drought.as_ref(), |spot, raw| self.drought(spot, raw));
+        let floods = each(spot, "flood", &raw.flood, |spot, raw| self.flood(spot, raw));
+        let storms = one(spot, "storms", raw.storms.as_ref(), |spot, raw| self.storms(spot, id, raw));
+        let peaking = each(spot, "hydropeaking", &raw.hydropeaking, peaking);
+        let noise = one(spot, "noise", raw.noise.as_ref(), |spot, raw| self.noise(spot, id, raw));
+        let scale = raw.scale.unwrap_or(1.0);
+        let scaled = scale.is_finite();
+        if !scaled {
+            spot.key("scale").complain("is no factor", "give a number, as 1.5");
+        }
+        if several || !scaled {
             return None;
         }
-        let base = if let Some(q) = raw.constant_m3s {
-            Base::Constant(q)
-        } else if let Some(months) = &raw.monthly_m3s {
-            let Ok(months) = <[f64; 12]>::try_from(months.as_slice()) else {
-                spot.key("monthly_m3s").complain("is no list of twelve flows", "give one per month");
-                return None;
-            };
-            Base::Monthly(months)
-        } else if let Some(csv) = &raw.csv {
-            Base::Record(self.record(&spot.key("csv"), csv)?)
-        } else {
-            usual
-        };
-        let shape = match &raw.shape {
-            Some(csv) => Some(self.record(&spot.key("shape"), csv)?),
-            None => None,
-        };
-        let daily = match &raw.daily {
-            Some(hours) => Some(<[f64; 24]>::try_from(hours.as_slice()).ok().or_else(|| {
-                spot.key("daily").complain("is no list of 24 factors", "give one per hour of the civil day");
-                None
-            })?),
-            None => None,
-        };
         let source = Source {
-            shape,
-            daily,
-            recessions: each(spot, "recession", &raw.recession, |spot, raw| self.recession(spot, raw))?,
-            melts: each(spot, "snow_melt", &raw.snow_melt, |spot, raw| self.melt(spot, raw))?,
-            drought: one(spot, "drought", raw.drought.as_ref(), |spot, raw| self.drought(spot, raw))?,
-            floods: each(spot, "flood", &raw.flood, |spot, raw| self.flood(spot, raw))?,
-            storms: one(spot, "storms", raw.storms.as_ref(), |spot, raw| self.storms(spot, id, raw))?,
-            peaking: each(spot, "hydropeaking", &raw.hydropeaking, peaking)?,
-            noise: one(spot, "noise", raw.noise.as_ref(), |spot, raw| self.noise(spot, id, raw))?,
-            ..Source::of(base)
+            shape: shape?,
+            daily: daily?,
+            recessions: recessions?,
+            melts: melts?,
+            drought: drought?,
+            floods: floods?,
+            storms: storms?,
+            peaking: peaking?,
+            noise: noise?,
+            ..Source::of(base?)
         };
-        Some(source.scaled(raw.scale.unwrap_or(1.0)))
+        Some(source.scaled(scale))
+    }
+
+    /// What a flow begins with.
+    fn base(&self, spot: &Spot<'_>, raw: &RawSource, usual: Base) -> Option<Base> {
+        let constant = match raw.constant_m3s {
+            Some(flow) => a_flow(spot, "constant_m3s", flow).then_some(Some(Base::Constant(flow))),
+            None => Some(None),
+        };
+        let monthly = one(spot, "monthly_m3s", raw.monthly_m3s.as_ref(), |spot, months| {
+            let months = <[f64; 12]>::try_from(months.as_slice()).ok().filter(|months| finite(months));
+            if months.is_none() {
+                spot.complain("is no list of twelve flows", "give one per month");
+            }
+            months.map(Base::Monthly)
+        });
+        let record =
+            one(spot, "csv", raw.csv.as_ref(), |spot, csv| Some(Base::Record(self.record(spot, csv)?)));
+        Some(constant?.or(monthly?).or(record?).unwrap_or(usual))
     }
 
     fn recession(&self, spot: &Spot<'_>, raw: &RawRecession) -> Option<Recession> {
         let begin = match &raw.begin {
-            Some(begin) => self.second(&spot.key("begin"), begin)?,
-            None => seconds(self.times.start),
+            Some(begin) => self.second(&spot.key("begin"), begin),
+            None => Some(seconds(self.times.start)),
         };
         let sound =
             not_negative(spot, "flow_m3s", raw.flow_m3s) & above_zero(spot, "constant_d", raw.constant_d);
-        sound.then_some(Recession { begin, flow: raw.flow_m3s, constant: raw.constant_d * DAY })
+        sound.then_some(Recession { begin: begin?, flow: raw.flow_m3s, constant: raw.constant_d * DAY })
     }
 
     fn melt(&self, spot: &Spot<'_>, raw: &RawMelt) -> Option<Melt> {
-        let (begin, end) = self.stretch(spot, &raw.begin, &raw.end)?;
+        let stretch = self.stretch(spot, &raw.begin, &raw.end);
         let sound = not_negative(spot, "peak_m3s", raw.peak_m3s)
             & share(spot, "daily_share", raw.daily_share)
             & hour(spot, "top_h", raw.top_h);
         let (peak, daily_share, top_h) = (raw.peak_m3s, raw.daily_share, raw.top_h);
+        let (begin, end) = stretch?;
         sound.then_some(Melt { begin, end, peak, daily_share, top_h })
     }
 
     fn drought(&self, spot: &Spot<'_>, raw: &RawDrought) -> Option<Drought> {
-        let (begin, end) = self.stretch(spot, &raw.begin, &raw.end)?;
-        share(spot, "to_share", raw.to_share).then_some(Drought { begin, end, share: raw.to_share })
+        let stretch = self.stretch(spot, &raw.begin, &raw.end);
+        let sound = share(spot, "to_share", raw.to_share);
+        let (begin, end) = stretch?;
+        sound.then_some(Drought { begin, end, share: raw.to_share })
     }
 
     /// Begin and end in order, s since 1970.
     fn stretch(&self, spot: &Spot<'_>, begin: &toml::Value, end: &toml::Value) -> Option<(f64, f64)> {
-        let (begin, end) = (self.second(&spot.key("begin"), begin)?, self.second(&spot.key("end"), end)?);
-        if begin >= end {
+        let (begin, end) = (self.second(&spot.key("begin"), begin), self.second(&spot.key("end"), end));
+        let (begin, end) = (begin?, end?);
+        if self.times.known && begin >= end {
             spot.key("end").complain("does not lie after begin", "put begin before end");
             return None;
         }
@@ -135,9 +158,11 @@ impl Scope<'_> {
     }
 
     fn flood(&self, spot: &Spot<'_>, raw: &RawFlood) -> Option<Flood> {
-        let begin = self.second(&spot.key("begin"), &raw.begin)?;
-        let flood = Flood { begin, peak: raw.peak_m3s, to_peak: raw.to_peak_h * HOUR };
-        above_zero(spot, "to_peak_h", raw.to_peak_h).then_some(flood)
+        let begin = self.second(&spot.key("begin"), &raw.begin);
+        let sound =
+            not_negative(spot, "peak_m3s", raw.peak_m3s) & above_zero(spot, "to_peak_h", raw.to_peak_h);
+        let flood = Flood { begin: begin?, peak: raw.peak_m3s, to_peak: raw.to_peak_h * HOUR };
+        sound.then_some(flood)
     }
 
     fn record(&self, spot: &Spot<'_>, raw: &RawCsv) -> Option<Record> {
@@ -183,7 +208,7 @@ impl Scope<'_> {
             let after = jiff::SignedDuration::try_from_secs_f64(t).unwrap_or_default();
             Timestamp::UNIX_EPOCH.saturating_add(after).unwrap_or_default().to_string()
         };
-        if raw.on_end.is_none() && (begin > start || end < needed) {
+        if self.times.known && raw.on_end.is_none() && (begin > start || end < needed) {
             spot.complain(
                 format!(
                     "covers {} to {}, the run goes from {} to {}",
@@ -200,7 +225,9 @@ impl Scope<'_> {
 
 /// The flow of a station that follows demand.
 fn peaking(spot: &Spot<'_>, raw: &RawPeaking) -> Option<Peaking> {
-    let mut sound = not_negative(spot, "ramp_h", raw.ramp_h);
+    let mut sound = not_negative(spot, "ramp_h", raw.ramp_h)
+        & a_flow(spot, "on_m3s", raw.on_m3s)
+        & a_flow(spot, "off_m3s", raw.off_m3s);
     if raw.blocks_h.is_empty() {
         spot.key("blocks_h").complain("has no block", "give at least one, as [[7.0, 11.0]]");
         sound = false;
@@ -252,6 +279,10 @@ fn one<R, T>(
     raw.map_or(Some(None), |raw| make(&spot.key(key), raw).map(Some))
 }
 
+fn finite(list: &[f64]) -> bool {
+    list.iter().all(|value| value.is_finite())
+}
+
 pub(super) fn above_zero(spot: &Spot<'_>, key: &str, value: f64) -> bool {
     let sound = value > 0.0 && value.is_finite();
     if !sound {
@@ -266,6 +297,14 @@ fn not_negative(spot: &Spot<'_>, key: &str, value: f64) -> bool {
         spot.key(key).complain("is negative", "give 0 or more");
     }
     sound
+}
+
+/// A flow that may be negative: less than there would be.
+fn a_flow(spot: &Spot<'_>, key: &str, value: f64) -> bool {
+    if !value.is_finite() {
+        spot.key(key).complain("is no flow", "give a number, in m³/s");
+    }
+    value.is_finite()
 }
 
 pub(super) fn share(spot: &Spot<'_>, key: &str, value: f64) -> bool {

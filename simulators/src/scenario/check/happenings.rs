@@ -1,19 +1,20 @@
 //! What happens in a scenario: each entry of `event` with one cause and one effect.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use qindan::basin::{GateId, InflowId, IntakeId, NodeId, ReservoirId, SectionId, WetlandId};
-use qindan::config::sheet::{Entry, Sheet, Spot, nearest, plain};
+use qindan::config::sheet::{Entry, Sheet, Spot, nearest};
 use qindan::control::operator::Order;
 use qindan::points::LinkId;
 use qindan::units::Opening;
-use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use super::super::happening::{Condition, Plan, Plans, Quantity, What};
 use super::super::raw::{RawAct, RawCondition};
-use super::{Scope, find, listed, span};
+use super::{Scope, find, listed, span, unknown_name};
+use crate::plant::{Event, Forcing, Impossible, Plant};
 
 /// Least distance of what happens again and again. Chosen: the control cycle; more often is a fault that lasts.
 const EVERY_LEAST: Duration = Duration::from_secs(60);
@@ -21,6 +22,12 @@ const EVERY_LEAST: Duration = Duration::from_secs(60);
 const STEP_MOST_S: f64 = 366.0 * 86_400.0;
 /// Slowest answer, s. Chosen: far beyond every time-out.
 const SLOW_MOST_S: f64 = 600.0;
+
+/// Most an intake wants, m³/s. Chosen: beyond the floods of the basin; it gets its greatest rate anyhow.
+const RATE_MOST_M3S: f64 = 10_000.0;
+
+/// Keys of an entry that say when it happens and how long.
+const CAUSES: [&str; 7] = ["at", "after", "delay", "when", "every", "until", "lasts"];
 
 /// What brings an entry about.
 enum Cause {
@@ -74,18 +81,15 @@ impl Scope<'_> {
 
     fn cause(&self, spot: &Spot<'_>, raw: &mut Table) -> Option<Cause> {
         let (at, after, when) = (raw.remove("at"), raw.remove("after"), raw.remove("when"));
-        let delay = match raw.remove("delay") {
-            Some(delay) => length(&spot.key("delay"), &delay)?,
-            None => Duration::ZERO,
-        };
-        if after.is_none() && !delay.is_zero() {
+        let delay = raw.remove("delay").map(|delay| length(&spot.key("delay"), &delay));
+        if after.is_none() && delay.is_some() {
             spot.key("delay").complain("follows nothing", "remove it, or give after");
         }
         match (at, after, when) {
             (Some(at), None, None) => {
                 let spot = spot.key("at");
                 let at = self.moment(&spot, &at)?;
-                if at > self.times.duration {
+                if self.times.end().is_some_and(|end| at > end) {
                     spot.complain(
                         "lies after the end of the run",
                         "give an earlier moment, or lengthen duration",
@@ -93,17 +97,17 @@ impl Scope<'_> {
                 }
                 Some(Cause::At(at))
             }
-            (None, Some(Value::String(id)), None) => Some(Cause::After { id, delay }),
+            (None, Some(Value::String(id)), None) => {
+                Some(Cause::After { id, delay: delay.unwrap_or(Some(Duration::ZERO))? })
+            }
             (None, Some(_), None) => {
                 spot.key("after").complain("is no name", "give the name of another event in quotes");
                 None
             }
-            (None, None, Some(mut when)) => {
+            (None, None, Some(_)) => {
                 let spot = spot.key("when");
-                // An instant would not come through as one.
-                let from = when.as_table_mut().and_then(|table| table.remove("from"));
-                let raw = shaped::<RawCondition>(&spot, when)?;
-                Some(Cause::When(self.condition(&spot, &raw, from.as_ref())?))
+                let raw = spot.read::<RawCondition>()?;
+                Some(Cause::When(self.condition(&spot, &raw)?))
             }
             (None, None, None) => {
                 let remedy = "give at, as \"2d 6h\" after the start or an instant, or after = \"EVENT\", or when = { … }";
@@ -126,19 +130,17 @@ impl Scope<'_> {
             }
             return None;
         };
+        let until = until.map(|until| self.moment(&spot.key("until"), &until));
         let every = length(&spot.key("every"), &every)?;
         if every < EVERY_LEAST {
             spot.key("every").complain("is too often", "give a minute or more");
             return None;
         }
-        let until = match until {
-            Some(until) => self.moment(&spot.key("until"), &until)?,
-            None => self.times.duration,
-        };
-        Some((every, until.min(self.times.duration)))
+        let end = self.times.end()?;
+        Some((every, until.unwrap_or(Some(end))?.min(end)))
     }
 
-    fn condition(&self, spot: &Spot<'_>, raw: &RawCondition, from: Option<&Value>) -> Option<Condition> {
+    fn condition(&self, spot: &Spot<'_>, raw: &RawCondition) -> Option<Condition> {
         let named = [
             ("section", &raw.section),
             ("node", &raw.node),
@@ -189,15 +191,16 @@ impl Scope<'_> {
         }
         self.within_reach(spot, of, unit, [above, below]);
         let hold = match &raw.hold {
-            Some(text) => span(&spot.key("for"), text)?,
-            None => Duration::ZERO,
+            Some(text) => span(&spot.key("for"), text),
+            None => Some(Duration::ZERO),
         };
-        let from = match from {
-            Some(from) => self.moment(&spot.key("from"), from)?,
-            None => Duration::ZERO,
+        let from = match &raw.from {
+            Some(from) => self.moment(&spot.key("from"), from),
+            None => Some(Duration::ZERO),
         };
-        if from + hold > self.times.duration {
-            let key = if hold > self.times.duration { "for" } else { "from" };
+        let (hold, from) = (hold?, from?);
+        if let Some(end) = self.times.end().filter(|end| from + hold > *end) {
+            let key = if hold > end { "for" } else { "from" };
             spot.key(key).complain("leaves nothing of the run", "shorten it or lengthen duration");
         }
         Some(Condition { of, above, below, hold, from })
@@ -240,12 +243,18 @@ impl Scope<'_> {
         };
         match *kind {
             "event" => {
-                self.known_names(spot, &raw)?;
-                Some(What::Event(shaped(spot, Value::Table(raw))?))
+                let named = self.known_names(spot, &raw);
+                let event = spot.tagged("event", &CAUSES);
+                let sized = opening(spot, &raw);
+                named.and(sized)?;
+                Some(What::Event(self.tried(spot, event?)?))
             }
             "act" => {
-                self.known_names(spot, &raw)?;
-                Some(What::Act(self.order(spot, shaped(spot, Value::Table(raw))?)?))
+                let named = self.known_names(spot, &raw);
+                let act = spot.tagged("act", &CAUSES);
+                let sized = opening(spot, &raw);
+                named.and(sized)?;
+                Some(What::Act(self.order(act?)?))
             }
             "want" => self.demand(spot, raw),
             "slow_link" => self.slow_link(spot, raw),
@@ -254,13 +263,34 @@ impl Scope<'_> {
         }
     }
 
+    /// Lets an event happen to a river that nobody uses, and complains where it cannot.
+    fn tried(&self, spot: &Spot<'_>, event: Event) -> Option<Event> {
+        let river = self.trial.get_or_init(|| {
+            let dry = Forcing::dry(self.basin, 5);
+            RefCell::new(Plant::new(self.config, self.seed, self.times.start, &dry))
+        });
+        match river.borrow_mut().apply(&event) {
+            Ok(()) => return Some(event),
+            Err(Impossible::Size { key, remedy, .. }) => {
+                spot.key(key).complain("cannot be", format!("give {remedy}"));
+            }
+            Err(Impossible::Unknown(unknown)) => {
+                let (what, remedy) = unknown_name(unknown.kind, &unknown.id, &self.ids(unknown.kind));
+                spot.complain(what, remedy);
+            }
+        }
+        None
+    }
+
     /// Complains about elements that the configuration does not have, whatever the event.
     fn known_names(&self, spot: &Spot<'_>, raw: &Table) -> Option<()> {
         let mut sound = Some(());
-        for (kind, id) in raw.iter().filter_map(|(kind, id)| Some((kind.as_str(), id.as_str()?))) {
+        for (key, id) in raw.iter().filter_map(|(kind, id)| Some((kind.as_str(), id.as_str()?))) {
+            // The other device of a shared unit.
+            let kind = if key == "with" { "device" } else { key };
             let ids = self.ids(kind);
             // A key that names no kind of element is something else.
-            if !ids.is_empty() && find(&spot.key(kind), kind, id, ids.iter().map(String::as_str)).is_none() {
+            if !ids.is_empty() && find(&spot.key(key), kind, id, ids.iter().map(String::as_str)).is_none() {
                 sound = None;
             }
         }
@@ -287,7 +317,7 @@ impl Scope<'_> {
         }
     }
 
-    fn order(&self, spot: &Spot<'_>, act: RawAct) -> Option<Order> {
+    fn order(&self, act: RawAct) -> Option<Order> {
         Some(match act {
             RawAct::HoldAll {} => Order::HoldAll,
             RawAct::ReleaseHold {} => Order::ReleaseHold,
@@ -297,11 +327,8 @@ impl Scope<'_> {
             }
             RawAct::StopGate { gate } => Order::StopGate { gate: self.basin.gate(&gate)? },
             RawAct::SetPoint { gate, opening, reason } => {
-                let Some(opening) = Opening::from_fraction(opening) else {
-                    spot.key("opening").complain("is no opening", "give a fraction from 0 to 1");
-                    return None;
-                };
-                Order::SetPoint { gate: self.basin.gate(&gate)?, opening, reason }
+                let (gate, opening) = (self.basin.gate(&gate)?, Opening::from_fraction(opening)?);
+                Order::SetPoint { gate, opening, reason }
             }
             RawAct::Acknowledge { alarm } => Order::Acknowledge { alarm },
         })
@@ -313,7 +340,7 @@ impl Scope<'_> {
             spot.key("slow_link").complain("is no name", "give a link in quotes");
             return None;
         };
-        let at = find(&spot.key("slow_link"), "link", id, self.ids("link").iter().map(String::as_str))?;
+        let at = find(&spot.key("slow_link"), "link", id, self.ids("link").iter().map(String::as_str));
         let Some(by) = raw.remove("by_s") else {
             spot.complain(
                 "says not how slow",
@@ -321,9 +348,10 @@ impl Scope<'_> {
             );
             return None;
         };
-        only(spot, &raw, &["slow_link", "by_s"])?;
+        let alone = only(spot, &raw, &["slow_link", "by_s"]);
         let by = number(&spot.key("by_s"), &by, 0.0, SLOW_MOST_S)?;
-        Some(What::SlowLink { link: LinkId(at), by: Duration::from_secs_f64(by) })
+        alone?;
+        Some(What::SlowLink { link: LinkId(at?), by: Duration::from_secs_f64(by) })
     }
 
     fn demand(&self, spot: &Spot<'_>, mut raw: Table) -> Option<What> {
@@ -332,31 +360,34 @@ impl Scope<'_> {
             spot.key("want").complain("is no name", "give an intake in quotes");
             return None;
         };
-        let at = find(&spot.key("want"), "intake", id, self.ids("intake").iter().map(String::as_str))?;
+        let at = find(&spot.key("want"), "intake", id, self.ids("intake").iter().map(String::as_str));
         let rate = raw.remove("rate_m3s");
-        only(spot, &raw, &["want", "rate_m3s", "lasts"])?;
+        let alone = only(spot, &raw, &["want", "rate_m3s", "lasts"]);
         let rate = match rate {
             None => None,
-            Some(rate) => Some(number(&spot.key("rate_m3s"), &rate, 0.0, f64::INFINITY)?),
+            Some(rate) => Some(number(&spot.key("rate_m3s"), &rate, 0.0, RATE_MOST_M3S)?),
         };
-        Some(What::Demand { intake: IntakeId(at), rate })
+        alone?;
+        Some(What::Demand { intake: IntakeId(at?), rate })
     }
 }
 
 fn note(spot: &Spot<'_>, mut raw: Table) -> Option<What> {
     let note = raw.remove("note")?;
-    only(spot, &raw, &["note"])?;
+    let alone = only(spot, &raw, &["note"]);
     let text = note.as_str();
     if text.is_none() {
         spot.key("note").complain("is no text", "write one line in quotes");
     }
+    alone?;
     text.map(|text| What::Note(text.into()))
 }
 
 fn clock_step(spot: &Spot<'_>, mut raw: Table) -> Option<What> {
     let step = raw.remove("clock_step_s")?;
-    only(spot, &raw, &["clock_step_s"])?;
+    let alone = only(spot, &raw, &["clock_step_s"]);
     let step = number(&spot.key("clock_step_s"), &step, -STEP_MOST_S, STEP_MOST_S)?;
+    alone?;
     Some(What::ClockStep(SignedDuration::try_from_secs_f64(step).ok()?))
 }
 
@@ -378,8 +409,12 @@ fn length(spot: &Spot<'_>, value: &Value) -> Option<Duration> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "seconds and flows, far below 2⁵³")]
+fn lossy(whole: i64) -> f64 {
+    whole as f64
+}
+
 fn number(spot: &Spot<'_>, value: &Value, least: f64, most: f64) -> Option<f64> {
-    let number = value.as_float().or(value.as_integer().map(|whole| whole as f64));
+    let number = value.as_float().or(value.as_integer().map(lossy));
     let sound = number.filter(|number| (least..=most).contains(number));
     if sound.is_none() {
         spot.complain("is no such number", format!("give {least} to {most}"));
@@ -399,7 +434,17 @@ fn only(spot: &Spot<'_>, rest: &Table, known: &[&str]) -> Option<()> {
     rest.is_empty().then_some(())
 }
 
-fn shaped<T: DeserializeOwned>(spot: &Spot<'_>, value: Value) -> Option<T> {
-    let wrong = |error: toml::de::Error| spot.complain(plain(error.message()), "correct it");
-    value.try_into().map_err(wrong).ok()
+/// Complains about an opening that is none, whatever the entry; one of another shape is told elsewhere.
+fn opening(spot: &Spot<'_>, raw: &Table) -> Option<()> {
+    match raw.get("opening") {
+        Some(value @ (Value::Float(_) | Value::Integer(_))) => {
+            let given = value.as_float().or(value.as_integer().map(lossy));
+            let sound = given.is_some_and(|given| (0.0..=1.0).contains(&given));
+            if !sound {
+                spot.key("opening").complain("is no opening", "give a fraction from 0 to 1");
+            }
+            sound.then_some(())
+        }
+        Some(_) | None => Some(()),
+    }
 }

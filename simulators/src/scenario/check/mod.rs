@@ -4,7 +4,7 @@ mod flows;
 mod forecasts;
 mod happenings;
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,9 +21,13 @@ use super::happening::Plans;
 use super::raw::{RawExpect, RawIntake, RawLateral, RawLoss, RawReservoir, RawScenario, RawTurn, Tag, Year};
 use super::{Expect, Running, Scenario, ScenarioError, Wants, monthly};
 use crate::inflow::{Base, Source, instant, seconds};
+use crate::plant::Plant;
 
 /// Longest part of a run that is not scored. Source: task, replay.
 const SPIN_UP_MOST: Duration = Duration::from_secs(3 * 86_400);
+
+/// Length of a run nobody makes.
+const HARMLESS: Duration = Duration::from_secs(3600);
 
 /// Loads a scenario file and checks it against the configuration that `config` loads from a folder (the one the
 /// scenario names, seen from its file; `None` when it names none).
@@ -54,13 +58,20 @@ pub fn load(
     let config = match config(named) {
         Ok(config) => config,
         Err(error) if problems.borrow().is_empty() => return Err(error),
-        Err(_) => return Err(ScenarioError::Wrong(sorted(problems))),
+        Err(error) => {
+            if let ScenarioError::Config(wrong) = error {
+                problems.borrow_mut().extend_from_slice(wrong.list());
+            }
+            return Err(ScenarioError::Wrong(sorted(problems)));
+        }
     };
-    let Some((head, at)) = head else { return Err(ScenarioError::Wrong(sorted(problems))) };
-    let times = Times::new(&head, &at, &config.basin);
-    let scope =
-        Scope { config: &config, basin: &config.basin, times, seed: head.seed, notes: RefCell::default() };
+    let times = head.as_ref().map_or_else(Times::unknown, |(raw, at)| Times::new(raw, at, &config.basin));
+    // Without a head the rest is checked all the same.
+    let head = head.map_or_else(RawScenario::stand_in, |(raw, _)| raw);
+    let (basin, notes) = (&config.basin, RefCell::default());
+    let scope = Scope { config: &config, basin, times, seed: head.seed, notes, trial: OnceCell::new() };
     let scenario = scope.scenario(file, &head, &sheet);
+    drop(scope);
     let found = sorted(problems);
     if found.is_empty() { Ok((scenario, config)) } else { Err(ScenarioError::Wrong(found)) }
 }
@@ -111,22 +122,36 @@ struct Times {
     start: Timestamp,
     duration: Duration,
     spin_up: Duration,
+    /// Start and length are those of the file; where one of them is wrong, nothing is held against them.
+    known: bool,
 }
 
 impl Times {
     /// What cannot be read becomes a harmless value after the complaint.
     fn new(head: &RawScenario, at: &Spot<'_>, basin: &Basin) -> Self {
-        let start = stamp(&at.key("start"), &head.start, basin).unwrap_or_default();
-        let length = |key: &str, text: &str| span(&at.key(key), text).unwrap_or(Duration::from_secs(3600));
+        let start = stamp(&at.key("start"), &head.start, basin).filter(|_| at.key("start").is_shaped());
+        let length = |key: &str, text: &str| span(&at.key(key), text).filter(|_| at.key(key).is_shaped());
         let duration = length("duration", &head.duration);
-        let spin_up = length("spin_up", &head.spin_up);
+        let spin_up = length("spin_up", &head.spin_up).unwrap_or_default();
         if spin_up > SPIN_UP_MOST {
             at.key("spin_up").complain("is longer than three days", "shorten it: what follows is scored");
-        } else if spin_up >= duration {
+        } else if duration.is_some_and(|duration| spin_up >= duration) {
             at.key("spin_up")
                 .complain("leaves nothing of the run to score", "shorten it or lengthen duration");
         }
-        Self { start, duration, spin_up }
+        match (start, duration) {
+            (Some(start), Some(duration)) => Self { start, duration, spin_up, known: true },
+            (_, _) => Self { start: start.unwrap_or_default(), ..Self::unknown() },
+        }
+    }
+
+    fn unknown() -> Self {
+        Self { start: Timestamp::default(), duration: HARMLESS, spin_up: Duration::ZERO, known: false }
+    }
+
+    /// The end of the run after its start, when it is known.
+    fn end(&self) -> Option<Duration> {
+        self.known.then_some(self.duration)
     }
 }
 
@@ -165,12 +190,14 @@ struct Scope<'a> {
     times: Times,
     seed: u64,
     notes: RefCell<Vec<String>>,
+    /// A river to try events on, made when the first is to be tried.
+    trial: OnceCell<RefCell<Plant>>,
 }
 
 impl Scope<'_> {
     fn scenario(&self, file: &Path, head: &RawScenario, sheet: &Sheet<'_>) -> Scenario {
         let (intakes, announced) = self.intakes(sheet);
-        let Times { start, duration, spin_up } = self.times;
+        let Times { start, duration, spin_up, known: _ } = self.times;
         let plans = self.plans(sheet);
         let mut scenario = Scenario {
             id: file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default(),
@@ -326,7 +353,16 @@ impl Scope<'_> {
         let at = |key: &str, value: &toml::Value| {
             Some(instant(self.times.start, self.moment(&spot.key(key), value)?))
         };
-        let (from, to) = (at("from", &raw.from)?, at("to", &raw.to)?);
+        let (from, to) = (at("from", &raw.from), at("to", &raw.to));
+        let mut sound = true;
+        for (key, rate) in [("rate_m3s", Some(raw.rate_m3s)), ("announced_rate_m3s", raw.announced_rate_m3s)]
+        {
+            if rate.is_some_and(|rate| !(rate >= 0.0 && rate.is_finite())) {
+                spot.key(key).complain("is negative", "give the rate taken, in m³/s");
+                sound = false;
+            }
+        }
+        let (from, to) = (from?, to?);
         let other = |key: &str, value: &Option<toml::Value>, usual| match value {
             Some(value) => at(key, value),
             None => Some(usual),
@@ -334,12 +370,12 @@ impl Scope<'_> {
         let told_from = other("announced_from", &raw.announced_from, from)?;
         let told_to = other("announced_to", &raw.announced_to, to)?;
         let told_rate = raw.announced_rate_m3s.unwrap_or(raw.rate_m3s);
-        if from >= to || told_from >= told_to {
+        // Moments are told apart only in a run whose times are known.
+        if self.times.known && (from >= to || told_from >= told_to) {
             spot.complain("ends before it begins", "put from before to");
             return None;
         }
-        if raw.rate_m3s < 0.0 || told_rate < 0.0 {
-            spot.key("rate_m3s").complain("is negative", "give the rate taken, in m³/s");
+        if !sound {
             return None;
         }
         let announced = raw.announced.unwrap_or(true);
@@ -352,9 +388,9 @@ impl Scope<'_> {
         let entries = sheet.entries::<RawLateral>("lateral");
         let one = |entry: Entry<'_, RawLateral>| {
             let raw = entry.raw?;
-            let place = self.place(&entry.spot, &raw)?;
-            let source = self.source(&entry.spot.key("flow"), &entry.id, &raw.flow, Base::Constant(0.0))?;
-            Some((place, source, if raw.loss.unwrap_or(false) { -1.0 } else { 1.0 }))
+            let place = self.place(&entry.spot, &raw);
+            let source = self.source(&entry.spot.key("flow"), &entry.id, &raw.flow, Base::Constant(0.0));
+            Some((place?, source?, if raw.loss.unwrap_or(false) { -1.0 } else { 1.0 }))
         };
         entries.into_iter().filter_map(one).collect()
     }
@@ -387,7 +423,11 @@ impl Scope<'_> {
         let ids = || self.basin.reservoirs.iter().map(|body| body.id.as_str());
         let one = |entry: Entry<'_, RawReservoir>| {
             let at = known(&entry, "reservoir", ids())?;
-            let (level, body) = (Stage::new(entry.raw?.level_m)?, self.basin.reservoirs.get(at)?);
+            let (level, body) = (entry.raw?.level_m, self.basin.reservoirs.get(at)?);
+            let Some(level) = Stage::new(level) else {
+                entry.spot.key("level_m").complain("is no level", "give m above the datum");
+                return None;
+            };
             let (low, high) = (body.curve.first()?.level, body.curve.last()?.level);
             if level < low || level > high {
                 let remedy = format!("give {low} to {high}");
@@ -401,6 +441,9 @@ impl Scope<'_> {
     /// A moment of the run, as an instant or as a time after the start.
     fn moment(&self, spot: &Spot<'_>, value: &toml::Value) -> Option<Duration> {
         let at = self.second(spot, value)? - seconds(self.times.start);
+        if !self.times.known {
+            return Some(Duration::ZERO);
+        }
         let after = Duration::try_from_secs_f64(at).ok();
         if after.is_none() {
             spot.complain("lies before the start", "give an instant of the run");
@@ -458,11 +501,18 @@ fn find<'n>(
 ) -> Option<usize> {
     let found = ids.clone().position(|known| known == id);
     if found.is_none() {
-        let remedy = match nearest(id, ids.clone()) {
-            Some(near) => format!("did you mean {near}?"),
-            None => format!("the configuration has {}", listed(ids)),
-        };
-        spot.complain(format!("the configuration has no {kind} {id:?}"), remedy);
+        let (what, remedy) = unknown_name(kind, id, &ids.collect::<Vec<_>>());
+        spot.complain(what, remedy);
     }
     found
+}
+
+/// What is wrong with a name that is none of `known`, and what to do.
+fn unknown_name<N: AsRef<str>>(kind: &str, id: &str, known: &[N]) -> (String, String) {
+    let names = || known.iter().map(AsRef::as_ref);
+    let remedy = match nearest(id, names()) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("the configuration has {}", listed(names())),
+    };
+    (format!("the configuration has no {kind} {id:?}"), remedy)
 }
