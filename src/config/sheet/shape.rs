@@ -306,6 +306,7 @@ mod tests {
     }
 
     #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only its shape counts")]
     #[serde(deny_unknown_fields)]
     struct Inner {
         size: f64,
@@ -314,6 +315,7 @@ mod tests {
     }
 
     #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only its shape counts")]
     #[serde(deny_unknown_fields)]
     struct Outer {
         word: Word,
@@ -324,6 +326,7 @@ mod tests {
     }
 
     #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only its shape counts")]
     #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
     enum Tagged {
         Big { name: String, size: f64, on: bool },
