@@ -207,6 +207,7 @@ impl River {
         for series in self.outflow.values_mut().chain(self.meters.values_mut()) {
             series.skip(bins);
         }
+        self.outlooks.clear();
     }
 
     /// Flow expected at a path's section `ahead` hours from now when the release stays at `release`; `pace` is

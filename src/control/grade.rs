@@ -24,7 +24,7 @@ struct Grading {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grader {
     gradings: Vec<Option<Grading>>,
-    previous: Vec<Option<(f64, Duration)>>,
+    pub(super) previous: Vec<Option<(f64, Duration)>>,
 }
 
 impl Grader {

@@ -29,6 +29,7 @@ pub mod rules;
 pub mod series;
 pub mod station;
 pub mod status;
+pub mod state;
 mod still;
 pub mod structure;
 #[cfg(test)]
@@ -73,7 +74,7 @@ pub struct Snapshot {
 }
 
 /// What to do about a snapshot. The shell journals `entries` first, then sends `commands`.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Decision {
     /// Commands that passed every interlock; each has its intent among the entries.
     pub commands: Vec<Cleared>,

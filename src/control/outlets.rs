@@ -4,6 +4,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::command::Action;
 use super::gate::{GateFacts, GateMemory};
 use super::interlock::{Purpose, ReleaseLimits, Wish};
@@ -57,11 +59,12 @@ pub struct Outlets {
     trim: Vec<GateId>,
     standby: Vec<GateId>,
     base: Vec<GateId>,
-    memory: Memory,
+    pub(super) memory: Memory,
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Memory {
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Memory {
     /// Flow each minute, newest last, half an hour.
     minutes: VecDeque<f64>,
     next_minute: Duration,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::alarm::Condition;
@@ -26,7 +27,8 @@ const LOOK_H: f64 = 0.5;
 const LOOKS: usize = 5;
 
 /// Least flow foreseen at a far section.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Foreseen {
     section: SectionId,
     /// When, hours from then.

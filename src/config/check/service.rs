@@ -7,6 +7,9 @@ use super::super::sheet::Spot;
 use crate::config::Service;
 use crate::control::operator::Mode;
 
+/// Least room for snapshots, MB. Chosen: below it they end before anybody has looked at them.
+const LEAST_MB: u32 = 100;
+
 pub(in crate::config) fn service(raw: RawService, at: &Spot<'_>) -> Option<Service> {
     let remedy = "give a loopback address and port, as \"127.0.0.1:8080\"";
     let listen = at.need("listen", raw.listen, remedy).and_then(|text| {
@@ -28,11 +31,28 @@ pub(in crate::config) fn service(raw: RawService, at: &Spot<'_>) -> Option<Servi
     if history_days == Some(0) {
         at.key("history_days").complain("keeps nothing", remedy);
     }
+    let remedy = "give the days whose decisions can be made again, at least 1";
+    let snapshot_days = at.need("snapshot_days", raw.snapshot_days, remedy);
+    if snapshot_days == Some(0) {
+        at.key("snapshot_days").complain("keeps nothing", remedy);
+    }
+    let remedy = "give the most room for them on the disk in MB, at least 100: a day or two of a large basin";
+    let snapshot_mb = at.need("snapshot_mb", raw.snapshot_mb, remedy);
+    if snapshot_mb.is_some_and(|room| room < LEAST_MB) {
+        at.key("snapshot_mb").complain("is less than a day or two may take", remedy);
+    }
     let remedy = "say observe, advice, automatic or manual";
     let start_mode = at.need("start_mode", raw.start_mode, remedy);
     if bench == Some(false) && start_mode == Some(Mode::Automatic) {
         let what = "would move gates of a real river right after the first start";
         at.key("start_mode").complain(what, "start in observe, advice or manual; people change the mode");
     }
-    Some(Service { listen: listen?, bench: bench?, history_days: history_days?, start_mode: start_mode? })
+    Some(Service {
+        listen: listen?,
+        bench: bench?,
+        history_days: history_days?,
+        snapshot_days: snapshot_days?,
+        snapshot_mb: snapshot_mb?,
+        start_mode: start_mode?,
+    })
 }
