@@ -8,7 +8,7 @@ use qindan::config::Config;
 use qindan::control::command::WriteReport;
 use qindan::control::record::Entry;
 use qindan::control::{Controller, Decision, Now, Settings, Snapshot};
-use qindan::shell::snapshots::{About, Closing, Limits, Moment, Stream, folder, parts, told};
+use qindan::shell::snapshots::{About, Closing, Limits, Moment, Stream, files, folder, parts, told};
 
 /// Time of a file.
 const HOUR: Duration = Duration::from_secs(3600);
@@ -23,11 +23,16 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Of a run with this configuration, in the place of a data folder where the service has it. `boot` names the run.
+    /// Of a run with this configuration, in the place of a data folder where the service has it; what an earlier run left
+    /// there goes. `boot` names the run.
     pub fn new(data: &Path, config: &Config, boot: &str, settings: Settings) -> Self {
         let limits = Limits { days: u32::MAX, bytes: u64::MAX };
         let about = About::new(config, boot, settings);
-        Self { stream: Stream::new(&folder(data), limits, about), due: Duration::ZERO, failed: None }
+        let dir = folder(data);
+        // None is there at the first time.
+        let earlier = files(&dir).unwrap_or_default();
+        let failed = earlier.iter().find_map(|file| std::fs::remove_file(&file.path).err());
+        Self { stream: Stream::new(&dir, limits, about), due: Duration::ZERO, failed }
     }
 
     /// For the next run of the service in the same place.

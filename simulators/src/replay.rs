@@ -140,8 +140,7 @@ fn play_all(cases: &[Case], order: &Order) -> anyhow::Result<Vec<Summary>> {
         let path = order.out.as_ref().map(|out| out.join(&case.scenario.id));
         let folder = path.as_deref().map(|path| Folder { path, record: order.record });
         let bound = order.out.as_deref().filter(|_| order.bound);
-        let summary =
-            play_one(case, seed, &order.set, folder, bound, &progress, &case.scenario.id);
+        let summary = play_one(case, seed, &order.set, folder, bound, &progress, &case.scenario.id);
         summary.with_context(|| format!("{}: not played to its end", case.scenario.id))
     });
     progress.end();

@@ -315,7 +315,14 @@ impl Run {
             Ending::Killed => {
                 let open = self.given.iter().filter(|act| act.outcome.is_none()).map(|act| OpenIntent {
                     command: act.command,
-                    gate: self.case.config.basin.gates.get(act.gate.0).map(|it| it.id.clone()).unwrap_or_default(),
+                    gate: self
+                        .case
+                        .config
+                        .basin
+                        .gates
+                        .get(act.gate.0)
+                        .map(|it| it.id.clone())
+                        .unwrap_or_default(),
                     action: act.action,
                     before: act.before,
                 });

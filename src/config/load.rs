@@ -107,7 +107,10 @@ fn check<'a>(
         template.only(&TEMPLATE_KEYS);
     }
     let settings = service
-        .single("service", "add [service] with listen, bench, history_days, snapshot_days, snapshot_mb and start_mode")
+        .single(
+            "service",
+            "add [service] with listen, bench, history_days, snapshot_days, snapshot_mb and start_mode",
+        )
         .and_then(|(raw, spot)| service::service(raw, &spot));
     let (names, elements) = elements(basin);
     let zone = elements.site.as_ref().map(|site| site.zone.clone());

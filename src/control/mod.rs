@@ -27,9 +27,9 @@ mod release;
 pub mod routing;
 pub mod rules;
 pub mod series;
+pub mod state;
 pub mod station;
 pub mod status;
-pub mod state;
 mod still;
 pub mod structure;
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! What was decided beside what is decided now, part by part, with the first value in which they differ.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use jiff::Timestamp;
 use qindan::basin::Basin;
+use qindan::control::Now;
 use qindan::control::record::Entry;
 use qindan::control::state::State;
 use qindan::control::status::Status;
-use qindan::control::Now;
 use qindan::shell::snapshots::parts;
 use serde_json::Value;
 
@@ -62,10 +62,11 @@ impl fmt::Display for Difference {
 }
 
 /// Differences of two decisions, as [`qindan::shell::snapshots::told`] gives them.
-pub fn told(basin: &Basin, recorded: &[u8], ours: &[u8], now: Now) -> Vec<Difference> {
+pub(super) fn told(basin: &Basin, recorded: &[u8], ours: &[u8], now: Now) -> Vec<Difference> {
     let read = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap_or_default();
     let (recorded, ours) = (read(recorded), read(ours));
-    let list = |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+    let list =
+        |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
     let mut found = Vec::new();
     let kinds = [("commands", What::Command), ("entries", What::Record), ("answers", What::Answer)];
     for (key, what) in kinds {
@@ -85,8 +86,9 @@ pub fn told(basin: &Basin, recorded: &[u8], ours: &[u8], now: Now) -> Vec<Differ
 }
 
 /// Differences of two lists of records.
-pub fn entries(recorded: &[Entry], ours: &[Entry], now: Now) -> Vec<Difference> {
-    let read = |entries: &[Entry]| entries.iter().map(|it| serde_json::to_value(it).unwrap_or_default()).collect();
+pub(super) fn entries(recorded: &[Entry], ours: &[Entry], now: Now) -> Vec<Difference> {
+    let read =
+        |entries: &[Entry]| entries.iter().map(|it| serde_json::to_value(it).unwrap_or_default()).collect();
     let (recorded, ours): (Vec<_>, Vec<_>) = (read(recorded), read(ours));
     let mut found = Vec::new();
     lists(&recorded, &ours, What::Record, of_entry, now, &mut found);
@@ -114,7 +116,7 @@ fn lists(
 }
 
 /// Differences of the published picture: the parts whose fingerprints differ, with their present value.
-pub fn picture(basin: &Basin, recorded: &[u64], status: &Status, now: Now) -> Vec<Difference> {
+pub(super) fn picture(basin: &Basin, recorded: &[u64], status: &Status, now: Now) -> Vec<Difference> {
     let ours = parts(status);
     let difference = |text| Difference { utc: now.utc, what: What::Published, text };
     if recorded.len() != ours.len() {
@@ -129,7 +131,7 @@ pub fn picture(basin: &Basin, recorded: &[u64], status: &Status, now: Now) -> Ve
 }
 
 /// The first difference of two memories.
-pub fn states(recorded: &State, ours: &State, now: Now) -> Option<Difference> {
+pub(super) fn states(recorded: &State, ours: &State, now: Now) -> Option<Difference> {
     let read = |state: &State| serde_json::to_value(state).unwrap_or_default();
     let text = first(&read(recorded), &read(ours))?;
     Some(Difference { utc: now.utc, what: What::Memory, text })
@@ -164,7 +166,7 @@ fn walk(recorded: &Value, ours: &Value, path: &mut String) -> Option<(String, St
         }
         (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
             for (at, (a, b)) in a.iter().zip(b).enumerate() {
-                path.push_str(&format!("[{at}]"));
+                let _ = write!(path, "[{at}]");
                 let found = walk(a, b, path);
                 if found.is_some() {
                     return found;

@@ -12,7 +12,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +21,6 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use qindan::basin::Basin;
 use qindan::config::Config;
-use qindan::control::state::State;
 use qindan::control::{Controller, Now};
 use qindan::shell::snapshots::{self, Closing, Moment, NamedFile, Opened, Step, Tail};
 
@@ -99,7 +98,9 @@ pub fn rerun(order: &Order, out: &mut impl std::io::Write) -> anyhow::Result<boo
         return Ok(false);
     }
     if !done.gaps.is_empty() {
-        bail!("what could be made again is equal, but something is missing; see above, and choose --from and --to around it");
+        bail!(
+            "what could be made again is equal, but something is missing; see above, and choose --from and --to around it"
+        );
     }
     Ok(true)
 }
@@ -125,14 +126,16 @@ pub fn of(order: &Order, config: &Config) -> anyhow::Result<Rerun> {
     let files = snapshots::files(&dir).with_context(|| {
         format!("{}: no snapshots; name the data folder of a service or of `replay --record`", dir.display())
     })?;
-    let (Some(first), Some(last)) = (files.first(), files.last()) else {
+    let Some(first) = files.first() else {
         bail!("{}: no snapshots yet; they begin with the first decision of a service", dir.display());
     };
     let from = instant(order.from.as_deref(), "--from", &config.basin)?;
     let to = instant(order.to.as_deref(), "--to", &config.basin)?;
-    if let Some(from) = from.filter(|from| first.name.utc > *from) {
-        let begin = first.name.utc;
-        bail!("--from {from}: what is kept begins at {begin}; decisions before it cannot be made again, name a later time");
+    let begins_at = first.name.utc;
+    if let Some(from) = from.filter(|from| begins_at > *from) {
+        bail!(
+            "--from {from}: what is kept begins at {begins_at}; decisions before it cannot be made again, name a later time"
+        );
     }
     if let (Some(from), Some(to)) = (from, to)
         && from >= to
@@ -140,12 +143,13 @@ pub fn of(order: &Order, config: &Config) -> anyhow::Result<Rerun> {
         bail!("--to {to}: not after --from {from}");
     }
     // The first whose successor begins too late to hold it.
-    let holds = |at: &usize| from.is_none_or(|from| files.get(at + 1).is_none_or(|next| next.name.utc > from));
+    let holds =
+        |at: &usize| from.is_none_or(|from| files.get(at + 1).is_none_or(|next| next.name.utc > from));
     let begin = (0..files.len()).find(holds).unwrap_or_default();
     let chosen: Vec<_> =
         files.into_iter().skip(begin).filter(|file| to.is_none_or(|to| file.name.utc < to)).collect();
     let Some(opening) = chosen.first() else {
-        bail!("--to: nothing is kept before {}; name a later time", last_name(&dir));
+        bail!("--to: what is kept begins at {}; name a later time", begins_at);
     };
     let length = last_of(&chosen).duration_since(opening.name.utc);
     let length = Duration::try_from(length).unwrap_or_default();
@@ -173,10 +177,6 @@ fn last_of(files: &[NamedFile]) -> Timestamp {
     let hour = jiff::SignedDuration::from_hours(1);
     let last = files.iter().map(|file| file.name.utc).max().unwrap_or_default();
     last.saturating_add(hour).unwrap_or(last)
-}
-
-fn last_name(dir: &Path) -> String {
-    dir.display().to_string()
 }
 
 /// A civil time of the basin, or an instant with an offset.
@@ -254,7 +254,11 @@ impl Replica<'_> {
         let (head, shown) = (opened.head(), file.path.display());
         let ours = &self.config.digest;
         if head.basin != self.config.basin.id {
-            bail!("{shown}: of basin {}, the configuration is of {}; name its folder with --config", head.basin, self.config.basin.id);
+            bail!(
+                "{shown}: of basin {}, the configuration is of {}; name its folder with --config",
+                head.basin,
+                self.config.basin.id
+            );
         }
         if head.config != *ours && !self.order.other_config {
             bail!(
@@ -274,8 +278,11 @@ impl Replica<'_> {
         let schedules = schedules
             .with_context(|| format!("{shown}: an intake of its turns is not in this configuration"))?;
         let config = Config { schedules: Arc::new(schedules), ..self.config.clone() };
-        Controller::remembering(&config, head.settings, opened.state().clone())
-            .with_context(|| format!("{shown}: its memory does not fit this configuration; name the one it ran with as --config"))
+        Controller::remembering(&config, head.settings, opened.state().clone()).with_context(|| {
+            format!(
+                "{shown}: its memory does not fit this configuration; name the one it ran with as --config"
+            )
+        })
     }
 
     fn note(&mut self, note: String) {
@@ -291,7 +298,9 @@ impl Replica<'_> {
         let until = before.last.map_or_else(|| "its begin".to_owned(), |last| last.utc.to_string());
         if file.name.number > before.number + 1 {
             let (first, last) = (before.number + 1, file.name.number - 1);
-            self.done.gaps.push(format!("files {first} to {last} are missing, between {until} and {}", head.now.utc));
+            self.done
+                .gaps
+                .push(format!("files {first} to {last} are missing, between {until} and {}", head.now.utc));
             return;
         }
         if head.boot != before.boot || head.ticks == 0 {
@@ -302,18 +311,14 @@ impl Replica<'_> {
         let state = before.controller.state();
         let missing = head.ticks.saturating_sub(state.ticks());
         if missing > 0 {
-            self.done.gaps.push(format!("{missing} decisions after {until} were not kept: the disk was full, slow or failed"));
+            self.done.gaps.push(format!(
+                "{missing} decisions after {until} were not kept: the disk was full, slow or failed"
+            ));
             return;
         }
         if self.counts(head.now.utc) {
             self.done.states += 1;
-            self.compare_states(opened.state(), &state, head.now);
-        }
-    }
-
-    fn compare_states(&mut self, recorded: &State, ours: &State, now: Now) {
-        for difference in compare::states(recorded, ours, now) {
-            self.done.differ(difference);
+            compare::states(opened.state(), &state, head.now).into_iter().for_each(|it| self.done.differ(it));
         }
     }
 
@@ -334,7 +339,9 @@ impl Replica<'_> {
         if !moment.picture.is_empty() {
             self.done.cycles += 1;
             let status = controller.status(now);
-            compare::picture(basin, &moment.picture, &status, now).into_iter().for_each(|it| self.done.differ(it));
+            compare::picture(basin, &moment.picture, &status, now)
+                .into_iter()
+                .for_each(|it| self.done.differ(it));
         }
     }
 
@@ -351,7 +358,9 @@ impl Replica<'_> {
         if let (Some(to), Some((_, last))) = (self.to, self.done.span) {
             let cycle = self.config.basin.control.cycle_s;
             if to.duration_since(last).as_secs_f64() > cycle {
-                self.done.gaps.push(format!("nothing is kept from {last} to {to}: the service did not run, or kept nothing"));
+                self.done.gaps.push(format!(
+                    "nothing is kept from {last} to {to}: the service did not run, or kept nothing"
+                ));
             }
         }
         self.done

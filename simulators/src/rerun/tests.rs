@@ -1,1 +1,233 @@
+//! A short story with everything in it that may reach the controller, recorded once.
 
+use std::fs;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use jiff::SignedDuration;
+use qindan::control::operator::{Authority, Mode, Order as Act};
+use qindan::shell::snapshots::{About, Limits, Stream, files, folder};
+use qindan::units::Opening;
+
+use super::*;
+use crate::plant::Event;
+use crate::run::{Ending, Run};
+use crate::scenario::{Case, Happening, What as Happens};
+
+struct Recorded {
+    folder: tempfile::TempDir,
+    ticks: u64,
+    commands: usize,
+}
+
+/// Faults, acts, a step of the clock, an orderly restart, and a kill with a command in flight.
+fn story() -> Case {
+    let mut case = crate::replay::load("may_dry", None, &[]).unwrap();
+    let valve = case.config.basin.gate("zf.eco.v1").unwrap();
+    let (unit, device) = (String::from("zf.hp.u1"), String::from("box.zf.eco.v1"));
+    let opening = Opening::from_fraction(0.4).unwrap();
+    let happens = [
+        (20, Happens::Act(Act::SetPoint { gate: valve, opening, reason: "a test".into() })),
+        (28, Happens::Act(Act::HoldAll)),
+        (30, Happens::Act(Act::ReleaseHold)),
+        (31, Happens::Act(Act::SetAuthority { gate: valve, authority: Authority::Automatic })),
+        (40, Happens::Event(Event::Trip { gate: unit.clone() })),
+        (50, Happens::Event(Event::Unplug { device: device.clone(), silent: true })),
+        (56, Happens::Event(Event::Plug { device })),
+        (66, Happens::ClockStep(SignedDuration::from_secs(-95))),
+        (70, Happens::Act(Act::Acknowledge { alarm: "A31:zf.hp.u1".into() })),
+        (80, Happens::Act(Act::SetMode { mode: Mode::Advice })),
+        (90, Happens::Act(Act::SetMode { mode: Mode::Automatic })),
+        (110, Happens::Event(Event::ResetTrip { gate: unit.clone() })),
+        (150, Happens::Act(Act::SetPoint { gate: valve, opening, reason: "another".into() })),
+    ];
+    case.scenario.happenings = happens
+        .into_iter()
+        .enumerate()
+        .map(|(at, (minute, what))| Happening {
+            id: format!("it-{at}"),
+            at: Duration::from_mins(minute),
+            what,
+        })
+        .collect();
+    case
+}
+
+static RECORDED: LazyLock<Recorded> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    let case = story();
+    let seed = case.scenario.seed;
+    let mut run = Run::new(case, seed);
+    run.record(folder.path());
+    run.until(Duration::from_mins(75), |_, _| {});
+    run.restart(Ending::Stopped).unwrap();
+    run.until(Duration::from_mins(150), |_, _| {});
+    let open = |run: &Run| run.given().iter().any(|act| act.outcome.is_none());
+    while !open(&run) {
+        run.tick(Duration::from_mins(160));
+    }
+    run.restart(Ending::Killed).unwrap();
+    run.until(Duration::from_mins(240), |_, _| {});
+    assert!(!open(&run), "{:?}", run.given());
+    let (ticks, commands) = (run.ticks(), run.given().len());
+    run.take_recorder().unwrap().finish().unwrap();
+    Recorded { folder, ticks, commands }
+});
+
+fn order(data: &Path) -> Order {
+    Order { data: data.to_path_buf(), ..Order::default() }
+}
+
+fn again(order: &Order) -> anyhow::Result<Rerun> {
+    of(order, &configuration(order)?)
+}
+
+/// A copy of the record to spoil.
+fn copy() -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    fs::create_dir(folder(copy.path())).unwrap();
+    for file in files(&folder(RECORDED.folder.path())).unwrap() {
+        fs::copy(&file.path, folder(copy.path()).join(file.name.file_name())).unwrap();
+    }
+    copy
+}
+
+fn told(done: anyhow::Result<Rerun>) -> String {
+    format!("{:#}", done.unwrap_err())
+}
+
+#[test]
+fn a_run_with_faults_acts_and_restarts_is_made_again_to_the_bit() {
+    let done = again(&order(RECORDED.folder.path())).unwrap();
+    assert_eq!((done.differences.as_slice(), done.gaps.as_slice()), (&[][..], &[][..]), "{done:?}");
+    assert_eq!(done.ticks, RECORDED.ticks);
+    // Files begin at 0, 60, 75 (restart), 135, about 150 (killed) and 210 minutes; three of them go on.
+    assert_eq!(done.states, 3, "{done:?}");
+    assert_eq!(done.cycles, 241, "{done:?}");
+    assert!(RECORDED.commands >= 4 && done.told > 3 * RECORDED.commands as u64, "{done:?}");
+    assert!(done.notes.iter().any(|note| note.contains("stopped in order")), "{:?}", done.notes);
+    assert!(done.notes.iter().any(|note| note.contains("without a word")), "{:?}", done.notes);
+    let mut out = Vec::new();
+    assert!(rerun(&order(RECORDED.folder.path()), &mut out).unwrap());
+    assert!(String::from_utf8(out).unwrap().ends_with("no difference\n"));
+}
+
+#[test]
+fn a_stretch_begins_at_the_state_before_it() {
+    // The story begins at midnight of the site, UTC+8; its clock is 95 s behind from 66 minutes on.
+    let (from, to) = (Some("2026-05-11 01:30".into()), Some("2026-05-11 02:00".into()));
+    let done = again(&Order { from, to, ..order(RECORDED.folder.path()) }).unwrap();
+    assert_eq!((done.count(), done.gaps.len()), (0, 0), "{done:?}");
+    let minutes = (done.span.unwrap().1.duration_since(done.span.unwrap().0)).as_mins();
+    assert!((29..=30).contains(&minutes) && done.cycles >= 29, "{done:?}");
+    let before = Order { from: Some("2026-05-10 23:00".into()), ..order(RECORDED.folder.path()) };
+    assert!(told(again(&before)).contains("what is kept begins at"));
+    let after = Order { to: Some("2026-05-12 00:00".into()), ..order(RECORDED.folder.path()) };
+    assert!(again(&after).unwrap().gaps[0].contains("nothing is kept from"));
+    let noon = Order { to: Some("noon".into()), ..order(RECORDED.folder.path()) };
+    assert!(told(again(&noon)).contains("write a civil time"));
+}
+
+#[test]
+fn another_configuration_is_refused_or_its_differences_named() {
+    let set = vec!["control.margin.class_share_pct=40.0".into()];
+    let other = Order { set, ..order(RECORDED.folder.path()) };
+    assert!(told(again(&other)).contains("--other-config"));
+    let done = again(&Order { other_config: true, ..other }).unwrap();
+    let first = &done.differences[0];
+    // The first control cycle publishes another set point.
+    assert_eq!(first.utc.to_string(), "2026-05-10T16:00:00Z", "{done:?}");
+    assert!(done.counts[&What::Published] > 0, "{done:?}");
+    assert!(text(&done).contains("first difference: 2026-05-10T16:00:00Z, "), "{}", text(&done));
+}
+
+#[test]
+fn a_flipped_bit_is_refused_with_its_place() {
+    let copy = copy();
+    let file = &files(&folder(copy.path())).unwrap()[0].path;
+    let mut bytes = fs::read(file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(file, bytes).unwrap();
+    let said = told(again(&order(copy.path())));
+    assert!(said.contains("damaged at byte") && said.contains("take it from a backup"), "{said}");
+}
+
+#[test]
+fn a_missing_file_and_decisions_left_out_are_told() {
+    let copy = copy();
+    let all = files(&folder(copy.path())).unwrap();
+    fs::remove_file(&all[1].path).unwrap();
+    let mut out = Vec::new();
+    let said = format!("{:#}", rerun(&order(copy.path()), &mut out).unwrap_err());
+    assert!(said.contains("something is missing"), "{said}");
+    assert!(String::from_utf8(out).unwrap().contains("missing: files 2 to 2 are missing"));
+
+    let cut = copy_without_end(&all[0].path);
+    let done = again(&order(cut.path())).unwrap();
+    assert!(done.gaps[0].starts_with("1 decisions after"), "{done:?}");
+    assert_eq!(done.count(), 0, "{done:?}");
+}
+
+/// The record whose first file has lost its last moment.
+fn copy_without_end(first: &Path) -> tempfile::TempDir {
+    let cut = copy();
+    let file = folder(cut.path()).join(first.file_name().unwrap());
+    let bytes = fs::read(&file).unwrap();
+    // The last byte of the last frame is gone, and so is the frame.
+    fs::write(&file, &bytes[..bytes.len() - 1]).unwrap();
+    cut
+}
+
+/// One level a hair beside what it was, in one moment; and one record with another word.
+#[test]
+fn one_input_or_one_record_that_was_another_is_named() {
+    let first = files(&folder(RECORDED.folder.path())).unwrap().remove(0);
+    let config = configuration(&Order::default()).unwrap();
+    let level = config.basin.meters.iter().position(|meter| meter.id == "z.zf").unwrap();
+    let point = config.field.wiring.meters[level].unwrap();
+    for what in [What::Published, What::Record] {
+        let changed = tempfile::tempdir().unwrap();
+        let mut opened = Opened::read(&first.path).unwrap().unwrap();
+        let head = opened.head().clone();
+        let about = About {
+            basin: head.basin,
+            config: head.config,
+            boot: head.boot,
+            settings: head.settings,
+            turns: head.turns,
+        };
+        let limits = Limits { days: 1, bytes: u64::MAX };
+        let mut stream = Stream::new(&folder(changed.path()), limits, about);
+        stream.begin(opened.state(), head.now).unwrap();
+        let mut bent = None;
+        while let Some(Step::Moment(mut moment, now)) = opened.step().unwrap() {
+            let at = now.mono >= Duration::from_mins(30);
+            let record = String::from_utf8(moment.told.clone()).unwrap();
+            match what {
+                What::Published if at && bent.is_none() && !moment.picture.is_empty() => {
+                    let (value, _) = moment.seen.samples[point.0].good.as_mut().unwrap();
+                    *value = value.next_up();
+                    bent = Some(now.utc);
+                }
+                What::Record if at && bent.is_none() && record.contains("\"kind\":\"operator\"") => {
+                    moment.told = record.replace("operator:scenario", "operator:nobody").into_bytes();
+                    bent = Some(now.utc);
+                }
+                _ => {}
+            }
+            stream.moment(&moment, now).unwrap();
+        }
+        stream.end();
+        let done = again(&order(changed.path())).unwrap();
+        let found = &done.differences[0];
+        assert_eq!((found.utc, found.what), (bent.unwrap(), what), "{done:?}");
+        if what == What::Record {
+            assert_eq!(done.count(), 1, "{done:?}");
+            let expected = "1 operator: actor recorded \"operator:nobody\", now \"operator:scenario\"";
+            assert_eq!(found.text, expected);
+        } else {
+            assert!(found.text.starts_with("readings: now ") || done.count() > 1, "{done:?}");
+        }
+    }
+}

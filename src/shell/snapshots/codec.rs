@@ -17,9 +17,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::Moment;
 pub use super::value::Malformed;
 use super::value::{Rest, put_bytes, put_number, put_signed, put_value, take_value};
-use super::Moment;
 use crate::control::command::{OpenIntent, WriteReport};
 use crate::control::operator::OperatorAct;
 use crate::control::quality::{Reason, Sample};
@@ -192,7 +192,8 @@ impl Codec {
                 let age_ns = if control & SAME_TIME == 0 { Some(rest.signed()?) } else { time_ns };
                 let age_ns = age_ns.ok_or(Malformed("no time to be the same as"))?;
                 time_ns = Some(age_ns);
-                let at = duration(self.mono_ns.checked_sub(age_ns).ok_or(Malformed("a time that cannot be"))?)?;
+                let at =
+                    duration(self.mono_ns.checked_sub(age_ns).ok_or(Malformed("a time that cannot be"))?)?;
                 let before = sample.good.map(|(value, _)| value);
                 let value = if what == VALUED {
                     take_value(rest, control >> 4, before.unwrap_or(0.0))?
@@ -313,18 +314,20 @@ mod tests {
         let inputs = (prop::collection::vec(sample(), 0..9), any::<bool>(), 0..3_u64);
         let told = (prop::collection::vec(any::<u8>(), 0..9), prop::collection::vec(any::<u64>(), 0..3));
         let now = (any::<u64>(), -9_000_000_000..9_000_000_000_i64, 0..1_000_000_000_i32);
-        (inputs, told, now).prop_map(|((samples, record_ok, reports), (told, picture), (mono, second, ns))| {
-            let report = |number| WriteReport {
-                command: CommandId(number),
-                gate: GateId(2),
-                result: WriteResult::Refused(6),
-                at: Duration::from_nanos(mono),
-            };
-            let writes = (0..reports).map(report).collect();
-            let seen = Snapshot { samples, writes, record_ok, ..Snapshot::default() };
-            let now = Now { mono: Duration::from_nanos(mono), utc: Timestamp::new(second, ns).unwrap() };
-            (Moment { seen, told, picture }, now)
-        })
+        (inputs, told, now).prop_map(
+            |((samples, record_ok, reports), (told, picture), (mono, second, ns))| {
+                let report = |number| WriteReport {
+                    command: CommandId(number),
+                    gate: GateId(2),
+                    result: WriteResult::Refused(6),
+                    at: Duration::from_nanos(mono),
+                };
+                let writes = (0..reports).map(report).collect();
+                let seen = Snapshot { samples, writes, record_ok, ..Snapshot::default() };
+                let now = Now { mono: Duration::from_nanos(mono), utc: Timestamp::new(second, ns).unwrap() };
+                (Moment { seen, told, picture }, now)
+            },
+        )
     }
 
     proptest! {

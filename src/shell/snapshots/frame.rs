@@ -68,7 +68,8 @@ pub(super) fn look(bytes: &[u8], at: usize) -> At<'_> {
     match intact(rest) {
         Ok((kind, body, size)) => At::Frame(kind, body, at + size),
         Err(why) => {
-            let followed = (1..rest.len()).any(|next| rest.get(next..).is_some_and(|rest| intact(rest).is_ok()));
+            let followed =
+                (1..rest.len()).any(|next| rest.get(next..).is_some_and(|rest| intact(rest).is_ok()));
             if followed { At::Damaged(why) } else { At::Torn(why) }
         }
     }
@@ -155,7 +156,8 @@ mod tests {
         assert_eq!(name.file_name(), "snapshots-00000042-20260518T143207Z.bin");
         let parsed = FileName::parse(&name.file_name()).unwrap();
         assert_eq!((parsed.number, parsed.utc.to_string().as_str()), (42, "2026-05-18T14:32:07Z"));
-        for other in ["snapshots-42-20260518T143207Z.bin", "snapshots-00000042-20260518T143207Z.torn", "mark"] {
+        for other in ["snapshots-42-20260518T143207Z.bin", "snapshots-00000042-20260518T143207Z.torn", "mark"]
+        {
             assert_eq!(FileName::parse(other), None, "{other}");
         }
     }

@@ -94,7 +94,8 @@ impl Opened {
     /// What [`ReadError`] names.
     pub fn read(path: &Path) -> Result<Option<Self>, ReadError> {
         let bytes = fs::read(path).map_err(|source| ReadError::Io { path: path.to_path_buf(), source })?;
-        let damaged = |at, why: &str| ReadError::Damaged { path: path.to_path_buf(), at, why: why.to_owned() };
+        let damaged =
+            |at, why: &str| ReadError::Damaged { path: path.to_path_buf(), at, why: why.to_owned() };
         if MAGIC.starts_with(&bytes) && bytes.len() < MAGIC.len() {
             return Ok(None);
         }

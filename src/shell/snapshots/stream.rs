@@ -241,7 +241,11 @@ fn retain(dir: &Path, limits: Limits, newest: Timestamp) -> io::Result<()> {
             return Ok(());
         }
         if next.name.utc > horizon {
-            tracing::warn!(limits.bytes, "the quota of the snapshots is used up, {} goes", old.path.display());
+            tracing::warn!(
+                limits.bytes,
+                "the quota of the snapshots is used up, {} goes",
+                old.path.display()
+            );
         }
         fs::remove_file(&old.path)?;
         total -= old.bytes;

@@ -115,7 +115,7 @@ impl Snapshots {
 
     /// Moments left out because the disk was too slow, nearly full or failed.
     pub fn dropped(&self) -> u64 {
-        self.shared.dropped.load(Ordering::Relaxed)
+        self.shared.dropped.load(Ordering::Acquire)
     }
 
     fn hand_in(&mut self, message: Message, now: Now) -> bool {
@@ -130,7 +130,9 @@ impl Snapshots {
             if taken {
                 tracing::warn!(dropped = self.dropped(), "snapshots are written again");
             } else {
-                tracing::error!("snapshots are left out: the disk does not keep up; this time cannot be run again");
+                tracing::error!(
+                    "snapshots are left out: the disk does not keep up; this time cannot be run again"
+                );
             }
         }
         taken
@@ -166,9 +168,6 @@ impl Writer {
         } else {
             self.carry_out(message)
         };
-        if is_moment && done.is_err() {
-            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
-        }
         match done {
             Ok(()) if is_begin && std::mem::take(&mut self.failing) => {
                 tracing::warn!("snapshots are written again");
@@ -176,6 +175,9 @@ impl Writer {
             Ok(()) => {}
             Err(error) => {
                 self.shared.failed.store(true, Ordering::Release);
+                if is_moment {
+                    self.shared.dropped.fetch_add(1, Ordering::Release);
+                }
                 if !std::mem::replace(&mut self.failing, true) {
                     tracing::error!(%error, "snapshots are left out; this time cannot be run again");
                 }
@@ -188,7 +190,8 @@ impl Writer {
             Message::Begin(state, now) => self.stream.begin(&state, now),
             Message::Moment(taken) => {
                 let Taken { seen, now, decision, picture } = *taken;
-                let picture = picture.iter().flat_map(|status| parts(status)).map(|(_, print)| print).collect();
+                let picture =
+                    picture.iter().flat_map(|status| parts(status)).map(|(_, print)| print).collect();
                 self.stream.moment(&Moment { seen, told: told(&decision), picture }, now)
             }
             Message::Close(closing) => self.stream.close(&closing),

@@ -115,7 +115,8 @@ pub(super) fn take_value(rest: &mut Rest<'_>, form: u8, before: f64) -> Result<f
         WHOLE => Ok(f64::from_bits(u64::from_be_bytes(rest.array()?))),
         SINGLE => Ok(f64::from(f32::from_bits(u32::from_be_bytes(rest.array()?)))),
         form => {
-            let step = STEPS.get(usize::from(form - FIRST_STEP)).ok_or(Malformed("unknown form of a value"))?;
+            let step =
+                STEPS.get(usize::from(form - FIRST_STEP)).ok_or(Malformed("unknown form of a value"))?;
             let number = i128::from(nearest(before, *step)).checked_add(rest.signed()?);
             let number = number.and_then(|number| i64::try_from(number).ok());
             Ok(whole(number.ok_or(Malformed("a value is too large for its form"))?, *step))
