@@ -205,30 +205,29 @@ fn one_input_or_one_record_that_was_another_is_named() {
         while let Some(Step::Moment(mut moment, now)) = opened.step().unwrap() {
             let at = now.mono >= Duration::from_mins(30);
             let record = String::from_utf8(moment.told.clone()).unwrap();
-            match what {
-                What::Published if at && bent.is_none() && !moment.picture.is_empty() => {
-                    let (value, _) = moment.seen.samples[point.0].good.as_mut().unwrap();
-                    *value = value.next_up();
-                    bent = Some(now.utc);
-                }
-                What::Record if at && bent.is_none() && record.contains("\"kind\":\"operator\"") => {
-                    moment.told = record.replace("operator:scenario", "operator:nobody").into_bytes();
-                    bent = Some(now.utc);
-                }
-                _ => {}
+            let due = at && bent.is_none();
+            if due && what == What::Published && !moment.picture.is_empty() {
+                let (value, _) = moment.seen.samples[point.0].good.as_mut().unwrap();
+                *value = value.next_up();
+                bent = Some(now.utc);
+            } else if due && what == What::Record && record.contains("\"kind\":\"operator\"") {
+                moment.told = record.replace("operator:scenario", "operator:nobody").into_bytes();
+                bent = Some(now.utc);
             }
             stream.moment(&moment, now).unwrap();
         }
         stream.end();
         let done = again(&order(changed.path())).unwrap();
-        let found = &done.differences[0];
-        assert_eq!((found.utc, found.what), (bent.unwrap(), what), "{done:?}");
+        assert!(done.differences.iter().all(|found| Some(found.utc) == bent), "{done:?}");
+        let of_kind = |found: &&Difference| found.what == what;
+        let found = done.differences.iter().find(of_kind).unwrap();
         if what == What::Record {
             assert_eq!(done.count(), 1, "{done:?}");
             let expected = "operator: actor recorded \"operator:nobody\", now \"operator:scenario\"";
             assert!(found.text.ends_with(expected), "{}", found.text);
         } else {
-            assert!(found.text.starts_with("readings: now ") || done.count() > 1, "{done:?}");
+            // Where a gate was moved in that moment, the digest of the inputs in its intent tells it too.
+            assert!(found.text.starts_with("readings: now "), "{done:?}");
         }
     }
 }
