@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::LazyLock;
+use std::sync::{Mutex, PoisonError, Weak};
 
 use jiff::SignedDuration;
 use qindan::control::operator::{Authority, Mode, Order as Act};
@@ -53,7 +53,18 @@ fn story() -> Case {
     case
 }
 
-static RECORDED: LazyLock<Recorded> = LazyLock::new(|| {
+/// The record, made once for the tests that run side by side and removed with the last of them.
+fn recorded() -> Arc<Recorded> {
+    static SHARED: Mutex<Weak<Recorded>> = Mutex::new(Weak::new());
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    shared.upgrade().unwrap_or_else(|| {
+        let made = Arc::new(record());
+        *shared = Arc::downgrade(&made);
+        made
+    })
+}
+
+fn record() -> Recorded {
     let folder = tempfile::tempdir().unwrap();
     let case = story();
     let seed = case.scenario.seed;
@@ -72,7 +83,7 @@ static RECORDED: LazyLock<Recorded> = LazyLock::new(|| {
     let (ticks, commands) = (run.ticks(), run.given().len());
     run.take_recorder().unwrap().finish().unwrap();
     Recorded { folder, ticks, commands }
-});
+}
 
 fn order(data: &Path) -> Order {
     Order { data: data.to_path_buf(), ..Order::default() }
@@ -84,9 +95,10 @@ fn again(order: &Order) -> anyhow::Result<Rerun> {
 
 /// A copy of the record to spoil.
 fn copy() -> tempfile::TempDir {
+    let recorded = recorded();
     let copy = tempfile::tempdir().unwrap();
     fs::create_dir(folder(copy.path())).unwrap();
-    for file in files(&folder(RECORDED.folder.path())).unwrap() {
+    for file in files(&folder(recorded.folder.path())).unwrap() {
         fs::copy(&file.path, folder(copy.path()).join(file.name.file_name())).unwrap();
     }
     copy
@@ -98,41 +110,44 @@ fn told(done: anyhow::Result<Rerun>) -> String {
 
 #[test]
 fn a_run_with_faults_acts_and_restarts_is_made_again_to_the_bit() {
-    let done = again(&order(RECORDED.folder.path())).unwrap();
+    let recorded = recorded();
+    let done = again(&order(recorded.folder.path())).unwrap();
     assert_eq!((done.differences.as_slice(), done.gaps.as_slice()), (&[][..], &[][..]), "{done:?}");
-    assert_eq!(done.ticks, RECORDED.ticks);
+    assert_eq!(done.ticks, recorded.ticks);
     // Files begin at 0, 60, 75 (restart), 135, about 150 (killed) and 210 minutes; three of them go on.
     assert_eq!(done.states, 3, "{done:?}");
     // One a minute, a few less where a restart moves their grid between the ticks.
     assert!(done.cycles >= 200, "{done:?}");
-    assert!(RECORDED.commands >= 4 && done.told > 3 * RECORDED.commands as u64, "{done:?}");
+    assert!(recorded.commands >= 4 && done.told > 3 * recorded.commands as u64, "{done:?}");
     assert!(done.notes.iter().any(|note| note.contains("stopped in order")), "{:?}", done.notes);
     assert!(done.notes.iter().any(|note| note.contains("without a word")), "{:?}", done.notes);
     let mut out = Vec::new();
-    assert!(rerun(&order(RECORDED.folder.path()), &mut out).unwrap());
+    assert!(rerun(&order(recorded.folder.path()), &mut out).unwrap());
     assert!(String::from_utf8(out).unwrap().ends_with("no difference\n"));
 }
 
 #[test]
 fn a_stretch_begins_at_the_state_before_it() {
+    let recorded = recorded();
     // The story begins at midnight of the site, UTC+8; its clock is 95 s behind from 66 minutes on.
     let (from, to) = (Some("2026-05-11 01:30".into()), Some("2026-05-11 02:00".into()));
-    let done = again(&Order { from, to, ..order(RECORDED.folder.path()) }).unwrap();
+    let done = again(&Order { from, to, ..order(recorded.folder.path()) }).unwrap();
     assert_eq!((done.count(), done.gaps.len()), (0, 0), "{done:?}");
     let minutes = (done.span.unwrap().1.duration_since(done.span.unwrap().0)).as_mins();
     assert!((29..=30).contains(&minutes) && done.cycles >= 14, "{done:?}");
-    let before = Order { from: Some("2026-05-10 23:00".into()), ..order(RECORDED.folder.path()) };
+    let before = Order { from: Some("2026-05-10 23:00".into()), ..order(recorded.folder.path()) };
     assert!(told(again(&before)).contains("what is kept begins at"));
-    let after = Order { to: Some("2026-05-12 00:00".into()), ..order(RECORDED.folder.path()) };
+    let after = Order { to: Some("2026-05-12 00:00".into()), ..order(recorded.folder.path()) };
     assert!(again(&after).unwrap().gaps[0].contains("nothing is kept from"));
-    let noon = Order { to: Some("noon".into()), ..order(RECORDED.folder.path()) };
+    let noon = Order { to: Some("noon".into()), ..order(recorded.folder.path()) };
     assert!(told(again(&noon)).contains("write a civil time"));
 }
 
 #[test]
 fn another_configuration_is_refused_or_its_differences_named() {
+    let recorded = recorded();
     let set = vec!["control.margin.class_share_pct=40.0".into()];
-    let other = Order { set, ..order(RECORDED.folder.path()) };
+    let other = Order { set, ..order(recorded.folder.path()) };
     assert!(told(again(&other)).contains("--other-config"));
     let done = again(&Order { other_config: true, ..other }).unwrap();
     let first = &done.differences[0];
@@ -183,7 +198,8 @@ fn copy_without_end(first: &Path) -> tempfile::TempDir {
 /// One level a hair beside what it was, in one moment; and one record with another word.
 #[test]
 fn one_input_or_one_record_that_was_another_is_named() {
-    let first = files(&folder(RECORDED.folder.path())).unwrap().remove(0);
+    let recorded = recorded();
+    let first = files(&folder(recorded.folder.path())).unwrap().remove(0);
     let config = configuration(&Order::default()).unwrap();
     let level = config.basin.meters.iter().position(|meter| meter.id == "z.zf").unwrap();
     let point = config.field.wiring.meters[level].unwrap();
