@@ -175,7 +175,10 @@ fn walk(recorded: &Value, ours: &Value, path: &mut String) -> Option<(String, St
             }
             None
         }
-        (a, b) => (a.to_string() != b.to_string()).then(|| (short(a), short(b))),
+        (a, b) => {
+            let (shown_a, shown_b) = (a.to_string(), b.to_string());
+            (shown_a != shown_b).then(|| (cut(&shown_a), cut(&shown_b)))
+        }
     }
 }
 

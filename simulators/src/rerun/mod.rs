@@ -78,10 +78,12 @@ impl Rerun {
         self.counts.values().sum()
     }
 
-    fn differ(&mut self, difference: Difference) {
-        *self.counts.entry(difference.what).or_default() += 1;
-        if self.differences.len() < SHOWN {
-            self.differences.push(difference);
+    fn differ(&mut self, differences: impl IntoIterator<Item = Difference>) {
+        for difference in differences {
+            *self.counts.entry(difference.what).or_default() += 1;
+            if self.differences.len() < SHOWN {
+                self.differences.push(difference);
+            }
         }
     }
 }
@@ -145,22 +147,22 @@ pub fn of(order: &Order, config: &Config) -> anyhow::Result<Rerun> {
     // The first whose successor begins too late to hold it.
     let holds =
         |at: &usize| from.is_none_or(|from| files.get(at + 1).is_none_or(|next| next.name.utc > from));
-    let begin = (0..files.len()).find(holds).unwrap_or_default();
+    let oldest = (0..files.len()).find(holds).unwrap_or_default();
     let chosen: Vec<_> =
-        files.into_iter().skip(begin).filter(|file| to.is_none_or(|to| file.name.utc < to)).collect();
+        files.into_iter().skip(oldest).filter(|file| to.is_none_or(|to| file.name.utc < to)).collect();
     let Some(opening) = chosen.first() else {
-        bail!("--to: what is kept begins at {}; name a later time", begins_at);
+        bail!("--to: what is kept begins at {begins_at}; name a later time");
     };
     let length = last_of(&chosen).duration_since(opening.name.utc);
     let length = Duration::try_from(length).unwrap_or_default();
     let progress = Progress::new([length]);
     let mut bar = progress.begin("rerun", length);
-    let began = opening.name.utc;
+    let opening_utc = opening.name.utc;
     let mut replica = Replica { config, order, from, to, done: Rerun::default(), run: None };
     for file in &chosen {
         replica.file(file, |utc| {
             // Nothing can be broken off here.
-            let _go_on = bar.at(Duration::try_from(utc.duration_since(began)).unwrap_or_default());
+            let _go_on = bar.at(Duration::try_from(utc.duration_since(opening_utc)).unwrap_or_default());
         })?;
     }
     let done = replica.finish();
@@ -318,7 +320,7 @@ impl Replica<'_> {
         }
         if self.counts(head.now.utc) {
             self.done.states += 1;
-            compare::states(opened.state(), &state, head.now).into_iter().for_each(|it| self.done.differ(it));
+            self.done.differ(compare::states(opened.state(), &state, head.now));
         }
     }
 
@@ -334,14 +336,12 @@ impl Replica<'_> {
         let basin = &self.config.basin;
         let told = snapshots::told(&decision);
         if told != moment.told {
-            compare::told(basin, &moment.told, &told, now).into_iter().for_each(|it| self.done.differ(it));
+            self.done.differ(compare::told(basin, &moment.told, &told, now));
         }
         if !moment.picture.is_empty() {
             self.done.cycles += 1;
             let status = controller.status(now);
-            compare::picture(basin, &moment.picture, &status, now)
-                .into_iter()
-                .for_each(|it| self.done.differ(it));
+            self.done.differ(compare::picture(basin, &moment.picture, &status, now));
         }
     }
 
@@ -350,7 +350,7 @@ impl Replica<'_> {
         if self.counts(closing.now.utc) {
             self.done.told += entries.len() as u64;
             let found = compare::entries(&closing.entries, &entries, closing.now);
-            found.into_iter().for_each(|it| self.done.differ(it));
+            self.done.differ(found);
         }
     }
 
