@@ -184,14 +184,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_value_comes_back_to_the_bit(bits: u64, before: u64, number in -70_000_i32..70_000, step in 0..5_usize) {
+        fn every_value_comes_back_to_the_bit(bits: u64, before: u64, number in -70_000_i32..70_000, step in 0..5_usize, single in prop::num::f32::ANY) {
             let (value, before) = (f64::from_bits(bits), f64::from_bits(before));
             // The payload of a signalling NaN may change on its way through a register of the processor.
-            prop_assume!(!value.is_nan() && !before.is_nan());
+            prop_assume!(!value.is_nan() && !before.is_nan() && !single.is_nan());
             prop_assert_eq!(there_and_back(value, before).0.to_bits(), bits);
             let register = f64::from(number) * STEPS[step];
             prop_assert_eq!(there_and_back(register, before).0.to_bits(), register.to_bits());
-            let single = f64::from(value as f32);
+            let single = f64::from(single);
             prop_assert_eq!(there_and_back(single, before).0.to_bits(), single.to_bits());
         }
 
