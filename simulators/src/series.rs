@@ -197,14 +197,13 @@ impl Series {
 
     fn row(&mut self, run: &Run, tick: &Tick) {
         let (basin, plant) = (&run.case().config.basin, run.plant());
-        let status = run.controller().status(tick.now);
         let date = basin.date_at(tick.now.utc);
         let sections = std::mem::take(&mut self.flows).into_iter().zip(&basin.sections).enumerate();
         let seen = |section: &qindan::basin::Section| {
             let point = run.case().config.field.wiring.meters.get(section.meter.0).copied()??;
             run.controller().readings().get(point.0)?.usable()
         };
-        let setpoint = |at: usize| status.sections.get(at)?.setpoint.map(Discharge::get);
+        let setpoint = |at: usize| run.controller().setpoint(SectionId(at), tick.now).map(Discharge::get);
         self.rows.push(Row {
             at: tick.now.mono,
             utc: tick.now.utc,
@@ -217,7 +216,7 @@ impl Series {
                 })
                 .collect(),
             release: self.release.take().unwrap_or(Envelope::EMPTY),
-            target: status.release.first().map(|release| release.target.get()),
+            target: run.controller().first_target().map(Discharge::get),
             levels: (0..basin.reservoirs.len()).map(|at| plant.reservoir_level(ReservoirId(at))).collect(),
             wetlands: (0..basin.wetlands.len()).map(|at| plant.wetland_level(WetlandId(at))).collect(),
             openings: std::mem::take(&mut self.openings),

@@ -48,6 +48,23 @@ impl Controller {
         }
     }
 
+    /// Operating set point of a section now; what [`Controller::status`] has of it, at a fraction of its price.
+    pub fn setpoint(&self, id: SectionId, now: Now) -> Option<Discharge> {
+        let section = self.basin.sections.get(id.0)?;
+        dispatch::setpoint(&self.basin, section, self.path_error(id), self.basin.date_at(now.utc))
+    }
+
+    /// Release wanted at the first dispatched reservoir that has one, likewise.
+    pub fn first_target(&self) -> Option<Discharge> {
+        self.carry.releases.iter().find_map(|release| Discharge::new(release.target?))
+    }
+
+    /// Recent error of what is expected at a section, m³/s.
+    fn path_error(&self, id: SectionId) -> f64 {
+        let path = self.paths.iter().position(|path| path.section == id);
+        path.and_then(|at| self.carry.river.paths.get(at)).map_or(0.0, |memory| memory.error)
+    }
+
     fn releases(&self, now: Now) -> Vec<ReleaseStatus> {
         let each = self.outlets.iter().zip(&self.carry.releases);
         each.filter_map(|(outlets, release)| {
@@ -68,7 +85,6 @@ impl Controller {
         let section = self.basin.sections.get(id.0)?;
         let date = self.basin.date_at(now.utc);
         let path = self.paths.iter().position(|p| p.section == id);
-        let error = path.and_then(|at| self.carry.river.paths.get(at)).map_or(0.0, |m| m.error);
         let series = self.carry.river.meters.get(&section.meter);
         let day = self.carry.days.get(id.0).filter(|d| d.day == Some(date) && d.seconds > 0.0);
         let ahead = path.map_or_else(Vec::new, |at| self.forecast(at, now));
@@ -85,7 +101,7 @@ impl Controller {
             reading: self.meter_reading(section.meter),
             estimate,
             floor: section.floor_on(date),
-            setpoint: dispatch::setpoint(&self.basin, section, error, date),
+            setpoint: dispatch::setpoint(&self.basin, section, self.path_error(id), date),
             hour_mean: series.and_then(|s| s.hourly(1).next()).and_then(Discharge::new),
             day_mean: day.and_then(|d| Discharge::new(d.volume / d.seconds)),
             forecast,

@@ -70,13 +70,14 @@ impl Series {
     /// Least, mean and largest between `from` and `to` hours ago (either order), gaps left out.
     pub fn window(&self, from: f64, to: f64) -> Option<(f64, f64, f64)> {
         let (near, far) = (bins_in(from.min(to)), bins_in(from.max(to)));
-        let mut seen = None::<(f64, f64, f64, u32)>;
-        for value in self.bins.iter().rev().skip(near).take(far - near + 1).filter_map(|bin| *bin) {
-            seen = Some(seen.map_or((value, value, value, 1), |(low, sum, high, n)| {
-                (low.min(value), sum + value, high.max(value), n + 1)
-            }));
-        }
-        seen.map(|(low, sum, high, n)| (low, sum / f64::from(n), high))
+        let end = self.bins.len().saturating_sub(near);
+        let bins = self.bins.range(end.saturating_sub(far - near + 1)..end);
+        // Newest first; from −0, so that a single bin is its own sum to the bit.
+        let nothing = (f64::INFINITY, -0.0, f64::NEG_INFINITY, 0_u32);
+        let (low, sum, high, n) = bins.flatten().rfold(nothing, |(low, sum, high, n), value| {
+            (value.min(low), sum + value, value.max(high), n + 1)
+        });
+        (n > 0).then(|| (low, sum / f64::from(n), high))
     }
 
     /// Hourly means, newest first, over the last `hours`; gaps left out.
