@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use qindan::control::Now;
 
 use crate::inflow::instant;
 use crate::plant::{Forcing, Plant};
 use crate::scenario::{Agenda, Case, What};
 use crate::score::Step;
-use crate::world::{SharedWorld, lock};
+use crate::world::{SharedWorld, World, lock};
 
 /// Longest step: registers are brought up to date at its end. Chosen: the scan period of most of the field.
 const STEP: Duration = Duration::from_secs(5);
@@ -20,12 +21,26 @@ pub struct Live {
     world: SharedWorld,
     now: Duration,
     agenda: Agenda,
+    /// By how much the wall clock of the service is ahead, where it follows this world; `None` where it has its own.
+    clock: Option<SignedDuration>,
 }
 
 impl Live {
     /// A world that is `now` after the start of its scenario, with what is over and what is still to happen.
     pub fn new(case: Case, world: SharedWorld, agenda: Agenda, now: Duration) -> Self {
-        Self { case, world, now, agenda }
+        Self { case, world, now, agenda, clock: None }
+    }
+
+    /// The service beside follows the time of this world, its wall clock being ahead by so much.
+    #[must_use]
+    pub fn with_clock(mut self, ahead: SignedDuration) -> Self {
+        self.clock = Some(ahead);
+        self
+    }
+
+    /// By how much the wall clock of the service that follows this world is ahead.
+    pub fn ahead(&self) -> SignedDuration {
+        self.clock.unwrap_or(SignedDuration::ZERO)
     }
 
     /// The scenario and its configuration.
@@ -65,7 +80,7 @@ impl Live {
                 world.step(dt, &forcing);
                 show(&self.case, &world.plant, Step { now, dt, forcing: &forcing });
             }
-            let told = self.happen(&mut world.plant);
+            let told = self.happen(&mut world);
             if !told.is_empty() {
                 world.refresh();
             }
@@ -86,7 +101,7 @@ impl Live {
             let dt = self.until_next(end);
             let forcing = self.forcing(&world.plant, dt);
             self.now += dt;
-            world.leap(dt, &forcing, |plant| happened.extend(self.happen(plant)));
+            world.leap(dt, &forcing, |world| happened.extend(self.happen(world)));
         }
         happened
     }
@@ -105,14 +120,14 @@ impl Live {
     }
 
     /// Lets happen what is due.
-    fn happen(&mut self, plant: &mut Plant) -> Vec<String> {
+    fn happen(&mut self, world: &mut World) -> Vec<String> {
         let mut told = Vec::new();
-        self.agenda.look(&mut self.case, plant, self.now);
+        self.agenda.look(&mut self.case, &world.plant, self.now);
         while let Some(happening) = self.agenda.take(&self.case.scenario, self.now) {
             match &happening.what {
                 What::Event(event) => {
                     let event_of = serde_json::to_string(event).unwrap_or_default();
-                    match plant.apply(event) {
+                    match world.plant.apply(event) {
                         Ok(()) => told.push(format!("{}: {event_of}", happening.id)),
                         Err(error) => told.push(format!("{}: nothing happened: {error}", happening.id)),
                     }
@@ -128,20 +143,26 @@ impl Live {
                 }
                 What::SlowLink { link, by } => {
                     let links = &self.case.config.field.links;
-                    let link = links.get(link.0).map_or("", |link| &link.id);
-                    let text = "links answer at once here; run replay to see it";
-                    told.push(format!("{}: link {link} would answer {by:?} later: {text}", happening.id));
+                    let id = links.get(link.0).map_or("", |link| &link.id);
+                    let how = if by.is_zero() { "at once again".into() } else { format!("{by:?} later") };
+                    told.push(format!("{}: link {id} answers {how}", happening.id));
+                    world.slow_down(*link, *by);
                 }
                 What::Note(text) => told.push(format!("{}: {text}", happening.id)),
-                What::ClockStep(by) => {
-                    let text = "its clock follows the river here; run replay to see it";
-                    told.push(format!(
-                        "{}: the clock of the service would jump by {by:#}: {text}",
-                        happening.id
-                    ));
-                }
+                What::ClockStep(by) => told.push(self.set_clock(&happening.id, *by)),
             }
         }
         told
+    }
+
+    /// Sets the wall clock of the service that follows this world; one with a clock of its own is only told.
+    fn set_clock(&mut self, id: &str, by: SignedDuration) -> String {
+        if let Some(ahead) = &mut self.clock {
+            *ahead = ahead.saturating_add(by);
+            format!("{id}: the clock of the service jumps by {by:#}")
+        } else {
+            let text = "who asks here has a clock of his own; run demo or replay to see it";
+            format!("{id}: the clock of the service would jump by {by:#}: {text}")
+        }
     }
 }

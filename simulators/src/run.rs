@@ -147,7 +147,8 @@ impl Run {
 
     /// River and devices as they are now, and what is still to happen, for another controller.
     pub fn into_world(self) -> (World, Case, Agenda) {
-        (World { plant: self.plant, devices: self.devices }, self.case, self.agenda)
+        let slow = self.wire.slow().to_vec();
+        (World { plant: self.plant, devices: self.devices, slow, speed: 1.0 }, self.case, self.agenda)
     }
 
     /// By how much the wall clock of the service is ahead of the true time.

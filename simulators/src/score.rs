@@ -279,6 +279,8 @@ fn scaled(forcing: &Forcing, factor: f64) -> Forcing {
         intakes: forcing.intakes.iter().map(|q| q * factor).collect(),
         extra_loss: forcing.extra_loss * factor,
         lateral_extra: forcing.lateral_extra.iter().map(|(place, q)| (*place, q * factor)).collect(),
+        // No mean of it is asked for.
+        rain: Vec::new(),
     }
 }
 

@@ -11,13 +11,18 @@ pub mod tricks;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use qindan::points::{Field, LinkId, Transport};
+use qindan::shell::clock::Clock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::tcp::OwnedWriteHalf;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
-use crate::world::{SharedWorld, lock};
+use crate::world::{SharedWorld, World, lock};
 use pdu::Answer;
 pub use terminal::TerminalError;
 
@@ -129,6 +134,12 @@ impl Line {
     fn is_cut(&self) -> bool {
         lock(&self.world).devices.is_cut(self.link)
     }
+
+    /// How much later an answer comes now, real time.
+    fn delay(&self, world: &World) -> Duration {
+        let timeout = self.field.links.get(self.link.0).map_or(0.0, |link| link.timeout_s);
+        world.delay(self.link, Duration::try_from_secs_f64(timeout).unwrap_or_default())
+    }
 }
 
 async fn listen(listener: TcpListener, line: Line) {
@@ -163,7 +174,11 @@ async fn converse(stream: TcpStream, line: Line) {
 
 /// Frames: transaction, protocol (0), length of what follows, unit, PDU. A frame that is none ends the connection.
 async fn answer_all(stream: TcpStream, line: &Line) -> std::io::Result<()> {
+    let (stream, out) = stream.into_split();
     let mut stream = BufReader::new(stream);
+    let mut out = Out::AtOnce(out);
+    // Ends with the connection.
+    let mut late = JoinSet::new();
     loop {
         let mut head = [0_u8; 7];
         stream.read_exact(&mut head).await?;
@@ -174,18 +189,59 @@ async fn answer_all(stream: TcpStream, line: &Line) -> std::io::Result<()> {
         }
         let mut pdu = vec![0; length - 1];
         stream.read_exact(&mut pdu).await?;
-        let answer = {
+        let (answer, delay) = {
             let mut world = lock(&line.world);
             if world.devices.is_cut(line.link) {
                 return Ok(());
             }
-            pdu::answer(&mut world, &line.field, line.link, unit, &pdu)
+            let answer = pdu::answer(&mut world, &line.field, line.link, unit, &pdu);
+            (answer, line.delay(&world))
         };
         let Answer::Reply(reply) = answer else { continue };
         let [l1, l0] = u16::try_from(reply.len() + 1).unwrap_or(0).to_be_bytes();
         let mut frame = vec![t1, t0, 0, 0, l1, l0, unit];
         frame.extend(reply);
-        stream.get_mut().write_all(&frame).await?;
+        out = out.send(frame, delay, &mut late).await?;
+    }
+}
+
+/// Where the answers of one connection go.
+enum Out {
+    /// To the connection.
+    AtOnce(OwnedWriteHalf),
+    /// To who keeps them for a while: the link has been slow once. In order, and each as late as its own request.
+    Late(mpsc::UnboundedSender<(Instant, Vec<u8>)>),
+}
+
+impl Out {
+    async fn send(self, frame: Vec<u8>, delay: Duration, late: &mut JoinSet<()>) -> std::io::Result<Self> {
+        let sender = match self {
+            Self::AtOnce(mut stream) if delay.is_zero() => {
+                stream.write_all(&frame).await?;
+                return Ok(Self::AtOnce(stream));
+            }
+            Self::AtOnce(stream) => {
+                let (sender, frames) = mpsc::unbounded_channel();
+                late.spawn(keep(stream, frames));
+                sender
+            }
+            Self::Late(sender) => sender,
+        };
+        let due = Clock::real().real_deadline(delay);
+        // Fails with the connection, which its reading side then tells.
+        let _ = sender.send((due, frame));
+        Ok(Self::Late(sender))
+    }
+}
+
+/// Writes each frame when it is due.
+async fn keep(mut stream: OwnedWriteHalf, mut frames: mpsc::UnboundedReceiver<(Instant, Vec<u8>)>) {
+    while let Some((due, frame)) = frames.recv().await {
+        tokio::time::sleep_until(due).await;
+        if let Err(error) = stream.write_all(&frame).await {
+            tracing::debug!(%error, "a late answer was not wanted any more");
+            return;
+        }
     }
 }
 

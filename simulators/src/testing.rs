@@ -162,6 +162,7 @@ pub(crate) fn meter(id: &str, kind: MeterKind, at: Place, of: &[&str]) -> Meter 
         accuracy: if kind == MeterKind::Level { 0.0 } else { 0.05 },
         accuracy_abs: if kind == MeterKind::Level { 0.01 } else { 0.0 },
         principle: "rating_curve".into(),
+        least_depth: None,
         max_rate_per_min: None,
         hold_s: 1800.0,
         twin: None,

@@ -80,6 +80,11 @@ impl Wire {
         &self.samples
     }
 
+    /// By link: how much later every answer comes.
+    pub fn slow(&self) -> &[Duration] {
+        &self.slow
+    }
+
     /// From now on every answer on a link comes `by` later.
     pub fn slow_down(&mut self, link: LinkId, by: Duration) {
         if let Some(slow) = self.slow.get_mut(link.0) {

@@ -230,6 +230,8 @@ pub struct Meter {
     pub accuracy_abs: f64,
     /// Principle, as `parshall`, `radar_velocity`, `rating_curve`, `transit_time`, `pressure`.
     pub principle: String,
+    /// Least depth of the river in which it measures, m, for [`MeterKind::RiverFlow`]; below it its device has no value.
+    pub least_depth: Option<f64>,
     /// Largest credible change per minute in the unit of the value; beyond it a reading is suspect.
     pub max_rate_per_min: Option<f64>,
     /// How long a stale value may still be used, s.

@@ -300,6 +300,7 @@ mod tests {
             accuracy: 0.08,
             accuracy_abs: 0.0,
             principle: "rating_curve".into(),
+            least_depth: None,
             max_rate_per_min: None,
             hold_s: 1800.0,
             twin: None,

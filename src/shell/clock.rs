@@ -120,13 +120,19 @@ impl Clock {
         Self::new(false, utc_start, 0.0)
     }
 
-    /// Puts service time at `mono` (with `utc`), running on at `speed`. Service time already given out is
+    /// Puts service time at `mono` (with `utc`), running on at `speed`; a jump of one against the other is a step of the clock. Service time already given out is
     /// never taken back: a pace that lies behind it holds the clock until it has caught up. No effect on the
     /// time of the machine.
     pub fn pace(&self, mono: Duration, utc: Timestamp, speed: f64) {
-        if !self.0.civil {
-            self.0.anchor.send_replace(Anchor { real: real_now(), mono, utc, speed: valid(speed) });
+        if self.0.civil {
+            return;
         }
+        let now = Now { mono, utc };
+        let anchor = Anchor { real: real_now(), mono, utc, speed: valid(speed) };
+        let before = self.0.anchor.send_replace(anchor);
+        let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.notice(Now { mono: before.mono, utc: before.utc });
+        seen.notice(now);
     }
 
     /// Both times, read together.

@@ -205,7 +205,7 @@ impl Folder {
     pub(super) fn clock(&self, pacing: Pacing, start: Option<Timestamp>) -> Clock {
         match pacing {
             Pacing::Real => Clock::real(),
-            Pacing::Paced(first) => Clock::paced(first.utc),
+            Pacing::Paced(first) => Clock::paced(first.civil()),
             Pacing::Scaled(speed) => {
                 let go_on = || Clock::machine_utc().max(self.last_words());
                 Clock::scaled(speed, start.unwrap_or_else(go_on))

@@ -94,6 +94,7 @@ fn meter(id: &str, at: Place, kind: MeterKind) -> Meter {
         accuracy: 0.05,
         accuracy_abs: 0.01,
         principle: "rating_curve".into(),
+        least_depth: None,
         max_rate_per_min: None,
         hold_s: 1800.0,
         twin: None,

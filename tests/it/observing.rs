@@ -108,7 +108,7 @@ async fn run(access: Access) -> BTreeMap<u8, usize> {
     let data = folder.path().join("data");
     data_dir::init(&data, &config.basin.id, start).unwrap();
     let (paces, receiver) = mpsc::channel(4);
-    paces.send(Ok(Pace { utc: start, speed: 0.0 })).await.unwrap();
+    paces.send(Ok(Pace { utc: start, speed: 0.0, ahead_s: 0.0 })).await.unwrap();
     let options = Options {
         config: Arc::new(config),
         data,
@@ -125,7 +125,7 @@ async fn run(access: Access) -> BTreeMap<u8, usize> {
         }
         lock(&world).step(Duration::from_secs(1), &forcing);
         let now = Duration::from_secs(second);
-        paces.send(Ok(Pace { utc: start + now, speed: 0.0 })).await.unwrap();
+        paces.send(Ok(Pace { utc: start + now, speed: 0.0, ahead_s: 0.0 })).await.unwrap();
         bench.until("a tick", |status| status.mono >= now).await;
     }
     bench.end().await;

@@ -14,7 +14,7 @@ use super::voice::Voice;
 use crate::live::Live;
 use crate::scenario::Agenda;
 use crate::serve::{Bind, Serving, http};
-use crate::world::World;
+use crate::world::{World, lock};
 
 /// Most real time one beat makes up for.
 const LATE_MOST: Duration = Duration::from_millis(200);
@@ -84,6 +84,7 @@ async fn serve(order: &Alone) -> Result<bool> {
 async fn run(mut live: Live, speed: f64, voice: &Voice) -> Result<bool> {
     let clock = Clock::real();
     let mut last = clock.mark();
+    lock(live.world()).speed = speed;
     let mut beats = interval(BEAT);
     beats.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {

@@ -143,8 +143,9 @@ fn settle(case: Case, order: &Order, voice: &Voice) -> (Live, Score) {
     let seed = order.seed.unwrap_or(case.scenario.seed);
     let mut run = Run::new(case, seed);
     run.until(spin_up, |run, tick| score.add(run.case(), run.plant(), tick.step()));
+    let ahead = run.clock();
     let (world, case, agenda) = run.into_world();
-    (Live::new(case, Arc::new(Mutex::new(world)), agenda, spin_up), score)
+    (Live::new(case, Arc::new(Mutex::new(world)), agenda, spin_up).with_clock(ahead), score)
 }
 
 /// The wanted port on loopback, or a free one.
@@ -291,7 +292,9 @@ impl Stage {
     /// Tells the service the time.
     async fn pace(&mut self) {
         self.told = self.speed_now();
-        self.service.pace(Pace { utc: self.live.now().utc, speed: self.told }).await;
+        lock(self.live.world()).speed = self.told;
+        let ahead_s = self.live.ahead().as_secs_f64();
+        self.service.pace(Pace { utc: self.live.now().utc, speed: self.told, ahead_s }).await;
     }
 
     /// The speed now: none while time stands still.

@@ -3,6 +3,7 @@
 mod chance;
 pub mod csv;
 mod generator;
+mod rain;
 
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use jiff::tz::TimeZone;
 
 pub use chance::{Noise, Strength, Stretch};
 pub use generator::{Drought, Melt, Peaking, Recession, Storms};
+pub use rain::{Fall, Rain};
 
 /// How a flow goes between the points of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]

@@ -15,6 +15,8 @@ pub struct Forcing {
     pub extra_loss: f64,
     /// Unmetered water that joins at a place, m³/s; negative is unmetered abstraction.
     pub lateral_extra: Vec<(Place, f64)>,
+    /// Rain since the day of rain began by [`qindan::basin::MeterId`], mm; none where there is no entry.
+    pub rain: Vec<f64>,
 }
 
 impl Forcing {
@@ -42,6 +44,7 @@ impl Forcing {
             intakes: intakes.collect(),
             extra_loss: 0.0,
             lateral_extra: Vec::new(),
+            rain: Vec::new(),
         }
     }
 }

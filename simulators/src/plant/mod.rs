@@ -109,6 +109,8 @@ pub struct Plant {
     cut: Vec<bool>,
     masters: Vec<Master>,
     weather: Weather,
+    /// Rain since its day began by meter, mm; none where there is no entry.
+    rain: Vec<f64>,
     /// Gates moved by their station or by the water: their movements are not the service's business.
     own_will: Vec<bool>,
     /// Water arriving at nodes, not yet passed on, m³.
@@ -167,6 +169,7 @@ impl Plant {
             shared: vec![None; config.field.devices.len()],
             masters: Vec::new(),
             weather: Weather::default(),
+            rain: forcing.rain.clone(),
             cut: vec![false; config.field.links.len()],
             own_will: vec![false; basin.gates.len()],
             inbox: vec![0.0; basin.nodes.len()],
@@ -200,6 +203,7 @@ impl Plant {
     pub fn advance(&mut self, dt: Duration, forcing: &Forcing) {
         let end = self.time + dt;
         let mut restless = std::mem::take(&mut self.changed);
+        self.rain.clone_from(&forcing.rain);
         while self.time < end {
             if self.time >= self.river_step.1 {
                 self.begin_river_step(forcing);

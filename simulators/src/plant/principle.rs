@@ -51,6 +51,8 @@ pub(crate) enum Principle {
     Magnetic,
     Radar,
     Adcp,
+    /// A rain gauge.
+    Bucket,
     Other,
 }
 
@@ -75,6 +77,7 @@ impl Principle {
     /// over gusts and eddies.
     pub(crate) fn damping_s(self) -> f64 {
         match self {
+            Self::Bucket => 0.0,
             Self::Level => 10.0,
             Self::TransitTime | Self::Magnetic => 4.0,
             Self::Flume | Self::Weir | Self::Acoustic => 8.0,
@@ -106,7 +109,7 @@ impl Principle {
             Self::Adcp => Some(truth * raised(depth, around.ice_m, 1.0)),
             Self::TransitTime if around.air > AIR_MOST => None,
             Self::TransitTime | Self::Magnetic => Some(truth / (1.0 - around.air.min(AIR_MOST * 3.0))),
-            Self::Acoustic | Self::Other => Some(truth),
+            Self::Acoustic | Self::Bucket | Self::Other => Some(truth),
         }
     }
 
@@ -122,6 +125,7 @@ impl Principle {
             | Self::TransitTime
             | Self::Magnetic
             | Self::Adcp
+            | Self::Bucket
             | Self::Other => 0.0,
         }
     }

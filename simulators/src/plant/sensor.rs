@@ -27,6 +27,11 @@ const ROOT_3: f64 = 1.732_050_807_568_877_2;
 /// Resolution of level meters, m. Source: pressure and radar level gauges transmit millimetres.
 const LEVEL_STEP_M: f64 = 0.001;
 
+/// One tip of a rain gauge, mm. Source: domain notes 2.4.
+const TIP_MM: f64 = 0.5;
+/// A tip that is full but for rounding has tipped.
+const ALMOST: f64 = 1e-9;
+
 /// What a meter shows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Signal {
@@ -49,6 +54,8 @@ pub(crate) struct Sensor {
     absolute: f64,
     step: f64,
     principle: Principle,
+    /// Least depth in which it measures, m.
+    least_depth: Option<f64>,
     pub(crate) fault: MeterFault,
     /// What its device makes of the number.
     pub(crate) encoding: Encoding,
@@ -75,8 +82,17 @@ impl Sensor {
             max: meter.max,
             relative: meter.accuracy,
             absolute: meter.accuracy_abs,
-            step: if is_level { LEVEL_STEP_M } else { 0.0 },
-            principle: Principle::of(&meter.principle, is_level),
+            step: match meter.kind {
+                MeterKind::Level => LEVEL_STEP_M,
+                MeterKind::Rain => TIP_MM,
+                MeterKind::RiverFlow | MeterKind::StructureFlow => 0.0,
+            },
+            principle: if meter.kind == MeterKind::Rain {
+                Principle::Bucket
+            } else {
+                Principle::of(&meter.principle, is_level)
+            },
+            least_depth: meter.least_depth,
             fault: MeterFault::None,
             encoding: Encoding::default(),
             around: Surroundings::default(),
@@ -91,7 +107,9 @@ impl Sensor {
 
     /// Whether [`Sensor::sense`] asks for the water where it stands.
     pub(crate) fn needs_water(&self) -> bool {
-        self.principle.needs_velocity() || self.around != Surroundings::default()
+        self.principle.needs_velocity()
+            || self.least_depth.is_some()
+            || self.around != Surroundings::default()
     }
 
     /// In order, and nothing around it that misleads it.
@@ -128,7 +146,8 @@ impl Sensor {
         if let (MeterFault::Frozen, Some(shown)) = (self.fault, self.shown) {
             return shown;
         }
-        let there = self.principle.sees(truth, water, &self.around);
+        let covered = water.zip(self.least_depth).is_none_or(|(water, least)| water.depth >= least);
+        let there = self.principle.sees(truth, water, &self.around).filter(|_| covered);
         let felt = there.unwrap_or(truth);
         let damping = self.principle.damping_s();
         let damped = match self.memory {
@@ -138,7 +157,9 @@ impl Sensor {
         };
         self.memory = Some((damped, now));
         let deviation = 0.5 * (self.relative * damped.abs()).hypot(self.absolute);
-        let mut noisy = damped + deviation * self.noise(utc);
+        // A bucket that tips too early always does.
+        let error = if self.principle == Principle::Bucket { normal(self.key) } else { self.noise(utc) };
+        let mut noisy = damped + deviation * error;
         let extra = self.principle.unrest(damped, &self.around);
         if extra > 0.0 {
             noisy += extra * self.quick(utc, 0x5241);
@@ -153,7 +174,14 @@ impl Sensor {
             }
             MeterFault::Noise { deviation } => noisy + deviation * self.quick(utc, 0x4E4F),
         };
-        let value = if self.step > 0.0 { (wrong / self.step).round() * self.step } else { wrong };
+        let value = if self.principle == Principle::Bucket {
+            // What has not tipped yet is not counted.
+            (wrong / self.step + ALMOST).floor() * self.step
+        } else if self.step > 0.0 {
+            (wrong / self.step).round() * self.step
+        } else {
+            wrong
+        };
         let blind = there.is_none() || self.fault == MeterFault::Sentinel;
         let measured = if blind || value < self.min || value > self.max {
             Signal::Nothing { nearest: if value > self.max { self.max } else { self.min } }
@@ -270,6 +298,27 @@ mod tests {
             meter.sense(1.0, 1.0, 0, Some(Water { velocity: 0.11, depth: 0.5 })),
             Signal::Nothing { nearest: 0.05 }
         );
+    }
+
+    #[test]
+    fn a_meter_in_too_shallow_water_shows_nothing() {
+        let mut meter = Sensor { least_depth: Some(0.3), ..exact("h_adcp", MeterKind::RiverFlow) };
+        assert!(meter.needs_water());
+        let water = |depth| Some(Water { velocity: 0.5, depth });
+        assert_eq!(meter.sense(2.0, 0.0, 0, water(0.3)), Signal::Value(2.0));
+        assert_eq!(meter.sense(2.0, 1.0, 0, water(0.29)), Signal::Nothing { nearest: 0.05 });
+        assert_eq!(meter.sense(2.0, 2.0, 0, water(0.31)), Signal::Value(2.0));
+    }
+
+    #[test]
+    fn a_rain_gauge_counts_full_tips() {
+        let mut gauge = Sensor { min: 0.0, ..exact("tipping_bucket", MeterKind::Rain) };
+        assert_eq!(gauge.sense(0.0, 0.0, 0, None), Signal::Value(0.0));
+        let mut at = 0.0;
+        for (mm, shown) in [(0.49, 0.0), (0.5, 0.5), (3.26, 3.0), (0.0, 0.0)] {
+            at += 60.0;
+            assert_eq!(gauge.sense(mm, at, 0, None), Signal::Value(shown));
+        }
     }
 
     #[test]

@@ -403,6 +403,7 @@ proptest! {
                 intakes: vec![opening, 0.1, 0.4],
                 extra_loss: extra,
                 lateral_extra: vec![(side, 0.3 - opening), (Place::Node(NodeId(4)), -0.1)],
+                rain: Vec::new(),
             };
             let gate = ["v1", "sluice", "canal"][gate];
             plant.apply(&Event::MoveOnSite { gate: gate.into(), opening }).unwrap();

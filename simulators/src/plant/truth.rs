@@ -220,7 +220,7 @@ impl Plant {
                 self.probes[id.0].of.iter().map(|metered| self.metered_flow(*metered)).sum()
             }
             MeterKind::Level => self.site_level(self.probes[id.0].site),
-            MeterKind::Rain => 0.0,
+            MeterKind::Rain => self.rain.get(id.0).copied().unwrap_or(0.0),
         }
     }
 

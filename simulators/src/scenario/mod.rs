@@ -19,7 +19,7 @@ use qindan::config::{Config, Problem, Schedules, Turn};
 use qindan::control::operator::Mode;
 use qindan::units::Stage;
 
-use crate::inflow::{Source, instant};
+use crate::inflow::{Rain, Source, instant};
 use crate::plant::Forcing;
 
 pub use check::{Head, load, words};
@@ -82,6 +82,8 @@ pub struct Scenario {
     pub intakes: Vec<Wants>,
     /// Water nobody meters, by place; its source may be negative.
     pub laterals: Vec<(Place, Source, f64)>,
+    /// Rain at the gauges that have any.
+    pub rain: Vec<Rain>,
     /// Added to the loss of every reach, share per km.
     pub extra_loss: f64,
     /// Water bodies that begin elsewhere than configured.
@@ -179,7 +181,23 @@ impl Case {
                 .iter()
                 .map(|(place, source, sign)| (*place, sign * source.at(utc, &basin.zone)))
                 .collect(),
+            rain: self.rain(utc),
         }
+    }
+}
+
+impl Case {
+    /// Rain since its day began by meter, mm; nothing when the scenario has no rain.
+    fn rain(&self, utc: Timestamp) -> Vec<f64> {
+        let (basin, scenario) = (&self.config.basin, &self.scenario);
+        let Some(last) = scenario.rain.iter().map(|rain| rain.meter).max() else { return Vec::new() };
+        let mut fallen = vec![0.0; last + 1];
+        for rain in &scenario.rain {
+            if let Some(mm) = fallen.get_mut(rain.meter) {
+                *mm = rain.since_day_began(&scenario.inflows, utc, &basin.zone);
+            }
+        }
+        fallen
     }
 }
 

@@ -230,6 +230,25 @@ pub(super) struct RawReservoir {
     pub(super) level_m: f64,
 }
 
+/// An entry of `rain`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRain {
+    pub(super) storms_of: Option<String>,
+    pub(super) storm_mm: Option<f64>,
+    #[serde(default)]
+    pub(super) falls: Vec<RawFall>,
+}
+
+/// Rain that falls evenly over a time.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawFall {
+    pub(super) begin: toml::Value,
+    pub(super) lasts_h: f64,
+    pub(super) mm: f64,
+}
+
 /// The table `loss`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -96,7 +96,7 @@ impl Unit<'_> {
     }
 
     fn write(&mut self, table: Table, address: u16, words: &[u16]) -> Result<(), u8> {
-        let World { plant, devices } = &mut *self.world;
+        let World { plant, devices, .. } = &mut *self.world;
         devices.write(plant, self.device, table, address, words).map_err(ModbusException::code)
     }
 

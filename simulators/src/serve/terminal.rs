@@ -99,6 +99,11 @@ async fn answer_all(mut port: SerialStream, line: &Line) -> io::Result<()> {
         while let Some(length) = whole(&input) {
             let frame = input.drain(..length).collect::<Vec<_>>();
             if let Some(reply) = answer(line, &frame) {
+                let delay = line.delay(&lock(&line.world));
+                // A line carries one request at a time: the next waits until this is answered.
+                if !delay.is_zero() {
+                    tokio::time::sleep(delay).await;
+                }
                 port.write_all(&reply).await?;
             }
         }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use qindan::points::{DeviceId, LinkId, Table};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -53,6 +54,39 @@ async fn ask(stream: &mut TcpStream, unit: u8, pdu: &[u8]) -> Vec<u8> {
     let (id, answered, pdu) = reply(stream).await;
     assert_eq!((id, answered), (0x1234, unit));
     pdu
+}
+
+/// Two requests in a row on a link that is a little slow: both answers come, in order, each with its own number.
+#[tokio::test]
+async fn a_slow_link_answers_in_order() {
+    let bench = bench().await;
+    let mut stream = bench.connect().await;
+    let read = [3, 0, 1, 0, 1];
+    let quick = ask(&mut stream, 1, &read).await;
+    for by in [Duration::from_millis(20), Duration::ZERO] {
+        lock(&bench.world).slow_down(LinkId(0), by);
+        for id in [8, 9] {
+            stream.write_all(&frame(id, 1, &read)).await.unwrap();
+        }
+        assert_eq!(reply(&mut stream).await, (8, 1, quick.clone()));
+        assert_eq!(reply(&mut stream).await, (9, 1, quick.clone()));
+    }
+}
+
+/// Ten minutes late: the target stands in the box, and the answer that says so has not come.
+#[tokio::test]
+async fn an_order_on_a_slow_link_is_carried_out_and_its_answer_is_late() {
+    let bench = bench().await;
+    let mut line = bench.connect().await;
+    let target = || lock(&bench.world).devices.read(DeviceId(0), Table::Holding, 20, 1).unwrap();
+    assert_ne!(target(), [0x01A4]);
+    lock(&bench.world).slow_down(LinkId(0), Duration::from_secs(600));
+    line.write_all(&frame(7, 1, &[6, 0, 20, 0x01, 0xA4])).await.unwrap();
+    while target() != [0x01A4] {
+        tokio::task::yield_now().await;
+    }
+    let none = line.try_read(&mut [0]).unwrap_err();
+    assert_eq!(none.kind(), std::io::ErrorKind::WouldBlock);
 }
 
 #[tokio::test]

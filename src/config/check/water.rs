@@ -142,6 +142,7 @@ pub(in crate::config) fn meter(names: &Names, id: &str, raw: RawMeter, at: &Spot
         ("range_m3s", raw.range_m3s.is_there() && !flow),
         ("accuracy_m3s", raw.accuracy_m3s.is_there() && !flow),
         ("max_rate_m3s_per_min", raw.max_rate_m3s_per_min.is_there() && !flow),
+        ("least_depth_m", raw.least_depth_m.is_there() && kind != MeterKind::RiverFlow),
         ("range_m", raw.range_m.is_there() && !level),
         ("accuracy_m", raw.accuracy_m.is_there() && !level),
         ("max_rate_m_per_min", raw.max_rate_m_per_min.is_there() && !level),
@@ -168,6 +169,8 @@ pub(in crate::config) fn meter(names: &Names, id: &str, raw: RawMeter, at: &Spot
     let accuracy = at.number("accuracy_pct", raw.accuracy_pct, PERCENT, "give the accuracy class in %");
     let remedy = "name how it measures, as parshall, radar_velocity, rating_curve, transit_time, pressure";
     let principle = at.need("principle", raw.principle, remedy);
+    let remedy = "give the least depth in which it measures, or remove it";
+    let least_depth = at.optional("least_depth_m", raw.least_depth_m, POSITIVE, remedy);
     let (rate_key, rate) = if level {
         ("max_rate_m_per_min", raw.max_rate_m_per_min)
     } else {
@@ -190,6 +193,7 @@ pub(in crate::config) fn meter(names: &Names, id: &str, raw: RawMeter, at: &Spot
         accuracy: accuracy? / 100.0,
         accuracy_abs: accuracy_abs?,
         principle: principle?,
+        least_depth,
         max_rate_per_min,
         hold_s: hold_s?,
         twin: twin.ok()?,

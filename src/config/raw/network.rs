@@ -114,6 +114,7 @@ pub(in crate::config) struct RawMeter {
     pub(in crate::config) accuracy_m: Given<f64>,
     pub(in crate::config) accuracy_mm: Given<f64>,
     pub(in crate::config) principle: Given<String>,
+    pub(in crate::config) least_depth_m: Given<f64>,
     pub(in crate::config) max_rate_m3s_per_min: Given<f64>,
     pub(in crate::config) max_rate_m_per_min: Given<f64>,
     pub(in crate::config) hold_s: Given<f64>,

@@ -283,7 +283,7 @@ fn finite(list: &[f64]) -> bool {
     list.iter().all(|value| value.is_finite())
 }
 
-fn above_zero(spot: &Spot<'_>, key: &str, value: f64) -> bool {
+pub(super) fn above_zero(spot: &Spot<'_>, key: &str, value: f64) -> bool {
     let sound = value > 0.0 && value.is_finite();
     if !sound {
         spot.key(key).complain("is not above 0", "give a positive number");
@@ -291,7 +291,7 @@ fn above_zero(spot: &Spot<'_>, key: &str, value: f64) -> bool {
     sound
 }
 
-fn not_negative(spot: &Spot<'_>, key: &str, value: f64) -> bool {
+pub(super) fn not_negative(spot: &Spot<'_>, key: &str, value: f64) -> bool {
     let sound = value >= 0.0 && value.is_finite();
     if !sound {
         spot.key(key).complain("is negative", "give 0 or more");

@@ -2,6 +2,7 @@
 
 mod flows;
 mod happenings;
+mod rain;
 
 use std::cell::{OnceCell, RefCell};
 use std::path::{Path, PathBuf};
@@ -40,7 +41,18 @@ pub fn load(
     let problems = RefCell::new(Vec::new());
     let files = Files::read(file, &problems)?;
     let sheet = files.sheet(&problems);
-    sheet.only(&[INCLUDE, "scenario", "inflow", "intake", "lateral", "loss", "reservoir", "event", "expect"]);
+    sheet.only(&[
+        INCLUDE,
+        "scenario",
+        "inflow",
+        "intake",
+        "lateral",
+        "rain",
+        "loss",
+        "reservoir",
+        "event",
+        "expect",
+    ]);
     let head = sheet.single::<RawScenario>("scenario", HEAD);
     let named = head.as_ref().and_then(|(raw, at)| Some(beside(&at.key("config"), raw.config.as_ref()?)));
     let config = match config(named) {
@@ -59,7 +71,6 @@ pub fn load(
     let (basin, notes) = (&config.basin, RefCell::default());
     let scope = Scope { config: &config, basin, times, seed: head.seed, notes, trial: OnceCell::new() };
     let scenario = scope.scenario(file, &head, &sheet);
-    drop(scope);
     let found = sorted(problems);
     if found.is_empty() { Ok((scenario, config)) } else { Err(ScenarioError::Wrong(found)) }
 }
@@ -187,6 +198,7 @@ impl Scope<'_> {
         let (intakes, announced) = self.intakes(sheet);
         let Times { start, duration, spin_up, known: _ } = self.times;
         let plans = self.plans(sheet);
+        let inflows = self.inflows(sheet, head.year);
         let mut scenario = Scenario {
             id: file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default(),
             file: file.to_path_buf(),
@@ -197,7 +209,8 @@ impl Scope<'_> {
             duration,
             spin_up,
             mode: head.mode.unwrap_or(Mode::Automatic),
-            inflows: self.inflows(sheet, head.year),
+            rain: self.rain(sheet, &inflows),
+            inflows,
             intakes,
             laterals: self.laterals(sheet),
             extra_loss: extra_loss(sheet),
