@@ -293,7 +293,8 @@ impl Controller {
             self.next_bin = Some(due_after(bin_ends, BIN_S, now.mono));
             self.bins = self.bins.saturating_add(1);
             let scene = estimate::Scene { basin: &self.basin, schedules: &self.schedules, utc: now.utc };
-            river.close(&scene, &self.paths, |source| outflow.get(&source).copied().flatten().unwrap_or(0.0));
+            let asked = |source| self.release_of(source).filter(|_| self.carry.mode == Mode::Automatic);
+            river.close(&scene, &self.paths, |source| outflow.get(&source).copied().flatten(), asked);
         }
         self.carry.river = river;
         for at in 0..self.basin.sections.len() {

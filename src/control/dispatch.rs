@@ -70,7 +70,9 @@ pub fn setpoint(basin: &Basin, section: &Section, error: f64, date: Date) -> Opt
         .get(section.meter.0)
         .filter(|m| m.kind == MeterKind::RiverFlow || m.kind == MeterKind::StructureFlow)
         .map_or(0.0, |m| m.accuracy);
-    let margin = rule.class_share * accuracy * floor.get() + error;
+    let class = rule.class_share * accuracy * floor.get();
+    // The meter's class and the forecast's misses have nothing to do with each other: their squares add.
+    let margin = class.hypot(error);
     let wanted = floor + rule.least.max(Discharge::lossy(margin));
     Some(section.setpoint_cap.map_or(wanted, |cap| wanted.min(cap)))
 }

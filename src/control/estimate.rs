@@ -16,7 +16,7 @@ use super::routing::{self, Draw, Lateral, LateralSource, Pace, Path};
 use super::segment::Segment;
 use super::series::{BIN_S, Series};
 use super::timing::{CHANGE_H, Timing};
-use crate::basin::{Basin, IntakeId, MeterId};
+use crate::basin::{Basin, MeterId};
 use crate::config::Schedules;
 use crate::units::Discharge;
 
@@ -25,6 +25,9 @@ const PROMISED_H: usize = 3;
 
 /// The same.
 const HOURS: f64 = 3.0;
+
+/// Bins after which the balance of a whole way counts: six hours. Assumed.
+const MET: u32 = 36;
 
 /// Half of the hour a flow is the mean of, h.
 const HALF_H: f64 = 0.5;
@@ -44,7 +47,7 @@ pub struct River {
     pub by_path: Vec<PathMemory>,
     /// Where each of `meters` is heading; worked out when a bin closes.
     #[serde(skip)]
-    outlooks: BTreeMap<MeterId, Outlook>,
+    pub(super) outlooks: BTreeMap<MeterId, Outlook>,
 }
 
 /// What is remembered of one path, by segment.
@@ -52,6 +55,9 @@ pub struct River {
 pub struct PathMemory {
     /// In flow direction.
     pub segments: Vec<SegmentMemory>,
+    /// What nobody metered between dam and section. A gauge between them that shows too much or too little has no word in it.
+    #[serde(default)]
+    pub whole: Learnt,
     /// What was foretold of its section.
     pub promises: Promises,
 }
@@ -84,12 +90,12 @@ impl Scene<'_> {
         self.basin.date_at(self.utc)
     }
 
-    fn month(&self) -> i8 {
+    pub(super) fn month(&self) -> i8 {
         self.date().month()
     }
 
     /// Month at the site `hours` from now.
-    fn month_in(&self, hours: f64) -> i8 {
+    pub(super) fn month_in(&self, hours: f64) -> i8 {
         self.date_in(hours).month()
     }
 
@@ -146,7 +152,7 @@ impl River {
     pub fn new(basin: &Basin, paths: &[Path]) -> Self {
         let memory = |path: &Path| PathMemory {
             segments: vec![SegmentMemory::default(); path.segments.len()],
-            promises: Promises::default(),
+            ..PathMemory::default()
         };
         let mut river = Self { by_path: paths.iter().map(memory).collect(), ..Self::default() };
         for path in paths {
@@ -182,8 +188,15 @@ impl River {
         }
     }
 
-    /// Closes a bin of [`BIN_S`] and learns from it.
-    pub fn close(&mut self, scene: &Scene<'_>, paths: &[Path], target: impl Fn(usize) -> f64) {
+    /// Closes a bin of [`BIN_S`] and learns from it: `outflow` is what leaves a dam, `asked` what the service asks of it.
+    pub fn close(
+        &mut self,
+        scene: &Scene<'_>,
+        paths: &[Path],
+        outflow: impl Fn(usize) -> Option<f64>,
+        asked: impl Fn(usize) -> Option<f64>,
+    ) {
+        let target = |source| outflow(source).unwrap_or(0.0);
         for series in self.outflow.values_mut().chain(self.meters.values_mut()) {
             series.close();
         }
@@ -201,6 +214,7 @@ impl River {
                 };
                 if let (Some(seen), Some(band)) = (seen, expected) {
                     let floor = floor.map_or(seen, Discharge::get);
+                    let seen = memory.learnt.credible(seen, band);
                     memory.learnt.learn(seen, band, floor, BIN_S / control.loss_filter_s);
                 }
                 let guess = expected.filter(|_| memory.learnt.primed);
@@ -213,10 +227,26 @@ impl River {
                 memory.foot.close();
                 self.time(scene, (path, at), nth, target(path.source.0));
             }
-            let seen = path.segments.last().and_then(|last| self.meters.get(&last.foot));
-            let seen = seen.and_then(|series| series.means(PROMISED_H, PROMISED_H).next());
-            if let (Some(memory), Some(floor)) = (self.by_path.get_mut(at), floor) {
-                memory.promises.pass(seen, floor.get());
+            let foot = path.segments.last().and_then(|last| self.meters.get(&last.foot));
+            let (Some(foot), Some(floor)) = (foot, floor) else { continue };
+            let (latest, lately) = (foot.latest(), foot.means(PROMISED_H, PROMISED_H).next());
+            let whole = self.whole(scene, path, &pace);
+            let Some(memory) = self.by_path.get_mut(at) else { continue };
+            if let (Some(seen), Some(band)) = (latest, whole) {
+                let seen = memory.whole.credible(seen, band);
+                memory.whole.learn(seen, band, floor.get(), BIN_S / control.loss_filter_s);
+            }
+            if path.way.is_empty() {
+                // What leaves the dam is held to what was asked of it, bin by bin.
+                let Some(asked) = asked(path.source.0) else {
+                    memory.promises.forget();
+                    continue;
+                };
+                memory.promises.lower(asked);
+                memory.promises.pass(latest, floor.get());
+                memory.promises.make(1, asked);
+            } else {
+                memory.promises.pass(lately, floor.get());
             }
         }
     }
@@ -252,6 +282,23 @@ impl River {
         let head = self.head((path, at), nth)?;
         let last = head.ago(0.0)?;
         self.at_foot(scene, path.segments.get(nth)?, pace, head, 0.0, |_| Band::sure(last))
+    }
+
+    /// Flow that metered water explains at the section of a path now, whatever the gauges between say; `None` until all of it
+    /// left the dam under our eyes.
+    fn whole(&self, scene: &Scene<'_>, path: &Path, pace: &Pace) -> Option<Band> {
+        let head = self.outflow.get(&path.source.0)?;
+        head.around(pace.over(&path.way).late)?;
+        let (when, last) = (When::At(0.0), head.ago(0.0)?);
+        let mut band = Band::default();
+        band.add(path.gain, arriving(pace, &path.way, when, head, |_| Band::sure(last))?);
+        for lateral in &path.laterals {
+            band.add(lateral.gain, self.lateral(scene, lateral, pace, when));
+        }
+        for draw in &path.draws {
+            band.subtract(draw.gain, self.draw(scene, draw, pace, when));
+        }
+        Some(band)
     }
 
     /// Flow that metered and tabled water explains at the foot of a segment `ahead` hours from now.
@@ -324,18 +371,19 @@ impl River {
         self.by_path.get(at).map_or(0.0, |path| path.promises.margin())
     }
 
-    /// Promises what is expected at the section of a path when the water that leaves now arrives, unless nobody knows yet
-    /// what is on its way. Once an hour.
-    pub fn promise(&mut self, (path, at): (&Path, usize), pace: &Pace, ahead: &Ahead) {
+    /// Promises what `release` is decided on: the flow at the section of a path that is relied on when it arrives, unless
+    /// nobody knows yet what is on its way. Once an hour.
+    pub fn promise(&mut self, scene: &Scene<'_>, (path, at): (&Path, usize), pace: &Pace, release: f64) {
         let lag_h = pace.over(&path.way).mid;
         if lag_h <= 0.0 || self.young_for((path, at), pace) > 0.0 {
             return;
         }
-        let Some(flow) = Ahead::at(ahead.section(), lag_h) else { return };
+        let (inflow, intakes) = self.met(scene, path, pace);
+        let flow = release * path.gain + inflow - intakes + self.counted((path, at), path.way.len());
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a travel time in bins")]
         let bins = ((lag_h + 0.5 * HOURS) * 3600.0 / BIN_S).round().clamp(1.0, 1e6) as u32;
         if let Some(memory) = self.by_path.get_mut(at) {
-            memory.promises.make(bins, flow.mid);
+            memory.promises.make(bins, flow);
         }
     }
 
@@ -350,7 +398,14 @@ impl River {
             lately += part * segment.onward * memory.learnt.unexplained;
             lasting += part * segment.onward * memory.learnt.lasting;
         }
-        lately.min(lasting)
+        let counted = lately.min(lasting);
+        if left < path.way.len() || path.segments.len() < 2 {
+            return counted;
+        }
+        // A gauge on the way that shows too much explains away below it what it made up above, but only after the water has
+        // arrived. Until then the balance of the whole way has the last word on a surplus.
+        let whole = self.by_path.get(at).map(|path| path.whole).filter(|whole| whole.bins >= MET);
+        counted.min(whole.map_or(f64::INFINITY, |whole| whole.unexplained.max(whole.lasting)))
     }
 
     /// How much of the unexplained flow of a path a release may not rely on, m³/s; never negative.
@@ -418,64 +473,6 @@ impl River {
         }
     }
 
-    /// Where a meter's flow is heading; after a restart it is worked out on the way until the first bin closes.
-    fn outlook(&self, scene: &Scene<'_>, meter: MeterId) -> Outlook {
-        self.outlooks.get(&meter).copied().unwrap_or_else(|| {
-            self.meters.get(&meter).map_or_else(Outlook::default, |s| Outlook::of(s, &scene.basin.control))
-        })
-    }
-
-    fn lateral(&self, scene: &Scene<'_>, lateral: &Lateral, pace: &Pace, when: When) -> Band {
-        match lateral.source {
-            LateralSource::Meter(meter) => {
-                let Some(series) = self.meters.get(&meter) else { return Band::default() };
-                let outlook = self.outlook(scene, meter);
-                let future = |lead: f64| Band::sure(outlook.cautious(lead, &scene.basin.control));
-                arriving(pace, &lateral.way, when, series, future).unwrap_or_default()
-            }
-            LateralSource::Table(inflow, share) => {
-                Band::sure(routing::table_rate(scene.basin, inflow, share, scene.month()).get())
-            }
-        }
-    }
-
-    fn draw(&self, scene: &Scene<'_>, draw: &Draw, pace: &Pace, when: When) -> Band {
-        let Some(intake) = scene.basin.intakes.get(draw.intake.0) else { return Band::default() };
-        let empty = Series::default();
-        let series = intake.meter.and_then(|meter| self.meters.get(&meter)).unwrap_or(&empty);
-        let future = |lead: f64| self.announced(scene, draw.intake, lead);
-        arriving(pace, &draw.way, when, series, future)
-            .unwrap_or_else(|| self.announced(scene, draw.intake, when.hours()))
-    }
-
-    /// Rate an intake is expected to take `lead` hours from now: its announced turn, or what it took at that time of day.
-    fn announced(&self, scene: &Scene<'_>, id: IntakeId, lead: f64) -> Band {
-        let Some(intake) = scene.basin.intakes.get(id.0) else { return Band::default() };
-        let Outlook { now, day_high, .. } =
-            intake.meter.map_or_else(Outlook::default, |meter| self.outlook(scene, meter));
-        if !intake.by_turns {
-            // A new month may take more than the old one: its users are on their way up already.
-            let usual = |hours: f64| {
-                let month = usize::try_from(scene.month_in(hours) - 1).unwrap_or(0);
-                intake.monthly_use.get(month).map_or(0.0, |rate| rate.get())
-            };
-            let rise = (usual(lead) - usual(0.0)).max(0.0);
-            let most = intake.max_rate.get();
-            let Some(day) = intake.meter.and_then(|meter| self.meters.get(&meter)?.same_hour(lead)) else {
-                return Band::sure((day_high.unwrap_or_else(|| usual(0.0)) + rise).min(most));
-            };
-            let taken = |rate: f64| (rate + rise).min(most);
-            return Band { low: taken(day.0), mid: taken(day.1), high: taken(day.2) };
-        }
-        let turn = |hours: f64| turn_rate(scene, id, hours);
-        // A pump that runs though nothing is announced is taken to run on: nobody knows until when. What is known of
-        // it is the mean of a bin that may have begun two bins ago, in a turn that has ended since.
-        let lately = [0.0, 1.0, 2.0].map(|bins| turn(-bins * BIN_S / 3600.0));
-        let unannounced = now.unwrap_or(0.0) - lately.into_iter().fold(0.0, f64::max);
-        let extra = if unannounced > 0.2 * intake.max_rate.get() { unannounced } else { 0.0 };
-        Band::sure((turn(lead) + extra).min(intake.max_rate.get()))
-    }
-
     /// What section `at` needs of the release that leaves now to stand at `setpoint` when it arrives, over the
     /// whole arrival window.
     pub fn need(
@@ -501,15 +498,21 @@ impl River {
 
     fn need_at(&self, scene: &Scene<'_>, (path, at): (&Path, usize), setpoint: f64, pace: &Pace) -> Need {
         let lag = pace.over(&path.way);
-        let when = When::With(lag);
-        let inflow: f64 = path.laterals.iter().map(|l| l.gain * self.lateral(scene, l, pace, when).mid).sum();
-        let intakes: f64 = path.draws.iter().map(|d| d.gain * self.draw(scene, d, pace, when).high).sum();
+        let (inflow, intakes) = self.met(scene, path, pace);
         let young_h = self.young_for((path, at), pace);
         let relied_on = if young_h > 0.0 { 0.0 } else { f64::INFINITY };
         let counted = self.counted((path, at), path.way.len()).min(relied_on);
         let release = ((setpoint - counted - inflow + intakes) / path.gain).max(0.0);
         let losses = release * (1.0 - path.gain) - counted;
         Need { release, inflow, intakes, losses, lag_h: lag.mid, young_h }
+    }
+
+    /// What joins and what is taken, as they count at the section, when the water that leaves now arrives there.
+    fn met(&self, scene: &Scene<'_>, path: &Path, pace: &Pace) -> (f64, f64) {
+        let when = When::With(pace.over(&path.way));
+        let inflow = path.laterals.iter().map(|l| l.gain * self.lateral(scene, l, pace, when).mid);
+        let intakes = path.draws.iter().map(|d| d.gain * self.draw(scene, d, pace, when).high);
+        (inflow.sum(), intakes.sum())
     }
 
     /// Flow expected now at a node of a path that has `left` stretches below it, from the gauge above it.
@@ -576,19 +579,7 @@ fn share(left: usize, all: usize) -> f64 {
     count(left) / count(all.max(1))
 }
 
-/// Sum of the announced turns of an intake `lead` hours from now.
-fn turn_rate(scene: &Scene<'_>, id: IntakeId, lead: f64) -> f64 {
-    let at = scene.utc.as_second() + hours_to_s(lead);
-    scene
-        .schedules
-        .turns
-        .iter()
-        .filter(|turn| turn.intake == id && turn.from.as_second() <= at && at < turn.to.as_second())
-        .map(|turn| turn.rate.get())
-        .sum()
-}
-
 #[expect(clippy::cast_possible_truncation, reason = "a lead is at most some days")]
-fn hours_to_s(hours: f64) -> i64 {
+pub(super) fn hours_to_s(hours: f64) -> i64 {
     (hours * 3600.0) as i64
 }

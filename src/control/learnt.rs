@@ -41,6 +41,17 @@ impl Learnt {
         (lag.late - f64::from(self.bins) * BIN_S / 3600.0).max(0.0)
     }
 
+    /// What a gauge shows, as far as one bin of it can be believed: a river that loses or gains a third within minutes without
+    /// anything that was metered is rarer than a gauge that lies. If it is true it is learnt step by step.
+    #[must_use]
+    pub fn credible(&self, seen: f64, band: Band) -> f64 {
+        if !self.primed {
+            return seen;
+        }
+        let band = band.raised(self.unexplained);
+        seen.clamp((1.0 - FAR_APART) * band.low, (1.0 + FAR_APART) * band.high)
+    }
+
     /// Moves the unexplained flow towards what this bin allows. While the arrival time of a change leaves the
     /// expected flow open within a band, what lies outside the band teaches at once, the middle of the band slowly:
     /// over days arrivals are as often early as late.
@@ -129,6 +140,18 @@ mod tests {
         let [wave, calm] =
             [(9.0, 10.0), (1.35, 1.5)].map(|(seen, mid)| taught(SIX_HOURS, seen, mid, known()));
         assert!(wave.unexplained > 0.5 * calm.unexplained, "{} {}", wave.unexplained, calm.unexplained);
+    }
+
+    #[test]
+    fn a_gauge_that_falls_to_nothing_is_believed_by_a_third() {
+        // 1.5 is expected between 1.45 and 1.55: a bin may say 30 % less than the least and 30 % more than the most.
+        let memory = known();
+        for (seen, taken) in [(0.0, 0.7 * 1.45), (1.2, 1.2), (9.0, 1.3 * 1.55)] {
+            let credible = memory.credible(seen, band(1.5));
+            assert!((credible - taken).abs() < 1e-3, "{seen}: {credible}");
+        }
+        // Before anything is known all of it is.
+        assert!(Learnt::default().credible(0.0, band(1.5)).abs() < 1e-12);
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub mod routing;
 pub mod rules;
 pub mod segment;
 pub mod series;
+mod sides;
 pub mod station;
 pub mod status;
 mod still;

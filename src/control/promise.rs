@@ -34,6 +34,13 @@ impl Promises {
         self.open.push_back((bins, flow));
     }
 
+    /// What is asked for has become less than what was promised.
+    pub fn lower(&mut self, flow: f64) {
+        for (_, promised) in &mut self.open {
+            *promised = promised.min(flow);
+        }
+    }
+
     /// Lets a bin pass; what is due is held against `seen`, the mean of the hours around. A promise for an hour nobody saw is
     /// forgotten. At many times the floor a miss counts by its share of the flow.
     pub fn pass(&mut self, seen: Option<f64>, floor: f64) {
@@ -120,6 +127,15 @@ mod tests {
         promises.pass(Some(1.5), 1.5);
         assert_eq!(promises.count(), 1);
         assert!((promises.margin() - 0.1 * 1.5 / 1.6).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_promise_that_is_no_longer_asked_for_is_not_missed() {
+        let mut promises = Promises::default();
+        promises.make(1, 1.6);
+        promises.lower(1.2);
+        promises.pass(Some(1.2), 1.0);
+        assert!(promises.margin() < 0.05 && promises.count() == 1, "{promises:?}");
     }
 
     #[test]

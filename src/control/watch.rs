@@ -108,12 +108,9 @@ impl Controller {
         if self.bins.is_multiple_of(BINS_AN_HOUR) {
             let mut river = std::mem::take(&mut self.carry.river);
             for (at, path) in self.paths.iter().enumerate() {
-                let (Some(release), Some(ahead)) = (self.release_of(path.source.0), self.ahead.get(at))
-                else {
-                    continue;
-                };
+                let Some(release) = self.release_of(path.source.0) else { continue };
                 let pace = river.pace(&scene, (path, at), release);
-                river.promise((path, at), &pace, ahead);
+                river.promise(&scene, (path, at), &pace, release);
             }
             self.carry.river = river;
         }

@@ -1,0 +1,80 @@
+//! What joins a path on its way and what is taken from it, now and when the water that leaves the dam today passes by.
+
+use super::arrival::{Band, When, arriving};
+use super::estimate::{River, Scene, hours_to_s};
+use super::outlook::Outlook;
+use super::routing::{self, Draw, Lateral, LateralSource, Pace};
+use super::series::{BIN_S, Series};
+use crate::basin::{IntakeId, MeterId};
+
+impl River {
+    /// Where a meter's flow is heading; after a restart it is worked out on the way until the first bin closes.
+    fn outlook(&self, scene: &Scene<'_>, meter: MeterId) -> Outlook {
+        self.outlooks.get(&meter).copied().unwrap_or_else(|| {
+            self.meters.get(&meter).map_or_else(Outlook::default, |s| Outlook::of(s, &scene.basin.control))
+        })
+    }
+
+    pub(super) fn lateral(&self, scene: &Scene<'_>, lateral: &Lateral, pace: &Pace, when: When) -> Band {
+        match lateral.source {
+            LateralSource::Meter(meter) => {
+                let Some(series) = self.meters.get(&meter) else { return Band::default() };
+                let outlook = self.outlook(scene, meter);
+                let future = |lead: f64| Band::sure(outlook.cautious(lead, &scene.basin.control));
+                arriving(pace, &lateral.way, when, series, future).unwrap_or_default()
+            }
+            LateralSource::Table(inflow, share) => {
+                Band::sure(routing::table_rate(scene.basin, inflow, share, scene.month()).get())
+            }
+        }
+    }
+
+    pub(super) fn draw(&self, scene: &Scene<'_>, draw: &Draw, pace: &Pace, when: When) -> Band {
+        let Some(intake) = scene.basin.intakes.get(draw.intake.0) else { return Band::default() };
+        let empty = Series::default();
+        let series = intake.meter.and_then(|meter| self.meters.get(&meter)).unwrap_or(&empty);
+        let future = |lead: f64| self.announced(scene, draw.intake, lead);
+        arriving(pace, &draw.way, when, series, future)
+            .unwrap_or_else(|| self.announced(scene, draw.intake, when.hours()))
+    }
+
+    /// Rate an intake is expected to take `lead` hours from now: its announced turn, or what it took at that time of day.
+    fn announced(&self, scene: &Scene<'_>, id: IntakeId, lead: f64) -> Band {
+        let Some(intake) = scene.basin.intakes.get(id.0) else { return Band::default() };
+        let Outlook { now, day_high, .. } =
+            intake.meter.map_or_else(Outlook::default, |meter| self.outlook(scene, meter));
+        if !intake.by_turns {
+            // A new month may take more than the old one: its users are on their way up already.
+            let usual = |hours: f64| {
+                let month = usize::try_from(scene.month_in(hours) - 1).unwrap_or(0);
+                intake.monthly_use.get(month).map_or(0.0, |rate| rate.get())
+            };
+            let rise = (usual(lead) - usual(0.0)).max(0.0);
+            let most = intake.max_rate.get();
+            let Some(day) = intake.meter.and_then(|meter| self.meters.get(&meter)?.same_hour(lead)) else {
+                return Band::sure((day_high.unwrap_or_else(|| usual(0.0)) + rise).min(most));
+            };
+            let taken = |rate: f64| (rate + rise).min(most);
+            return Band { low: taken(day.0), mid: taken(day.1), high: taken(day.2) };
+        }
+        let turn = |hours: f64| turn_rate(scene, id, hours);
+        // A pump that runs though nothing is announced is taken to run on: nobody knows until when. What is known of
+        // it is the mean of a bin that may have begun two bins ago, in a turn that has ended since.
+        let lately = [0.0, 1.0, 2.0].map(|bins| turn(-bins * BIN_S / 3600.0));
+        let unannounced = now.unwrap_or(0.0) - lately.into_iter().fold(0.0, f64::max);
+        let extra = if unannounced > 0.2 * intake.max_rate.get() { unannounced } else { 0.0 };
+        Band::sure((turn(lead) + extra).min(intake.max_rate.get()))
+    }
+}
+
+/// Sum of the announced turns of an intake `lead` hours from now.
+fn turn_rate(scene: &Scene<'_>, id: IntakeId, lead: f64) -> f64 {
+    let at = scene.utc.as_second() + hours_to_s(lead);
+    scene
+        .schedules
+        .turns
+        .iter()
+        .filter(|turn| turn.intake == id && turn.from.as_second() <= at && at < turn.to.as_second())
+        .map(|turn| turn.rate.get())
+        .sum()
+}
