@@ -81,6 +81,8 @@ pub struct Controller {
     pub(super) plans: Vec<Planned>,
     /// Flows expected along each path, as of then.
     pub(super) ahead: Vec<Ahead>,
+    /// What has to pass each pond for the sections below it, by reservoir, as of the same bin.
+    pub(super) owing: Vec<Option<f64>>,
 }
 
 impl Controller {
@@ -133,6 +135,7 @@ impl Controller {
             foreseen: Vec::new(),
             foreseen_in: 0,
             ahead: Vec::new(),
+            owing: Vec::new(),
             plans: Vec::new(),
             basin,
         }

@@ -107,17 +107,25 @@ impl Controller {
     /// What must pass a pond for the sections below it, at most what comes to it, m³/s.
     pub(super) fn owed(&self, pond: ReservoirId, now: Now) -> Option<f64> {
         let node = self.basin.reservoirs.get(pond.0)?.at;
+        let owed = self.owing.get(pond.0).copied().flatten()?;
+        Some((OWED_RESERVE * owed).min(self.node_flow(node.0, now).flow?.get()))
+    }
+
+    /// What has to pass each pond for the sections below it. Once a bin is enough, since the memory of the river moves in bins.
+    pub(super) fn find_owed(&mut self, now: Now) {
         let scene = estimate::Scene { basin: &self.basin, schedules: &self.schedules, utc: now.utc };
         let date = self.basin.date_at(now.utc);
         let river = &self.carry.river;
-        let below = self.paths.iter().enumerate().filter_map(|(at, path)| {
-            let (_, left) = path.nodes.iter().find(|(on_way, _)| *on_way == node)?;
-            let section = self.basin.sections.get(path.section.0)?;
-            let setpoint = dispatch::setpoint(&self.basin, section, river.error(at), date)?.get();
-            river.owed_at_node(&scene, (path, at), *left, setpoint)
-        });
-        let owed = below.reduce(f64::max)?;
-        Some((OWED_RESERVE * owed).min(self.node_flow(node.0, now).flow?.get()))
+        let below = |pond: &crate::basin::Reservoir| {
+            let below = self.paths.iter().enumerate().filter_map(|(at, path)| {
+                let (_, left) = path.nodes.iter().find(|(on_way, _)| *on_way == pond.at)?;
+                let section = self.basin.sections.get(path.section.0)?;
+                let setpoint = dispatch::setpoint(&self.basin, section, river.error(at), date)?.get();
+                river.owed_at_node(&scene, (path, at), *left, setpoint)
+            });
+            below.reduce(f64::max)
+        };
+        self.owing = self.basin.reservoirs.iter().map(below).collect();
     }
 }
 

@@ -18,10 +18,30 @@ const LENGTH_H: f64 = 120.0;
 
 /// Bin means of one flow, m³/s.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Kept")]
 pub struct Series {
     bins: VecDeque<Option<f64>>,
     sum: f64,
     count: u32,
+    /// Mean of the hour around each bin; `None` where the bin itself is missing. Asked for far more often than it changes.
+    #[serde(skip)]
+    hours: VecDeque<Option<f64>>,
+}
+
+/// What is kept of a series.
+#[derive(Deserialize)]
+struct Kept {
+    bins: VecDeque<Option<f64>>,
+    sum: f64,
+    count: u32,
+}
+
+impl From<Kept> for Series {
+    fn from(Kept { bins, sum, count }: Kept) -> Self {
+        let mut series = Self { bins, sum, count, hours: VecDeque::new() };
+        series.all_hours();
+        series
+    }
 }
 
 impl Series {
@@ -42,6 +62,7 @@ impl Series {
             && self.bins.iter().all(Option::is_none)
         {
             self.bins = VecDeque::from(vec![Some(first); BINS]);
+            self.all_hours();
         }
         self.push(mean);
     }
@@ -55,8 +76,32 @@ impl Series {
 
     fn push(&mut self, mean: Option<f64>) {
         self.bins.push_back(mean);
+        self.hours.push_back(None);
         if self.bins.len() > BINS {
             self.bins.pop_front();
+            self.hours.pop_front();
+            // The oldest hours have lost a bin; a memory read back must find the same.
+            self.find_hours(0..HALF_HOUR);
+        }
+        let end = self.bins.len();
+        self.find_hours(end.saturating_sub(HALF_HOUR + 1)..end);
+    }
+
+    fn all_hours(&mut self) {
+        self.hours = vec![None; self.bins.len()].into();
+        self.find_hours(0..self.bins.len());
+    }
+
+    /// Finds the hours around some bins.
+    fn find_hours(&mut self, around: std::ops::Range<usize>) {
+        for at in around {
+            let hour = at.saturating_sub(HALF_HOUR)..(at + HALF_HOUR + 1).min(self.bins.len());
+            let seen = self.bins.range(hour).flatten();
+            let (sum, count) = seen.fold((0.0, 0_u32), |(sum, count), bin| (sum + bin, count + 1));
+            let is_missing = self.bins.get(at).is_none_or(Option::is_none);
+            if let Some(mean) = self.hours.get_mut(at) {
+                *mean = (!is_missing).then(|| sum / f64::from(count));
+            }
         }
     }
 
@@ -92,37 +137,13 @@ impl Series {
     /// out. Single bins are mostly the noise of the meter, whose extremes say nothing of the river.
     pub fn window(&self, from: f64, to: f64) -> Option<(f64, f64, f64)> {
         let (near, far) = (bins_in(from.min(to)), bins_in(from.max(to)));
-        // Counted back from the newest bin: the first and the last one of the hour around a moment.
-        let hour_of = |at: usize| (at.saturating_sub(HALF_HOUR), at + HALF_HOUR);
-        let bin = |at: usize| self.bins.len().checked_sub(at + 1).and_then(|at| *self.bins.get(at)?);
-        let (first, last) = hour_of(near);
-        let mut seen = None::<(f64, f64, f64, u32)>;
-        let (mut sum, mut count) = (0.0, 0_u32);
-        let mut take = |at: usize, sign: f64| {
-            if let Some(value) = bin(at) {
-                sum += sign * value;
-                count = if sign > 0.0 { count + 1 } else { count - 1 };
-            }
-            (sum, count)
-        };
-        let mut now = (first..=last).map(|at| take(at, 1.0)).last().unwrap_or_default();
-        for at in near..=far {
-            if at > near {
-                let (from, to) = hour_of(at);
-                if from > hour_of(at - 1).0 {
-                    take(from - 1, -1.0);
-                }
-                now = take(to, 1.0);
-            }
-            let (sum, count) = now;
-            if count > 0 && bin(at).is_some() {
-                let mean = sum / f64::from(count);
-                seen = Some(seen.map_or((mean, mean, mean, 1), |(low, total, high, n)| {
-                    (low.min(mean), total + mean, high.max(mean), n + 1)
-                }));
-            }
-        }
-        seen.map(|(low, total, high, n)| (low, total / f64::from(n), high))
+        let newest = self.hours.len().checked_sub(near)?;
+        let hours = self.hours.range(newest.saturating_sub(far - near + 1)..newest).flatten();
+        let seen = hours.fold((f64::INFINITY, 0.0, f64::NEG_INFINITY, 0_u32), |(low, sum, high, n), mean| {
+            (mean.min(low), sum + mean, mean.max(high), n + 1)
+        });
+        let (low, sum, high, n) = seen;
+        (n > 0).then(|| (low, sum / f64::from(n), high))
     }
 
     /// Means over `each` hours, newest first, over the last `hours`; gaps left out.

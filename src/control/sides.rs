@@ -60,9 +60,12 @@ impl River {
         let turn = |hours: f64| turn_rate(scene, id, hours);
         // A pump that runs though nothing is announced is taken to run on: nobody knows until when. What is known of
         // it is the mean of a bin that may have begun two bins ago, in a turn that has ended since.
-        let lately = [0.0, 1.0, 2.0].map(|bins| turn(-bins * BIN_S / 3600.0));
-        let unannounced = now.unwrap_or(0.0) - lately.into_iter().fold(0.0, f64::max);
-        let extra = if unannounced > 0.2 * intake.max_rate.get() { unannounced } else { 0.0 };
+        let noticed = 0.2 * intake.max_rate.get();
+        let extra = now.filter(|now| *now > noticed).map_or(0.0, |now| {
+            let lately = [0.0, 1.0, 2.0].map(|bins| turn(-bins * BIN_S / 3600.0));
+            now - lately.into_iter().fold(0.0, f64::max)
+        });
+        let extra = if extra > noticed { extra } else { 0.0 };
         Band::sure((turn(lead) + extra).min(intake.max_rate.get()))
     }
 }

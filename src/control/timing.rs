@@ -42,6 +42,9 @@ pub struct Timing {
     misfits: Vec<f64>,
     /// How many, faded.
     seen: f64,
+    /// What they come to; asked for far more often than taught.
+    #[serde(skip)]
+    known: Option<Factor>,
 }
 
 /// Factor on the tabled travel time, and its relative spread.
@@ -68,10 +71,15 @@ impl Timing {
         for (misfit, expected) in self.misfits.iter_mut().zip(expected) {
             *misfit = *misfit * fades + (change - expected).powi(2);
         }
+        self.known = Some(self.found());
     }
 
     /// The factor as far as it is known.
     pub fn factor(&self) -> Factor {
+        self.known.unwrap_or_else(|| self.found())
+    }
+
+    fn found(&self) -> Factor {
         let least = self.misfits.iter().copied().fold(f64::INFINITY, f64::min);
         if self.seen <= 0.0 || !least.is_finite() {
             return Factor { mean: 1.0, spread: TABLE };

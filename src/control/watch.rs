@@ -148,6 +148,7 @@ impl Controller {
             Some(self.carry.river.ahead(&scene, (path, at), &pace, |_| release, horizon))
         };
         self.ahead = self.paths.iter().enumerate().map(|path| one(path).unwrap_or_default()).collect();
+        self.find_owed(now);
     }
 
     /// Target release of a reservoir.
