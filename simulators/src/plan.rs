@@ -3,8 +3,8 @@
 //! A snapshot holds what the service keeps over a restart and what its field showed at the moment. A plan is made by the same
 //! `decide` as live: the controller starts on the snapshot as after a restart at that moment, adopts the gates in its first
 //! tick, and decides in the next control cycle, with the field as it was. What a gate did in its last minutes is therefore
-//! not known: a pause between two moves may be shorter than live. The optimiser of a later rung has prices of limits; the
-//! arrival-time rule has none, and none are printed.
+//! not known: a pause between two moves may be shorter than live. Beside it stands what the programme over four days sees from
+//! there, with the limits that bind it and their prices, whether the configuration follows it (`follow_plan`) or not.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -158,6 +158,36 @@ pub struct Bounded {
     pub by: Vec<Limit>,
 }
 
+/// A limit that binds a programme.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Priced {
+    /// The limit; a section with the hours from now.
+    pub limit: serde_json::Value,
+    /// Water that one m³/s more of room would save, m³/s·h.
+    pub price_m3s_h: f64,
+}
+
+/// What the programme over four days sees from here.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Programme {
+    /// The reservoir.
+    pub reservoir: String,
+    /// Why there is none.
+    pub failed: Option<String>,
+    /// Releases: begin and length in h from now, and m³/s.
+    pub steps: Vec<(f64, f64, f64)>,
+    /// Limits that bind, the dearest first.
+    pub binding: Vec<Priced>,
+    /// Water the sections will lack whatever is released, m³.
+    pub unavoidable_m3: f64,
+    /// Iterations of the solver.
+    pub iterations: u32,
+    /// Whether the configuration follows it.
+    pub followed: bool,
+    /// Time it took, ms.
+    pub solve_ms: f64,
+}
+
 /// One plan.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Plan {
@@ -173,6 +203,8 @@ pub struct Plan {
     pub sections: Vec<Ahead>,
     /// Limits in force at the outlets.
     pub limits: Vec<Bounded>,
+    /// What the programme sees, by dispatched reservoir; none before the river is known.
+    pub programmes: Vec<Programme>,
     /// Time the decision took, ms.
     pub solve_ms: f64,
 }
@@ -348,8 +380,45 @@ pub fn of(config: &Config, state: &State) -> anyhow::Result<Plan> {
         moves: moves.collect(),
         sections: sections.collect(),
         limits: limits(basin, &status),
+        programmes: programmes(basin, &controller, now, &clock),
         solve_ms,
     })
+}
+
+fn programmes(basin: &Basin, controller: &Controller, now: Now, clock: &Clock) -> Vec<Programme> {
+    let mark = clock.mark();
+    let made = controller.programmes(now);
+    let solve_ms =
+        1e3 * mark.elapsed().as_secs_f64() / f64::from(u32::try_from(made.len().max(1)).unwrap_or(1));
+    let told = made.into_iter().map(|(reservoir, made)| {
+        let reservoir = basin.reservoirs.get(reservoir.0).map(|body| body.id.clone()).unwrap_or_default();
+        let followed = basin.control.follow_plan;
+        let none = Programme {
+            reservoir,
+            failed: None,
+            steps: Vec::new(),
+            binding: Vec::new(),
+            unavoidable_m3: 0.0,
+            iterations: 0,
+            followed,
+            solve_ms,
+        };
+        match made {
+            Err(error) => Programme { failed: Some(error.to_string()), ..none },
+            Ok(plan) => Programme {
+                steps: plan.steps.iter().map(|step| (step.start_h, step.length_h, step.release)).collect(),
+                binding: plan
+                    .binding
+                    .iter()
+                    .map(|(limit, price)| Priced { limit: limit.told(basin), price_m3s_h: *price })
+                    .collect(),
+                unavoidable_m3: plan.short_m3,
+                iterations: plan.iterations,
+                ..none
+            },
+        }
+    });
+    told.collect()
 }
 
 /// Limits of the outlets of dispatched reservoirs.
@@ -423,7 +492,38 @@ fn text(plan: &Plan, state: &State) -> String {
         let by: Vec<_> = gate.by.iter().map(|limit| json(serde_json::to_string(limit))).collect();
         let _ = writeln!(out, "  {}: permitted {low:.1} to {high:.1} %, by {}", gate.gate, by.join(", "));
     }
+    for programme in &plan.programmes {
+        of_programme(programme, &mut out);
+    }
     out
+}
+
+/// Limits of a programme that are printed; --json has them all.
+const DEAREST: usize = 8;
+
+fn of_programme(programme: &Programme, out: &mut String) {
+    let followed = if programme.followed { "followed" } else { "beside the rule, not followed" };
+    let _ = writeln!(
+        out,
+        "  {}: programme over four days ({followed}), {:.1} ms",
+        programme.reservoir, programme.solve_ms
+    );
+    if let Some(why) = &programme.failed {
+        let _ = writeln!(out, "    none: {why}");
+        return;
+    }
+    let _ = writeln!(
+        out,
+        "    {} iterations; shortage whatever is released: {:.0} m³",
+        programme.iterations, programme.unavoidable_m3
+    );
+    for (start, length, release) in programme.steps.iter().step_by(6) {
+        let _ = writeln!(out, "    in {start:>2.0} h for {length:.0} h {release:.3} m³/s");
+    }
+    for Priced { limit, price_m3s_h } in programme.binding.iter().take(DEAREST) {
+        let _ =
+            writeln!(out, "    bound by {limit}: 1 m³/s more of room saves {:.0} m³", 3600.0 * price_m3s_h);
+    }
 }
 
 #[cfg(test)]
@@ -459,9 +559,21 @@ mod tests {
         // What leaves after this plan arrives a day and a half later; until then the floor is kept.
         let near = runcheng.flow.iter().filter(|(hour, ..)| *hour <= 30.0);
         assert!(near.clone().all(|(_, mid, ..)| *mid > 1.5), "{runcheng:?}");
+        // The programme beside it holds Runcheng with nothing to spare, and says at which hours and for what price: what
+        // one m³/s less at the section saves is at least what leaves the dam for it.
+        let programme = &made.programmes[0];
+        assert!(programme.failed.is_none() && !programme.followed && programme.unavoidable_m3 < 1.0);
+        assert!((programme.steps.iter().map(|step| step.1).sum::<f64>() - 96.0).abs() < 1e-9);
+        let at_runcheng = programme.binding.iter().filter(|priced| priced.limit["section"] == "runcheng");
+        assert!(at_runcheng.map(|priced| priced.price_m3s_h).sum::<f64>() > 1.0, "{programme:?}");
+        assert!(programme.binding.windows(2).all(|two| two[0].price_m3s_h >= two[1].price_m3s_h));
         // The same state, the same plan.
+        let untimed = |plan: Plan| {
+            let programmes = plan.programmes.into_iter().map(|one| Programme { solve_ms: 0.0, ..one });
+            Plan { solve_ms: 0.0, programmes: programmes.collect(), ..plan }
+        };
         let again = of(&config, &state).unwrap();
-        assert_eq!(Plan { solve_ms: 0.0, ..again }, Plan { solve_ms: 0.0, ..made });
+        assert_eq!(untimed(again), untimed(made));
     }
 
     #[test]

@@ -6,7 +6,9 @@ use super::carry::Parcel;
 use super::controller::Controller;
 use super::dispatch::{self, Inputs};
 use super::estimate;
-use super::plan::Planned;
+use super::plan::model::Task;
+use super::plan::programme::Unsolved;
+use super::plan::{Plan, Planned};
 use super::record::{Entry, Kind};
 use super::status::Rung;
 use super::{Decision, Now};
@@ -84,6 +86,25 @@ impl Controller {
         }
         let arrived = |p: &Parcel| now.utc.duration_since(p.left).as_secs_f64() > 1.5 * p.lag_h * 3600.0;
         self.carry.parcels.retain(|p| !arrived(p));
+    }
+
+    /// The releases of each dam as one programme over the horizon sees them from here, with what binds them and its price,
+    /// whether they are followed or not. By reservoir; none for a dam without a section further down, nor before the river is
+    /// known.
+    ///
+    /// # Errors
+    ///
+    /// In place of a plan: why the programme has no solution.
+    pub fn programmes(&self, now: Now) -> Vec<(ReservoirId, Result<Plan, Unsolved>)> {
+        let scene = estimate::Scene { basin: &self.basin, schedules: &self.schedules, utc: now.utc };
+        let (river, paths) = (&self.carry.river, &self.paths);
+        let one = |(outlets, release): (&super::outlets::Outlets, &super::dispatch::Release)| {
+            let source = outlets.source.0;
+            let present = release.target?;
+            let task = Task { scene: &scene, river, paths, source, present };
+            task.is_known().then(|| (outlets.source, task.solve()))
+        };
+        self.outlets.iter().zip(&self.carry.releases).filter_map(one).collect()
     }
 
     fn note_parcels(&mut self, source: usize, change: f64, release: f64, left: Timestamp) {

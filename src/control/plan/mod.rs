@@ -97,12 +97,8 @@ impl Planned {
         paths: &[Path],
         (source, present): (usize, f64),
     ) -> Option<serde_json::Value> {
-        let far =
-            || paths.iter().enumerate().filter(|(_, path)| path.source.0 == source && !path.way.is_empty());
-        let known = |(at, path): (usize, &Path)| {
-            river.is_primed(at) && river.young_for((path, at), &river.pace(scene, (path, at), present)) <= 0.0
-        };
-        if far().next().is_none() || !far().all(known) {
+        let task = Task { scene, river, paths, source, present };
+        if !task.is_known() {
             *self = Self::default();
             return None;
         }
@@ -114,7 +110,7 @@ impl Planned {
             return None;
         }
         self.asked = Some(scene.utc);
-        match (Task { scene, river, paths, source, present }).solve() {
+        match task.solve() {
             Ok(plan) => {
                 let told = plan.told(scene);
                 self.plan = Some(plan);
@@ -153,21 +149,10 @@ impl Planned {
 impl Plan {
     /// The plan as the record keeps it.
     fn told(&self, scene: &Scene<'_>) -> serde_json::Value {
-        let name = |limit: &Limit| match limit {
-            Limit::Section(id, hours) => {
-                let section = scene.basin.sections.get(id.0).map(|section| section.id.as_str());
-                serde_json::json!({ "section": section, "in_h": hours })
-            }
-            Limit::Ramp => "ramp".into(),
-            Limit::Range => "range".into(),
-            Limit::End => "end".into(),
-            Limit::Slack => "slack".into(),
-        };
-        let binding = self
-            .binding
-            .iter()
-            .take(TOLD)
-            .map(|(limit, price)| serde_json::json!({ "limit": name(limit), "price_m3s_h": price }));
+        let binding = self.binding.iter().take(TOLD).map(|(limit, price)| {
+            let name = limit.told(scene.basin);
+            serde_json::json!({ "limit": name, "price_m3s_h": price })
+        });
         serde_json::json!({
             "first_m3s": self.steps.first().map(|step| step.release),
             "day_m3s": self.mean(0.0, 24.0),

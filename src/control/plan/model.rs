@@ -2,7 +2,7 @@
 
 use super::programme::{Programme, Sense, Solution, Unsolved, Var};
 use super::{HORIZON_H, Plan, Step};
-use crate::basin::{ControlParameters, SectionId};
+use crate::basin::{Basin, ControlParameters, SectionId};
 use crate::control::dispatch;
 use crate::control::estimate::{Ahead, River, Scene};
 use crate::control::routing::{Pace, Path};
@@ -67,7 +67,34 @@ pub fn grid() -> Vec<(f64, f64)> {
     moves
 }
 
+impl Limit {
+    /// As the record and the workbench name it.
+    pub fn told(self, basin: &Basin) -> serde_json::Value {
+        match self {
+            Self::Section(id, hours) => {
+                let section = basin.sections.get(id.0).map(|section| section.id.as_str());
+                serde_json::json!({ "section": section, "in_h": hours })
+            }
+            Self::Ramp => "ramp".into(),
+            Self::Range => "range".into(),
+            Self::End => "end".into(),
+            Self::Slack => "slack".into(),
+        }
+    }
+}
+
 impl Task<'_> {
+    /// Whether there is a section further down, and every drop on the way to one has passed a gauge under our eyes.
+    pub fn is_known(&self) -> bool {
+        let known = |(at, path): (usize, &Path)| {
+            let pace = self.river.pace(self.scene, (path, at), self.present);
+            self.river.is_primed(at) && self.river.young_for((path, at), &pace) <= 0.0
+        };
+        let is_far = |path: &Path| path.source.0 == self.source && !path.way.is_empty();
+        let far = self.paths.iter().enumerate().filter(|(_, path)| is_far(path));
+        far.clone().next().is_some() && far.into_iter().all(known)
+    }
+
     /// Makes the plan.
     ///
     /// # Errors
