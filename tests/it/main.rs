@@ -54,6 +54,7 @@ mod peers;
 mod peers_serial;
 mod peers_tls;
 mod pictures;
+mod plan_benchmark;
 mod point_test;
 mod point_test_moves;
 mod process;
