@@ -1,5 +1,6 @@
 //! A headless Chromium, driven through its driver: just what the tests of the page need.
 
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -15,6 +16,9 @@ const MISSING: &str = "tests of the page need Chromium with its driver and a Chi
 /// Longest wait for something to be seen on the page, real time.
 const PATIENCE_MS: u64 = 20_000;
 
+/// Longest wait for the browser to close.
+const CLOSING: Duration = Duration::from_secs(10);
+
 /// One browser with one window; it and its driver end when this is dropped.
 pub(crate) struct Browser {
     port: u16,
@@ -22,6 +26,28 @@ pub(crate) struct Browser {
     _driver: Child,
     _words: BufReader<ChildStdout>,
     _profile: TempDir,
+}
+
+impl Drop for Browser {
+    /// Killing the driver leaves its browser running, so it is asked to close it first.
+    fn drop(&mut self) {
+        let asked = || {
+            let mut stream = std::net::TcpStream::connect(("127.0.0.1", self.port))?;
+            stream.set_read_timeout(Some(CLOSING))?;
+            let (port, session) = (self.port, &self.session);
+            write!(
+                stream,
+                "DELETE /session/{session} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n\r\n"
+            )?;
+            // The first byte of the answer: it has closed.
+            stream.read(&mut [0]).map(drop)
+        };
+        if !self.session.is_empty()
+            && let Err(error) = asked()
+        {
+            eprintln!("the browser may still run: {error}");
+        }
+    }
 }
 
 impl Browser {
