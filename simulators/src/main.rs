@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use simulators::{bound, compare, demo, identify, plan, replay, scenario, studio};
 
 /// Virtual river, devices on Modbus, replay and demo.
@@ -46,6 +46,45 @@ enum Command {
     Serve(Serve),
 }
 
+/// The same, where there is something to search.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Foresight {
+    /// Some trials
+    Fast,
+    /// Until nothing better is found
+    Tight,
+}
+
+impl Foresight {
+    fn depth(self) -> bound::Depth {
+        match self {
+            Self::Fast => bound::Depth::Fast,
+            Self::Tight => bound::Depth::Tight,
+        }
+    }
+}
+
+/// How hard to search for the optimum.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Search {
+    /// Not at all
+    None,
+    /// Some trials
+    Fast,
+    /// Until nothing better is found
+    Tight,
+}
+
+impl Search {
+    fn depth(self) -> Option<bound::Depth> {
+        match self {
+            Self::None => None,
+            Self::Fast => Some(bound::Depth::Fast),
+            Self::Tight => Some(bound::Depth::Tight),
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 struct Replay {
     /// Names (see `list`) or files; when none is given, all but the long ones and those ahead of the present dispatch
@@ -61,9 +100,10 @@ struct Replay {
     /// repeated, every combination; writes sweep.csv and sweep.html instead of the files of each run
     #[arg(long, value_name = "KEY=VALUES")]
     sweep: Vec<String>,
-    /// Score against the perfect-foresight optimum too, which takes some ten times as long; kept in the folder of `--out`
-    #[arg(long, requires = "out")]
-    bound: bool,
+    /// How hard the perfect-foresight optimum is searched for, see `bound`: fast takes up to some three times as long as the
+    /// run itself, tight a dozen times; fast when not given, none in a sweep
+    #[arg(long, value_name = "DEPTH")]
+    bound: Option<Search>,
     /// Use this seed instead of the scenarios' own
     #[arg(long)]
     seed: Option<u64>,
@@ -142,24 +182,27 @@ struct Bound {
     /// Write bound.json and optimum.csv of each scenario below this folder, and take from it what is already known
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// How hard to search
+    #[arg(long, value_name = "DEPTH", default_value = "tight")]
+    depth: Foresight,
     /// Use this seed instead of the scenarios' own
     #[arg(long)]
     seed: Option<u64>,
     /// Use this configuration folder
     #[arg(long, value_name = "DIR")]
     config: Option<PathBuf>,
-    /// Threads; as many as there are cores when not given
-    #[arg(long, value_name = "N")]
-    jobs: Option<usize>,
 }
 
 /// How the optimum is found.
 const BOUND_NOTES: &str = "\
 The scenario runs in closed loop once. From the begin of scoring on, the release of the dam is then free by hour, within the
-outlets' capacity, the ramps, the siren limit and the water above the dead level; weather, users, events and all other gates
-are as in that run. How the sections answer to the release is identified from the river itself, a linear programme proposes
-the release with the least shortage and then the least water, and the river runs it; this is repeated until nothing better is found. All
-figures are of runs of the river. A shortage that is left is unavoidable.
+outlets' capacity, the ramps, the siren limit and the water above the dead level; weather, users and events are as in that run, and
+the rules move all other gates. A programme proposes the release with the least shortage and then the least water, the loop runs
+it, what came of it tells how the sections answer to the release, and so on; in a long scenario stretch by stretch. Fast: four
+trials, two in each later stretch, more only to mend a shortage. Tight: twelve, and constant releases beside. All figures are
+of such loops, the run itself among them: the optimum is an upper estimate and never above the run. A shortage that is left is
+unavoidable as far as was found. Not converged means that the programme still hopes for something, or that the river is left
+short after the end.
 
 Examples:
   qindan-sim bound may_dry
@@ -305,12 +348,16 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Replay(args) => {
             let Replay { scenarios, out, set, sweep, bound, seed, config, jobs } = args;
+            let usual = if sweep.is_empty() { Search::Fast } else { Search::None };
+            let bound = bound.unwrap_or(usual).depth();
             let order = replay::Order { scenarios, out, set, sweep, bound, seed, config, jobs };
             replay::replay(&order, &mut std::io::stdout().lock())
         }
         Command::Compare(args) => {
             let Compare { a, b, out, set_a, set_b, scenario, seed, config } = args;
-            let order = compare::Order { sides: [a, b], set: [set_a, set_b], scenario, config, seed, out };
+            let bound = Some(bound::Depth::Fast);
+            let order =
+                compare::Order { sides: [a, b], set: [set_a, set_b], scenario, config, seed, bound, out };
             compare::compare(&order, &mut std::io::stdout().lock())
         }
         Command::Studio(args) => {
@@ -318,8 +365,8 @@ fn main() -> ExitCode {
             studio::studio(&studio::Order { port, data, config, jobs })
         }
         Command::Bound(args) => {
-            let Bound { scenarios, out, seed, config, jobs } = args;
-            let order = bound::Order { scenarios, out, seed, config, jobs };
+            let Bound { scenarios, out, depth, seed, config } = args;
+            let order = bound::Order { scenarios, out, depth: depth.depth(), seed, config };
             bound::bound(&order, &mut std::io::stdout().lock())
         }
         Command::Identify(args) => {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use qindan::shell::clock::Clock;
 
+use crate::bound::{Record, Recorder};
 use crate::decisions::Decisions;
 use crate::report;
 use crate::run::Run;
@@ -29,11 +30,13 @@ pub struct Played {
     pub decisions: Decisions,
     /// Its summary.
     pub summary: Summary,
+    /// What the bound needs of it, if that was asked for and there is a dam that keeps floors.
+    pub record: Option<Record>,
 }
 
 /// Runs a case to its end, or until `progress`, told how far it is, breaks it off: then there is nothing.
 ///
-/// With a `folder`, the decisions are written into it while it runs.
+/// With a `folder`, the decisions are written into it while it runs; with `for_bound`, what the bound needs is taken down.
 ///
 /// # Errors
 /// When the folder takes no file.
@@ -42,6 +45,7 @@ pub fn play(
     seed: u64,
     set: &[String],
     folder: Option<&Path>,
+    for_bound: bool,
     mut progress: impl FnMut(Duration) -> ControlFlow<()>,
 ) -> anyhow::Result<Option<Played>> {
     let clock = Clock::real();
@@ -52,6 +56,7 @@ pub fn play(
     let mut score = Score::new(&case);
     let mut series = Series::new(&case.config.basin, case.scenario.duration);
     let mut decisions = Decisions::new(&case.config.basin, folder)?;
+    let mut recorder = if for_bound { Recorder::new(&case) } else { None };
     let end = case.scenario.duration;
     let mut run = Run::new(case, seed);
     let (mut scoring, mut output) = (Duration::ZERO, Duration::ZERO);
@@ -59,6 +64,9 @@ pub fn play(
         let tick = run.tick(end);
         let mark = clock.mark();
         score.add(run.case(), run.plant(), tick.step());
+        if let Some(recorder) = &mut recorder {
+            recorder.add(&run, &tick);
+        }
         scoring += mark.elapsed();
         let mark = clock.mark();
         series.add(&run, &score, &tick);
@@ -82,8 +90,10 @@ pub fn play(
         decide_s: decide.as_secs_f64(),
         score_s: scoring.as_secs_f64(),
         output_s: output.as_secs_f64(),
+        bound_s: 0.0,
     };
-    Ok(Some(Played { run, score, series, decisions, summary }))
+    let record = recorder.and_then(|recorder| recorder.finish(&run));
+    Ok(Some(Played { run, score, series, decisions, summary, record }))
 }
 
 /// Writes the files of a run: rows, actions, plots, report, and the summary last, so that a folder with a summary is whole.

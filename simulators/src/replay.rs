@@ -2,11 +2,13 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use qindan::config::Config;
+use qindan::shell::clock::Clock;
 
-use crate::bound;
+use crate::bound::{self, Depth};
 use crate::crew::{self, Progress};
 use crate::play;
 use crate::scenario::{self, Case, ScenarioError};
@@ -25,14 +27,35 @@ pub struct Order {
     pub set: Vec<String>,
     /// Keys with several values each: every combination is run, see [`crate::sweep`].
     pub sweep: Vec<String>,
-    /// Score every run against the perfect-foresight optimum, which is kept in `out`; without it nothing.
-    pub bound: bool,
+    /// Score every run against the perfect-foresight optimum, searched for so hard; it is kept in `out` if there is one.
+    pub bound: Option<Depth>,
     /// Another seed than the scenarios'.
     pub seed: Option<u64>,
     /// Another configuration folder than the scenarios'.
     pub config: Option<PathBuf>,
     /// Scenarios at once; all cores when not given.
     pub jobs: Option<usize>,
+}
+
+/// What a run is held against.
+#[derive(Clone, Copy, Debug)]
+pub struct Against<'a> {
+    /// How hard the optimum is searched for.
+    pub depth: Depth,
+    /// Where it is kept.
+    pub cache: Option<&'a Path>,
+}
+
+impl Order {
+    /// What its runs are held against.
+    pub(crate) fn against(&self) -> Option<Against<'_>> {
+        Some(Against { depth: self.bound?, cache: self.out.as_deref() })
+    }
+
+    /// What a bar counts: the length of the scenario, and as much again as the search for its optimum is expected to play.
+    pub(crate) fn work(&self, length: Duration) -> Duration {
+        work(length, self.against())
+    }
 }
 
 /// Loads a scenario with its configuration: `folder` instead of the one it names, with `changes`.
@@ -105,10 +128,7 @@ pub fn replay(order: &Order, out: &mut impl std::io::Write) -> anyhow::Result<bo
         }
     }
     for summary in &played {
-        if let (Some(optimum), Some(excess)) = (summary.water.optimum_m3, summary.water.excess_pct) {
-            let id = &summary.scenario;
-            writeln!(out, "{id}: {excess:+.1} % beside the perfect-foresight optimum of {optimum:.0} m³")?;
-        }
+        writeln!(out, "{}: {}", summary.scenario, summary.against_optimum())?;
     }
     for text in left_out {
         writeln!(out, "{text}")?;
@@ -130,22 +150,26 @@ pub fn wanted(order: &Order) -> Result<(Vec<String>, Vec<String>), ScenarioError
 
 /// Plays all cases on as many threads as there are cores; summaries in the order of the cases.
 fn play_all(cases: &[Case], order: &Order) -> anyhow::Result<Vec<Summary>> {
-    let progress = Progress::new(cases.iter().map(|case| case.scenario.duration));
+    let against = order.against();
+    let progress = Progress::new(cases.iter().map(|case| order.work(case.scenario.duration)));
     let threads = crew::size(order.jobs, cases.len());
     let played = crew::each(cases, threads, |case| {
         let seed = order.seed.unwrap_or(case.scenario.seed);
         let folder = order.out.as_ref().map(|out| out.join(&case.scenario.id));
-        let bound = order.out.as_deref().filter(|_| order.bound);
         let summary =
-            play_one(case, seed, &order.set, folder.as_deref(), bound, &progress, &case.scenario.id);
+            play_one(case, seed, &order.set, folder.as_deref(), against, &progress, &case.scenario.id);
         summary.with_context(|| format!("{}: not played to its end", case.scenario.id))
     });
     progress.end();
     played.into_iter().collect()
 }
 
-/// Plays a case with a bar of that name, and writes its files into the folder; scored against the perfect-foresight optimum
-/// when `bound` names a folder to keep that in.
+pub(crate) fn work(length: Duration, against: Option<Against<'_>>) -> Duration {
+    length * (1 + against.map_or(0, |against| against.depth.runs()))
+}
+
+/// Plays a case with a bar of that name, and writes its files into the folder; held against the perfect-foresight optimum
+/// when `against` says how.
 ///
 /// # Errors
 /// What the disk says.
@@ -154,18 +178,26 @@ pub fn play_one(
     seed: u64,
     set: &[String],
     folder: Option<&Path>,
-    bound: Option<&Path>,
+    against: Option<Against<'_>>,
     progress: &Progress,
     name: &str,
 ) -> anyhow::Result<Summary> {
-    let mut bar = progress.begin(name, case.scenario.duration);
-    let played = play::play(case.clone(), seed, set, folder, |now| bar.at(now))?;
+    let whole = work(case.scenario.duration, against);
+    let mut bar = progress.begin(name, whole);
+    let played = play::play(case.clone(), seed, set, folder, against.is_some(), |now| bar.at(now))?;
     let mut played = played.context("stopped")?;
-    if let Some(cache) = bound {
-        // One thread: the scenarios share the cores.
-        let optimum = bound::cached(case, seed, 1, cache, |_| ())?;
+    if let (Some(record), Some(Against { depth, cache })) = (played.record.take(), against) {
+        let mark = Clock::real().mark();
+        let (begin, search) = (case.scenario.duration, whole.saturating_sub(case.scenario.duration));
+        let mut compute = || bound::of(&record, seed, depth, |share| bar.at(begin + search.mul_f64(share)));
+        let optimum = match cache {
+            Some(cache) => bound::cached(case, seed, depth, cache, compute)?,
+            None => compute(),
+        };
         played.summary.hold_against(optimum.as_ref());
+        played.summary.cost.bound_s = mark.elapsed().as_secs_f64();
     }
+    let _ = bar.at(whole);
     if let Some(folder) = folder {
         play::write(&mut played, folder)
             .with_context(|| format!("{}: cannot be written", folder.display()))?;
@@ -177,8 +209,8 @@ pub fn play_one(
 
 /// Head of the table; its columns are those of the rows in [`table`].
 const HEAD: &str = "\
-scenario                 section      floor  minimum     min< avoidable   short   above   worst starts imbalance  days/s  digest
-                                       m³/s     m³/s    floor       min      m³    need     day   /day of inflow
+scenario                 section      floor  minimum     min< avoidable   short   above   worst  beside starts imbalance  days/s  digest
+                                       m³/s     m³/s    floor       min      m³    need     day optimum   /day of inflow
 ";
 
 /// The table of scores.
@@ -214,9 +246,10 @@ pub fn table(summaries: &[Summary]) -> String {
                 };
                 let _ = write!(
                     text,
-                    " {:>7} {:>7} {:>6.1} {:>9.1e} {:>7.1}  {}",
+                    " {:>7} {:>7} {:>7} {:>6.1} {:>9.1e} {:>7.1}  {}",
                     share(summary.water.above_need),
                     share(summary.water.above_need_worst_day),
+                    share(summary.water.excess_pct.map(|excess| excess / 100.0)),
                     starts,
                     summary.imbalance(),
                     summary.days_per_s,

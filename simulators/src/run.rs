@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use qindan::basin::GateId;
+use qindan::basin::{GateId, Place};
 use qindan::control::command::{Action, CommandId, Terminal, WriteReport, WriteResult};
 use qindan::control::operator::OperatorAct;
 use qindan::control::reason::{Because, Limit};
@@ -23,7 +23,7 @@ use sha2::{Digest, Sha256};
 
 use crate::devices::Devices;
 use crate::forecast::Post;
-use crate::inflow::instant;
+use crate::inflow::{Source, instant};
 use crate::plant::{Forcing, Plant};
 use crate::scenario::{Agenda, Case, Happening, What};
 use crate::score::Step;
@@ -83,6 +83,7 @@ impl Tick {
 }
 
 /// A closed loop.
+#[derive(Clone)]
 pub struct Run {
     case: Case,
     plant: Plant,
@@ -105,6 +106,10 @@ pub struct Run {
     stopwatch: Clock,
     in_plant: Duration,
     in_decide: Duration,
+    /// Real time of each decision that made a plan.
+    planning: Vec<Duration>,
+    /// Times dispatch fell from a plan to the rule below it, or further.
+    fallbacks: u64,
 }
 
 impl Run {
@@ -134,6 +139,8 @@ impl Run {
             stopwatch: Clock::real(),
             in_plant: Duration::ZERO,
             in_decide: Duration::ZERO,
+            planning: Vec::new(),
+            fallbacks: 0,
             case,
         }
     }
@@ -151,6 +158,25 @@ impl Run {
     /// River and devices as they are now, and what is still to happen, for another controller.
     pub fn into_world(self) -> (World, Case, Agenda) {
         (World { plant: self.plant, devices: self.devices }, self.case, self.agenda)
+    }
+
+    /// Goes on in another world: `case` says what is still to come and holds what is over as it was, nothing waits for a
+    /// condition any more, and somebody has shut `gates` on site and keeps their keys.
+    pub(crate) fn divert(&mut self, case: Case, gates: &[GateId]) {
+        self.plant.shut_on_site(gates);
+        self.agenda.wait_no_more();
+        self.case = case;
+    }
+
+    /// Adds water from the side to its world.
+    pub(crate) fn add_laterals(&mut self, laterals: Vec<(Place, Source, f64)>) {
+        self.case.scenario.laterals.extend(laterals);
+    }
+
+    /// Takes the last so many of them away again.
+    pub(crate) fn drop_laterals(&mut self, count: usize) {
+        let laterals = &mut self.case.scenario.laterals;
+        laterals.truncate(laterals.len().saturating_sub(count));
     }
 
     /// By how much the wall clock of the service is ahead of the true time.
@@ -203,6 +229,11 @@ impl Run {
         (self.in_plant, self.in_decide)
     }
 
+    /// Real time so far of each decision that made a plan, and how often there was none to follow any more.
+    pub fn planning(&self) -> (&[Duration], u64) {
+        (&self.planning, self.fallbacks)
+    }
+
     /// SHA-256 over the commands given so far at register resolution, hex: time, gate, kind, words.
     pub fn digest(&self) -> String {
         hex(&self.digest.clone().finalize())
@@ -248,7 +279,9 @@ impl Run {
         let mark = self.stopwatch.mark();
         let told = Now { utc: now.utc.saturating_add(self.clock).unwrap_or(now.utc), ..now };
         let decision = self.controller.decide(&seen, told);
-        self.in_decide += mark.elapsed();
+        let took = mark.elapsed();
+        self.in_decide += took;
+        self.note_plans(&decision.entries, took);
         self.ticks += 1;
         self.send(&decision, now);
         self.note_ends(&decision.entries);
@@ -322,6 +355,19 @@ impl Run {
                 limits: cleared.narrowed_by().to_vec(),
                 outcome: None,
             });
+        }
+    }
+
+    fn note_plans(&mut self, entries: &[Entry], took: Duration) {
+        let told = entries.iter().filter(|entry| entry.kind == Kind::Plan).filter_map(|e| e.detail.as_ref());
+        for detail in told {
+            if detail.get("plan").is_some_and(|plan| plan.get("failed").is_none()) {
+                self.planning.push(took);
+            }
+            let rung = |key: &str| detail.get(key).and_then(serde_json::Value::as_str);
+            if let (Some("F0" | "F1"), Some("F2" | "F3")) = (rung("rung_from"), rung("rung_to")) {
+                self.fallbacks += 1;
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use qindan::basin::{GateId, ReservoirId};
 use serde::{Deserialize, Serialize};
 
-use crate::bound::Bound;
+use crate::bound::{Bound, Depth};
 use crate::inflow::instant;
 use crate::plant::Balance;
 use crate::run::Run;
@@ -132,6 +132,15 @@ pub struct WaterSummary {
     /// Released beyond that, %.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excess_pct: Option<f64>,
+    /// What the search for the optimum still hopes to save of it, %; an estimate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub optimum_gap_pct: Option<f64>,
+    /// Whether that search has converged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub optimum_converged: Option<bool>,
+    /// How hard was searched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub optimum_depth: Option<Depth>,
 }
 
 /// Real time by what it was spent on, s.
@@ -146,10 +155,13 @@ pub struct Cost {
     pub score_s: f64,
     /// Rows and files.
     pub output_s: f64,
+    /// The perfect-foresight optimum; not part of `wall_s`.
+    #[serde(default)]
+    pub bound_s: f64,
 }
 
-/// The optimiser's plans.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// The optimiser's plans; none is made without `follow_plan`. Times are those of the decisions that made them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PlanSummary {
     /// Plans made.
     pub count: u64,
@@ -157,8 +169,22 @@ pub struct PlanSummary {
     pub median_ms: f64,
     /// All but one in a hundred took at most this long, ms of real time.
     pub p99_ms: f64,
-    /// Times the rule took over because there was no fresh plan.
+    /// Times dispatch fell from a plan to the rule because there was none to follow any more.
     pub fallbacks: u64,
+}
+
+impl PlanSummary {
+    /// Of plans that took so long.
+    fn of((took, fallbacks): (&[std::time::Duration], u64)) -> Self {
+        let mut sorted = took.iter().map(|took| 1e3 * took.as_secs_f64()).collect::<Vec<_>>();
+        sorted.sort_by(f64::total_cmp);
+        // The least that so many hundredths do not exceed.
+        let rank = |hundredths: usize| {
+            let rank = (sorted.len() * hundredths).div_ceil(100).saturating_sub(1);
+            sorted.get(rank).copied().unwrap_or(0.0)
+        };
+        Self { count: sorted.len() as u64, median_ms: rank(50), p99_ms: rank(99), fallbacks }
+    }
 }
 
 /// Level of a reservoir.
@@ -257,7 +283,7 @@ impl Summary {
             mass_balance_error_m3: balance.error_m3,
             balance,
             actions: run.given().len(),
-            plan: None,
+            plan: Some(PlanSummary::of(run.planning())),
             outcomes,
             alarms: run.alarms().clone(),
             digest: run.digest(),
@@ -273,7 +299,32 @@ impl Summary {
             section.unavoidable_minutes_below = optimum.unavoidable_minutes(id);
         }
         self.water.optimum_m3 = Some(optimum.optimum_m3);
-        self.water.excess_pct = optimum.excess_pct(self.water.released_without_spill_m3);
+        // Whole hours with spill are left out on both sides.
+        self.water.excess_pct = optimum.excess_pct(optimum.run_m3);
+        self.water.optimum_gap_pct = Some(optimum.gap_pct);
+        self.water.optimum_converged = Some(optimum.converged);
+        self.water.optimum_depth = Some(optimum.depth);
+    }
+
+    /// The score against the perfect-foresight optimum, a line for people.
+    pub fn against_optimum(&self) -> String {
+        let water = &self.water;
+        let (Some(optimum), Some(excess)) = (water.optimum_m3, water.excess_pct) else {
+            return "not scored against the perfect-foresight optimum".into();
+        };
+        let unavoidable = self.sections.values().filter_map(|section| section.unavoidable_minutes_below);
+        let gap = water.optimum_gap_pct.unwrap_or(0.0);
+        let depth = water.optimum_depth.map_or("", Depth::name);
+        let end = if water.optimum_converged == Some(true) {
+            "converged".to_owned()
+        } else {
+            format!("not converged, {gap:.1} % may be left")
+        };
+        format!(
+            "{excess:+.1} % beside the perfect-foresight optimum of {optimum:.0} m³ ({depth}, {end}), \
+             {:.0} min below a floor unavoidable",
+            unavoidable.sum::<f64>()
+        )
     }
 
     /// Minutes below a floor that could have been avoided, all sections.
@@ -319,6 +370,9 @@ impl WaterSummary {
             spill_h: spill_s / 3600.0,
             optimum_m3: None,
             excess_pct: None,
+            optimum_gap_pct: None,
+            optimum_converged: None,
+            optimum_depth: None,
         }
     }
 }
@@ -355,6 +409,9 @@ pub(crate) fn example() -> Summary {
             spill_h: 0.0,
             optimum_m3: None,
             excess_pct: None,
+            optimum_gap_pct: None,
+            optimum_converged: None,
+            optimum_depth: None,
         },
         reservoirs: BTreeMap::new(),
         gates: BTreeMap::new(),

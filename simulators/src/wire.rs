@@ -22,6 +22,7 @@ use crate::devices::{Devices, ModbusException};
 use crate::plant::Plant;
 
 /// A block with its scan period.
+#[derive(Clone)]
 struct Scan {
     block: Block,
     period: Duration,
@@ -29,6 +30,7 @@ struct Scan {
 }
 
 /// A watchdog register that the service feeds.
+#[derive(Clone)]
 struct Dog {
     device: DeviceId,
     address: u16,
@@ -36,6 +38,7 @@ struct Dog {
 }
 
 /// Reads and writes the registers of the devices as the link tasks would.
+#[derive(Clone)]
 pub struct Wire {
     basin: Arc<Basin>,
     field: Arc<Field>,

@@ -13,24 +13,46 @@
 use clarabel::algebra::CscMatrix;
 use clarabel::solver::{DefaultSettings, DefaultSolver, IPSolver, NonnegativeConeT, SolverStatus, ZeroConeT};
 
-use super::open::{Course, Script};
+use super::course::Course;
 use super::respond::{Answers, float};
+use super::script::Script;
+use crate::score;
 
 /// Cubic metres of release that one of shortage is worth: shortage first. Source: dispatch notes, where the last of a
 /// shortage costs some thousand.
 pub(super) const RATE: f64 = 5000.0;
 /// Price of a change of release, m³/s·h per (m³/s)²: of two releases with the same water the quieter one.
 const CALM: f64 = 0.02;
-/// An hour this far above its floor cannot fall short within one trust region, m³/s.
-const SAFE: f64 = 2.5;
+/// An hour this many trust regions above its floor cannot fall short within one.
+const SAFE: f64 = 1.5;
+
+/// Above what the score tolerates the programme aims by this much, m³/s: what a straight answer gets wrong at the end.
+const AIM: f64 = 0.0005;
+
+/// A stretch of the scenario, and what its programme goes by.
+pub(super) struct Task<'a> {
+    pub(super) script: &'a Script,
+    pub(super) limits: Limits,
+    /// Hours whose release is free, and whose floors are kept.
+    pub(super) first: usize,
+    pub(super) until: usize,
+    /// What is saved counts until here.
+    pub(super) core: usize,
+    /// Aimed for above what the score tolerates, by section and hour, m³/s; where there is none, nothing.
+    pub(super) margins: &'a [Vec<f64>],
+}
 
 /// What the programme proposes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Proposal {
     /// Release by hour of the scenario, m³/s.
     pub(super) release: Vec<f64>,
-    /// Shortage it expects in scored hours by section, m³.
-    pub(super) shortage: Vec<f64>,
+    /// Shortage it expects, m³.
+    pub(super) missing: f64,
+    /// Shortage it expects less than there is, m³.
+    pub(super) mends: f64,
+    /// Water it expects to save until the core ends, m³; negative where it costs water to mend a shortage.
+    pub(super) saves: f64,
 }
 
 /// Limits of the release.
@@ -80,18 +102,17 @@ impl Rows {
 
 /// Solves it around `seen`; what the solver says when it does not solve it.
 pub(super) fn solve(
-    script: &Script,
+    task: &Task<'_>,
     seen: &Course,
     answers: &Answers,
-    limits: Limits,
     trust: f64,
 ) -> Result<Proposal, SolverStatus> {
-    let (first, hours) = (script.scored, script.hours);
-    let n = hours - first;
+    let Task { limits, first, until, core, .. } = *task;
+    let n = until - first;
     let before = |hour: usize| seen.release.get(hour).copied().unwrap_or(0.0);
-    let shorts = shorts(script, seen);
+    let shorts = shorts(task, seen, trust);
     // Columns: releases, slacks, then the water taken from the store where that is limited.
-    let stores = stores(script, seen, trust);
+    let stores = stores(task, seen, trust);
     let columns = n + shorts.len() + if stores.is_some() { n } else { 0 };
     let mut rows = Rows::default();
     let mut equalities = 0;
@@ -113,17 +134,21 @@ pub(super) fn solve(
         let present = before(first + k);
         rows.add([(k, 1.0)], (present + trust).min(limits.most.max(present)));
         rows.add([(k, -1.0)], -(present - trust).max(0.0));
+        // What the last round did beyond a ramp is not asked back at once.
+        let last = before((first + k).saturating_sub(1));
+        let (rise, fall) = (limits.rise.max(present - last), limits.fall.max(last - present));
         if k > 0 {
-            // What the last round did beyond a ramp is not asked back at once.
-            let change = present - before(first + k - 1);
-            rows.add([(k, 1.0), (k - 1, -1.0)], limits.rise.max(change));
-            rows.add([(k, -1.0), (k - 1, 1.0)], limits.fall.max(-change));
+            rows.add([(k, 1.0), (k - 1, -1.0)], rise);
+            rows.add([(k, -1.0), (k - 1, 1.0)], fall);
+        } else {
+            rows.add([(k, 1.0)], last + rise);
+            rows.add([(k, -1.0)], fall - last);
         }
     }
-    let arrivals = arriving(script, answers);
+    let arrivals = arriving(task, answers);
     for (at, short) in shorts.iter().enumerate() {
         let mut terms = vec![(n + at, -1.0)];
-        let mut bound = short.flow - short.floor;
+        let mut bound = short.flow - short.aim;
         for (k, part) in
             arrivals.get(short.section).and_then(|hours| hours.get(short.hour)).into_iter().flatten()
         {
@@ -151,15 +176,15 @@ pub(super) fn solve(
     for (to, from) in release.iter_mut().skip(first).zip(x.iter().take(n)) {
         *to = from.max(0.0);
     }
-    let mut shortage = vec![0.0; script.dam.sections.len()];
-    for (short, slack) in shorts.iter().zip(x.iter().skip(n)) {
-        if let Some(sum) = shortage.get_mut(short.section)
-            && script.counts(short.hour)
-        {
-            *sum += slack.max(0.0) * 3600.0;
-        }
-    }
-    Ok(Proposal { release, shortage })
+    let hour_s = 3600.0;
+    let saves =
+        (first..core).map(|hour| before(hour) - release.get(hour).copied().unwrap_or(0.0)).sum::<f64>();
+    // Both as the score counts it, without what is aimed for above that.
+    let slacks = x.iter().skip(n).zip(&shorts);
+    let missing = hour_s * slacks.map(|(slack, short)| (slack - short.above).max(0.0)).sum::<f64>();
+    let missing_now =
+        hour_s * shorts.iter().map(|short| (short.aim - short.above - short.flow).max(0.0)).sum::<f64>();
+    Ok(Proposal { release, missing, mends: (missing_now - missing).max(0.0), saves: hour_s * saves })
 }
 
 /// An hour of a section that could fall short.
@@ -167,18 +192,23 @@ struct Short {
     section: usize,
     hour: usize,
     flow: f64,
-    floor: f64,
+    aim: f64,
+    /// Of the aim, what lies above what the score tolerates.
+    above: f64,
 }
 
-fn shorts(script: &Script, seen: &Course) -> Vec<Short> {
+fn shorts(task: &Task<'_>, seen: &Course, trust: f64) -> Vec<Short> {
     let mut shorts = Vec::new();
     for (section, reach) in seen.sections.iter().enumerate() {
-        for hour in script.scored..script.hours {
-            let (Some(floor), Some(flow)) = (script.floor(section, hour), reach.least.get(hour)) else {
+        for hour in task.first..task.until {
+            let (Some(floor), Some(flow)) = (task.script.floor(section, hour), reach.least.get(hour)) else {
                 continue;
             };
-            if *flow < floor + SAFE {
-                shorts.push(Short { section, hour, flow: *flow, floor });
+            let margin = task.margins.get(section).and_then(|hours| hours.get(hour)).copied();
+            let above = AIM + margin.unwrap_or(0.0);
+            let aim = score::tolerated(floor) + above;
+            if *flow < aim + SAFE * trust {
+                shorts.push(Short { section, hour, flow: *flow, aim, above });
             }
         }
     }
@@ -186,13 +216,13 @@ fn shorts(script: &Script, seen: &Course) -> Vec<Short> {
 }
 
 /// By section and hour of arrival: hours of release (from the begin of scoring) with their parts.
-fn arriving(script: &Script, answers: &Answers) -> Vec<Vec<Vec<(usize, f64)>>> {
-    let by_section = (0..script.dam.sections.len()).map(|at| {
-        let mut hours = vec![Vec::new(); script.hours];
-        for hour in script.scored..script.hours {
-            for (t, part) in answers.arrivals(at, hour, script.hours) {
-                if let Some(list) = hours.get_mut(t).filter(|_| part > 1e-4) {
-                    list.push((hour - script.scored, part));
+fn arriving(task: &Task<'_>, answers: &Answers) -> Vec<Vec<Vec<(usize, f64)>>> {
+    let by_section = (0..task.script.dam.sections.len()).map(|at| {
+        let mut hours = vec![Vec::new(); task.until];
+        for hour in task.first..task.until {
+            for (t, part) in answers.arrivals(at, hour, task.until) {
+                if let Some(list) = hours.get_mut(t).filter(|_| part.abs() > 1e-3) {
+                    list.push((hour - task.first, part));
                 }
             }
         }
@@ -202,9 +232,9 @@ fn arriving(script: &Script, answers: &Answers) -> Vec<Vec<Vec<(usize, f64)>>> {
 }
 
 /// By hour: how much more than seen may have been released until its end, m³/s·h; `None` where no limit is near.
-fn stores(script: &Script, seen: &Course, trust: f64) -> Option<Vec<f64>> {
-    let spare = seen.volume.iter().skip(script.scored).map(|volume| script.above_dead(*volume));
-    let spare = spare.collect::<Option<Vec<_>>>()?;
+fn stores(task: &Task<'_>, seen: &Course, trust: f64) -> Option<Vec<f64>> {
+    let volumes = seen.volume.get(task.first..task.until)?;
+    let spare = volumes.iter().map(|volume| task.script.above_dead(*volume)).collect::<Option<Vec<_>>>()?;
     let near = spare.iter().enumerate().any(|(k, water)| *water < trust * 3600.0 * (float(k) + 1.0));
     near.then(|| spare.iter().map(|water| water.max(0.0) / 3600.0).collect())
 }

@@ -2,31 +2,34 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
+use qindan::shell::clock::Clock;
 use sha2::{Digest, Sha256};
 
-use super::Bound;
+use super::{Bound, Depth};
 use crate::inflow::instant;
 use crate::replay;
 use crate::run::hex;
 use crate::scenario::Case;
 
 /// What to bound, and how.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Order {
     /// Names or files.
     pub scenarios: Vec<String>,
     /// Folder for `bound.json` and `optimum.csv`, one below it per scenario; also the cache.
     pub out: Option<PathBuf>,
+    /// How hard to search.
+    pub depth: Depth,
     /// Another seed than the scenarios'.
     pub seed: Option<u64>,
     /// Another configuration folder than the scenarios'.
     pub config: Option<PathBuf>,
-    /// Threads; as many as there are cores when not given.
-    pub jobs: Option<usize>,
 }
 
 /// Runs the order and prints a table; always true, since a bound is neither good nor bad.
@@ -34,17 +37,23 @@ pub struct Order {
 /// # Errors
 /// What is wrong with scenarios, configuration or the folder for the files.
 pub fn bound(order: &Order, out: &mut impl std::io::Write) -> anyhow::Result<bool> {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let threads = order.jobs.unwrap_or(cores).max(1);
+    let clock = Clock::real();
     for name in &order.scenarios {
         let case = replay::load(name, order.config.as_deref(), &[])?;
         let seed = order.seed.unwrap_or(case.scenario.seed);
         let bar = bar(&case);
-        let done = |share: f64| bar.set_position(percent(share));
-        let found = match &order.out {
-            Some(folder) => super::cached(&case, seed, threads, folder, done)?,
-            None => super::of(&case, seed, threads, done),
+        let mark = clock.mark();
+        let compute = || {
+            super::of(&super::Record::of(&case, seed)?, seed, order.depth, |share| {
+                bar.set_position(percent(share));
+                ControlFlow::Continue(())
+            })
         };
+        let found = match &order.out {
+            Some(folder) => super::cached(&case, seed, order.depth, folder, compute)?,
+            None => compute(),
+        };
+        let took = mark.elapsed();
         bar.finish_and_clear();
         let found = found.with_context(|| {
             format!("{name}: no bound: the basin has no dispatched dam above a section with a floor")
@@ -52,7 +61,7 @@ pub fn bound(order: &Order, out: &mut impl std::io::Write) -> anyhow::Result<boo
         if let Some(folder) = &order.out {
             write(&case, &found, &folder.join(&case.scenario.id))?;
         }
-        writeln!(out, "{}", text(&found))?;
+        writeln!(out, "{}\n  {:.1} s", text(&found), took.as_secs_f64())?;
     }
     Ok(true)
 }
@@ -73,35 +82,49 @@ fn percent(share: f64) -> u64 {
     (100.0 * share.clamp(0.0, 1.0)) as u64
 }
 
-/// Reads the bound of a case, or computes it and keeps it.
+/// Reads the bound of a case, or computes it and keeps it. One that was searched for harder serves as well.
 pub(super) fn cached(
     case: &Case,
     seed: u64,
+    depth: Depth,
     cache: &Path,
     compute: impl FnOnce() -> Option<Bound>,
 ) -> anyhow::Result<Option<Bound>> {
-    let file = cache.join(format!("bound-{}.json", key(case, seed)?));
-    if let Ok(text) = fs::read_to_string(&file) {
+    let key = key(case, seed)?;
+    let file = |depth: Depth| cache.join(format!("bound-{key}-{}.json", depth.name()));
+    for known in [Depth::Tight, Depth::Fast].into_iter().filter(|known| *known >= depth) {
         // A file cut short by a power cut is computed again.
-        if let Ok(bound) = serde_json::from_str(&text) {
+        if let Ok(text) = fs::read_to_string(file(known))
+            && let Ok(bound) = serde_json::from_str(&text)
+        {
             return Ok(Some(bound));
         }
     }
     let Some(bound) = compute() else { return Ok(None) };
+    let file = file(depth);
     let failed = || format!("{}: cannot be written", file.display());
     fs::create_dir_all(cache).with_context(failed)?;
     fs::write(&file, serde_json::to_vec(&bound)?).with_context(failed)?;
     Ok(Some(bound))
 }
 
-/// SHA-256 over scenario, configuration, seed and this program, which holds both the river and the rules; shortened.
+/// SHA-256 of this program's file, which holds both the river and the rules; read once.
+fn program() -> anyhow::Result<[u8; 32]> {
+    static PROGRAM: OnceLock<[u8; 32]> = OnceLock::new();
+    if let Some(digest) = PROGRAM.get() {
+        return Ok(*digest);
+    }
+    let file = std::env::current_exe().context("this program has no file")?;
+    let bytes = fs::read(&file).with_context(|| format!("{}: cannot be read", file.display()))?;
+    Ok(*PROGRAM.get_or_init(|| Sha256::digest(&bytes).into()))
+}
+
+/// SHA-256 over scenario, configuration, seed and program; shortened.
 fn key(case: &Case, seed: u64) -> anyhow::Result<String> {
-    let program = std::env::current_exe().context("this program has no file")?;
-    let program = fs::read(&program).with_context(|| format!("{}: cannot be read", program.display()))?;
     let mut scenario = case.scenario.clone();
     scenario.file = PathBuf::new();
     let mut digest = Sha256::new();
-    digest.update(Sha256::digest(&program));
+    digest.update(program()?);
     digest.update(case.config.digest.as_bytes());
     digest.update(seed.to_be_bytes());
     digest.update(format!("{scenario:?}").as_bytes());
@@ -121,7 +144,7 @@ pub fn write(case: &Case, bound: &Bound, folder: &Path) -> anyhow::Result<()> {
     let mut csv = String::from("time,release_m3\n");
     let zone = &case.config.basin.zone;
     for (hour, water) in bound.release_m3.iter().enumerate() {
-        let utc = instant(bound.from, super::open::HOUR * super::count(hour));
+        let utc = instant(bound.from, super::script::HOUR * super::script::count(hour));
         let time = utc.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
         writeln!(csv, "{time},{water:.1}")?;
     }
@@ -157,23 +180,28 @@ fn text(bound: &Bound) -> String {
             section.lag_h
         );
     }
-    for (at, round) in bound.rounds.iter().enumerate() {
-        let _ = writeln!(
-            text,
-            "  round {:<2}   plant: {:>10.0} m³, {:>7.1} m³ missing; programme: {:>7.1} m³ missing; within {:.2} m³/s; {}",
-            at + 1,
-            round.water_m3,
-            round.missing_m3,
-            round.expected_m3,
-            round.trust_m3s,
-            if round.better { "better" } else { "not better" }
-        );
+    for (stretch, rounds) in bound.rounds.iter().enumerate() {
+        for round in rounds {
+            let _ = writeln!(
+                text,
+                "  stretch {:<2} {:>10.0} m³, {:>7.1} m³ missing, {:>7.1} expected; within {:.2} m³/s; {}",
+                stretch + 1,
+                round.water_m3,
+                round.missing_m3,
+                round.expected_m3,
+                round.trust_m3s,
+                if round.better { "better" } else { "not better" }
+            );
+        }
     }
-    let end = if bound.settled {
-        "nothing better was found"
-    } else {
-        "the rounds were used up; a little may be left"
-    };
-    let _ = write!(text, "  {end}");
+    let _ = write!(
+        text,
+        "  {}, {}: the programme hopes for another {:.2} %; {:.0} m³ missing after the end; {} days of river played",
+        bound.depth.name(),
+        if bound.converged { "converged" } else { "not converged" },
+        bound.gap_pct,
+        bound.after_m3,
+        bound.played_h / 24
+    );
     text
 }

@@ -1,14 +1,8 @@
-use std::time::Duration;
-
-use qindan::basin::Place;
-
-use super::open::{HOUR, Script};
+use super::script::Script;
+use super::search::{Worth, windows};
 use super::*;
 use crate::inflow::{Base, Source};
-use crate::plant::{Forcing, Plant};
-
-/// Rounds that are enough here.
-const SOME: usize = 6;
+use qindan::basin::Place;
 
 /// The dry May cut to `days`, of which the first is not scored, without its events.
 fn dry_may(days: u64) -> Case {
@@ -19,87 +13,102 @@ fn dry_may(days: u64) -> Case {
     case
 }
 
-/// Not a linear programme but trying: of all constant releases the least that keeps the floors needs more.
+/// By the definition of the bound: less shortage beats any water, and of two as full the one with less water is better.
 #[test]
-fn the_optimum_keeps_the_floors_with_less_than_any_constant_release() {
-    let case = dry_may(3);
-    let bound = within(&case, 1, 2, SOME, |_| ()).unwrap();
+fn no_water_buys_a_shortage() {
+    let worth = |water, missing| Worth { water, missing };
+    let full = worth(1000.0, 0.0);
+    assert!(full.saved_by(worth(1.0, 0.001)) < 0.0);
+    assert!((full.saved_by(worth(900.0, 0.0)) - 100.0).abs() < 1e-9);
+    assert!(worth(900.0, 1.0).saved_by(worth(2000.0, 0.0)) > 0.0);
+}
+
+/// 45 days less one of spin-up are 1056 h: three stretches of 352 h, each looking on as far as the scenario does.
+#[test]
+fn a_long_scenario_is_cut_into_equal_stretches_that_overlap() {
+    let script = Script::of(&dry_may(45)).unwrap();
+    let cut = windows(&script, STRETCH_H);
+    let tail = script.hours - script.end;
+    assert_eq!(
+        cut.iter().map(|window| (window.first, window.core)).collect::<Vec<_>>(),
+        [(24, 376), (376, 728), (728, 1080)]
+    );
+    assert!(cut.iter().all(|window| window.until == window.core + tail));
+    // 1.5 times the 32 h to Runcheng at its floor of 1.5 m³/s (domain notes), and six hours.
+    assert!((50..60).contains(&tail), "{tail}");
+}
+
+/// A river of nothing but lag and loss: of a release r, 0.95 r − 0.3 m³/s arrive. Then the least release that keeps a floor f
+/// is (f + 0.3) / 0.95, for Runcheng with 1.5 m³/s less the half per cent the score tolerates 1.887 m³/s; from 2.5 that is
+/// within one trust region of 1 m³/s. What leaves too late to be judged is not asked for.
+#[test]
+fn the_least_release_of_a_river_of_lag_and_loss_is_need_and_loss() {
+    let script = Script::of(&dry_may(10)).unwrap();
+    let mut seen = Course::new(&script);
+    seen.release.fill(2.5);
+    seen.volume.fill(4e8);
+    for (reach, (_, lag_h)) in seen.sections.iter_mut().zip(&script.dam.sections) {
+        let flow = if *lag_h < 0.5 { 2.5 } else { 0.95 * 2.5 - 0.3 };
+        reach.least.fill(flow);
+        reach.mean.fill(flow);
+    }
+    let limits = Limits::of(&script);
+    let window = windows(&script, STRETCH_H)[0];
+    let search = Search { script: &script, limits };
+    let proposal = program::solve(&search.task(window), &seen, &Answers::prior(&script), 1.0).unwrap();
+    let steady = &proposal.release[window.first + 24..window.until - 96];
+    let expected = (1.4925 + 0.3) / 0.95;
+    let mean = steady.iter().sum::<f64>() / respond::float(steady.len());
+    assert!((mean / expected - 1.0).abs() < 0.01, "{mean} {expected}");
+    assert!(proposal.missing < 1.0, "{}", proposal.missing);
+}
+
+/// The steady need of this month without the pump is 1.61 m³/s (domain notes 2.3); of it the river, full from the spin-up,
+/// gives a part for a day. Never above the run, and a trial keeps the floors; the same bits on any thread and however many;
+/// cached equals computed.
+#[test]
+fn the_optimum_is_not_above_the_run_and_the_same_on_any_thread() {
+    let case = dry_may(2);
+    let record = Record::of(&case, 1).unwrap();
+    let twice =
+        crate::crew::each(&[(), ()], 2, |()| of(&record, 1, Depth::Fast, |_| ControlFlow::Continue(())));
+    let [Some(bound), Some(again)] = &twice[..] else { panic!("{twice:?}") };
+    assert_eq!(bound, again);
+    assert_eq!(bound.depth, Depth::Fast);
+    assert!(bound.optimum_m3 <= bound.run_m3, "{bound:?}");
+    assert!(bound.rounds[0].iter().any(|round| round.missing_m3 <= 0.0), "{bound:?}");
     assert!(bound.sections.values().all(|section| section.unavoidable_minutes_below <= 0.0), "{bound:?}");
-    assert!(bound.optimum_m3 < bound.run_m3, "{bound:?}");
-    let script = Script::of(&case, 1, HOUR * 48).unwrap();
-    let run = script.dispatched().course.release;
-    let constant = |release: f64| {
-        let free = run.iter().enumerate().map(|(hour, q)| if hour < script.scored { *q } else { release });
-        let course = script.prescribed(&free.collect::<Vec<_>>()).course;
-        (course.missing(), course.water(&script, &[]))
+    let mean = bound.optimum_m3 / 86_400.0;
+    assert!((1.0..2.0).contains(&mean), "{mean}");
+    let folder = tempfile::tempdir().unwrap();
+    let tight = Bound { depth: Depth::Tight, ..bound.clone() };
+    let cached = |seed, depth, compute: &dyn Fn() -> Option<Bound>| {
+        show::cached(&case, seed, depth, folder.path(), compute).unwrap()
     };
-    let kept = [1.4, 1.6, 1.8, 2.0, 2.2].map(constant).into_iter().find(|(missing, _)| *missing <= 0.0);
-    let (_, water) = kept.unwrap();
-    assert!(bound.optimum_m3 < water, "{} {water}", bound.optimum_m3);
-    // Water is not found either: the steady need of this month without the pump is 1.61 m³/s (domain notes 2.3), of which the
-    // river, full from the spin-up, gives a part for a day.
-    let mean = bound.optimum_m3 / (2.0 * 86_400.0);
-    assert!((1.2..1.7).contains(&mean), "{mean}");
+    cached(1, Depth::Fast, &|| Some(bound.clone()));
+    assert_eq!(cached(1, Depth::Fast, &|| panic!("computed again")).as_ref(), Some(bound));
+    // Another seed is another bound, and a fast one does not serve where a tight one is asked for, but the other way round.
+    assert_eq!(cached(4, Depth::Fast, &|| None), None);
+    assert_eq!(cached(1, Depth::Tight, &|| Some(tight.clone())), Some(tight.clone()));
+    assert_eq!(cached(1, Depth::Fast, &|| panic!("computed again")), Some(tight.clone()));
 }
 
 /// From the begin of scoring somebody takes 0.8 m³/s just above the last section, more than it has to spare. Whatever is
-/// released then arrives one travel time later: so long the shortage is unavoidable, and not much longer.
+/// released then arrives a travel time of more than a day later, and the day is over: all of the shortage is unavoidable.
 #[test]
-fn what_cannot_arrive_in_time_is_unavoidable_and_what_can_is_not() {
-    let mut case = dry_may(4);
+fn what_cannot_arrive_in_time_is_unavoidable() {
+    let mut case = dry_may(2);
     let basin = &case.config.basin;
     let section = basin.section("runcheng").unwrap();
     let Place::Node(node) = basin.sections[section.0].at else { panic!("a section at a node") };
     let begin = crate::inflow::seconds(instant(case.scenario.start, case.scenario.spin_up));
-    let points = vec![(begin - 1.0, 0.0), (begin, 0.8)];
-    let take = crate::inflow::Record::new(points, (begin - 1.0, 1.0), None);
+    let take = crate::inflow::Record::new(vec![(begin - 1.0, 0.0), (begin, 0.8)], (begin - 1.0, 1.0), None);
     case.scenario.laterals.push((Place::Node(node), Source::of(Base::Record(take)), -1.0));
-    let bound = within(&case, 1, 2, SOME, |_| ()).unwrap();
+    let record = Record::of(&case, 1).unwrap();
+    let bound = of(&record, 1, Depth::Fast, |_| ControlFlow::Continue(())).unwrap();
     let found = &bound.sections["runcheng"];
     let short_h = found.unavoidable_minutes_below / 60.0;
-    // The front of a rise of 0.4 m³/s, from the plant alone: when half of it has arrived.
-    let arrives_h = front_h(&case, 2.3, 0.4);
-    assert!(
-        (0.6..1.3).contains(&(short_h / arrives_h)),
-        "{short_h} h, arrives after {arrives_h} h, {bound:?}"
-    );
+    assert!((12.0..24.5).contains(&short_h), "{bound:?}");
     assert!(found.run_minutes_below >= found.unavoidable_minutes_below - 1.0, "{found:?}");
-}
-
-/// Hours until half of a rise of the release from `base` by `rise` has come to the section.
-fn front_h(case: &Case, base: f64, rise: f64) -> f64 {
-    let (config, start) = (&case.config, case.scenario.start);
-    let section = config.basin.section("runcheng").unwrap();
-    let outlet = crate::need::dams(&config.basin)[0].outlet;
-    let shut =
-        ["zf.eco.v1", "zf.eco.v2", "zf.hp.u1", "zf.hp.u2"].map(|id| (config.basin.gate(id).unwrap(), 0.0));
-    let with = |release: f64| {
-        let mut forcing = Forcing::dry(&config.basin, 5);
-        forcing.lateral_extra.push((Place::Node(outlet), release));
-        forcing
-    };
-    let mut plant = Plant::new(config, 1, start, &with(base));
-    plant.adopt_openings(&shut, &with(base));
-    let before = plant.section_flow(section);
-    let minute = Duration::from_secs(60);
-    let hours = (1..72).find(|_| {
-        (0..60).for_each(|_| plant.advance(minute, &with(base + rise)));
-        plant.section_flow(section) > before + 0.45 * rise
-    });
-    f64::from(hours.unwrap())
-}
-
-#[test]
-fn the_same_seed_gives_the_same_bits_on_any_number_of_threads_and_is_computed_once() {
-    let case = dry_may(2);
-    let bound = |threads| within(&case, 3, threads, 1, |_| ());
-    let first = bound(1).unwrap();
-    let bits = |bound: &Bound| bound.release_m3.iter().map(|q| q.to_bits()).collect::<Vec<_>>();
-    assert_eq!(bits(&bound(3).unwrap()), bits(&first));
-    let folder = tempfile::tempdir().unwrap();
-    show::cached(&case, 3, folder.path(), || Some(first.clone())).unwrap();
-    let again = show::cached(&case, 3, folder.path(), || panic!("computed again")).unwrap();
-    assert_eq!(again, Some(first));
-    // Another seed is another bound.
-    assert_eq!(show::cached(&case, 4, folder.path(), || None).unwrap(), None);
+    assert!(bound.optimum_m3 <= bound.run_m3 || found.run_avoidable_minutes_below > 0.0, "{bound:?}");
 }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+use crate::bound::Depth;
 use crate::crew::{self, Progress};
 use crate::decisions::Line;
 use crate::replay;
@@ -34,6 +35,8 @@ pub struct Order {
     pub config: Option<PathBuf>,
     /// Another seed, for sides that are run.
     pub seed: Option<u64>,
+    /// How hard the perfect-foresight optimum is searched for, for sides that are run.
+    pub bound: Option<Depth>,
     /// Folder for compare.html, and for the files of sides that are run.
     pub out: Option<PathBuf>,
 }
@@ -78,7 +81,9 @@ pub fn compare(order: &Order, out: &mut impl Write) -> anyhow::Result<bool> {
     for at in jobs {
         cases.push(case(order, at)?);
     }
-    let progress = Progress::new(cases.iter().flatten().map(|case| case.scenario.duration));
+    let against = order.bound.map(|depth| replay::Against { depth, cache: None });
+    let length = |case: &crate::scenario::Case| replay::work(case.scenario.duration, against);
+    let progress = Progress::new(cases.iter().flatten().map(length));
     let sides = crew::each(&jobs, crew::size(None, 2), |at| -> anyhow::Result<Side> {
         let (Some(wanted), Some(set), Some(name)) =
             (order.sides.get(*at), order.set.get(*at), names.get(*at))
@@ -95,7 +100,7 @@ pub fn compare(order: &Order, out: &mut impl Write) -> anyhow::Result<bool> {
             seed,
             set,
             Some(&folder),
-            None,
+            against,
             &progress,
             &format!("{name} {}", case.scenario.id),
         )?;

@@ -245,6 +245,17 @@ impl Plant {
         self.settle_down(forcing);
     }
 
+    /// Shuts gates at once, without a movement, and turns their keys to local; the river runs on.
+    pub(crate) fn shut_on_site(&mut self, gates: &[qindan::basin::GateId]) {
+        for gate in gates {
+            if let Some(drive) = self.drives.get_mut(gate.0) {
+                drive.place(0.0);
+                drive.turn_key(actuator::Key::Local);
+            }
+        }
+        self.changed = true;
+    }
+
     /// All water since the start.
     pub fn balance(&self) -> Balance {
         self.ledger.balance(self.storage() - self.storage_at_start)

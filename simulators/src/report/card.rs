@@ -112,7 +112,7 @@ pub(super) fn cards(body: &mut String, played: &Played) {
     let raised: usize = summary.alarms.values().sum();
     let kinds = format!("{} different; {} wishes refused", summary.alarms.len(), played.decisions.refused);
     card(body, ("Alarms raised", "报警"), (&raised.to_string(), ""), &[kinds], false);
-    if let Some(plan) = &summary.plan {
+    if let Some(plan) = summary.plan.as_ref().filter(|plan| plan.count > 0) {
         let more = [
             format!("median {:.0} ms, p99 {:.0} ms", plan.median_ms, plan.p99_ms),
             format!("{} fallbacks", plan.fallbacks),
@@ -158,11 +158,15 @@ fn water(body: &mut String, summary: &Summary) {
     ];
     if let (Some(excess), Some(optimum)) = (water.excess_pct, water.optimum_m3) {
         let mut more = more.to_vec();
-        more.insert(0, format!("perfect foresight {} m³", thousands(optimum)));
+        let gap = water.optimum_gap_pct.filter(|_| water.optimum_converged == Some(false));
+        let gap = gap.map_or_else(String::new, |gap| format!(", not converged, {gap:.1} % may be left"));
+        more.insert(0, format!("perfect foresight {} m³{gap}", thousands(optimum)));
         let value = format!("{excess:+.1}");
         card(body, ("Release above optimum", "河道放水超出最优"), (&value, "%"), &more, false);
     } else {
         let value = water.above_need.map_or_else(|| "–".into(), |share| format!("{:+.1}", 100.0 * share));
+        let mut more = more.to_vec();
+        more.push("not scored against perfect foresight".into());
         card(body, ("Release above steady need", "河道放水超出恒定需求"), (&value, "%"), &more, false);
     }
 }

@@ -160,7 +160,7 @@ mod tests {
         case.scenario.spin_up = std::time::Duration::ZERO;
         let folder = tempfile::tempdir().unwrap();
         let go_on = |_| std::ops::ControlFlow::Continue(());
-        let mut played = crate::play::play(case, 7, &[], Some(folder.path()), go_on).unwrap().unwrap();
+        let mut played = crate::play::play(case, 7, &[], Some(folder.path()), false, go_on).unwrap().unwrap();
         crate::play::write(&mut played, folder.path()).unwrap();
         let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
         let page = read("report.html");

@@ -241,6 +241,11 @@ impl Agenda {
         }
     }
 
+    /// What is awaited will not come.
+    pub(crate) fn wait_no_more(&mut self) {
+        self.fired.iter_mut().for_each(|fired| *fired = true);
+    }
+
     /// The next happening that is due, once each.
     pub fn take(&mut self, scenario: &Scenario, now: Duration) -> Option<Happening> {
         let happening = self.next(scenario).filter(|happening| happening.at <= now)?.clone();

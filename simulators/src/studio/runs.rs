@@ -256,7 +256,7 @@ impl Runs {
         let folder = self.folder.join(name(id));
         let seed = wish.seed.unwrap_or(case.scenario.seed);
         let length = case.scenario.duration.as_secs().max(1);
-        let played = play::play(case, seed, &wish.set, Some(&folder), |now| {
+        let played = play::play(case, seed, &wish.set, Some(&folder), false, |now| {
             let done = now.as_secs() * 1000 / length;
             permille.store(u32::try_from(done).unwrap_or(1000), Ordering::Relaxed);
             if cancel.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

@@ -93,14 +93,13 @@ pub fn sweep(order: &Order, axes: &[Axis], out: &mut impl Write) -> anyhow::Resu
             });
         }
     }
-    let progress = Progress::new(points.iter().map(|point| point.length));
+    let progress = Progress::new(points.iter().map(|point| order.work(point.length)));
     let threads = crew::size(order.jobs, points.len());
     let outcomes = crew::each(&points, threads, |point| -> anyhow::Result<Outcome> {
         let case = replay::load(&point.wanted, order.config.as_deref(), &changes(&point.values)?)?;
         let name = format!("{} {}", case.scenario.id, point.values.join(" "));
         let set = set(&point.values);
-        let bound = order.out.as_deref().filter(|_| order.bound);
-        let summary = replay::play_one(&case, point.seed, &set, None, bound, &progress, &name)?;
+        let summary = replay::play_one(&case, point.seed, &set, None, order.against(), &progress, &name)?;
         Ok(Outcome { values: point.values.clone(), summary })
     });
     progress.end();
@@ -130,7 +129,7 @@ pub type Score = fn(&Summary) -> Option<f64>;
 pub type Metric = (&'static str, Score);
 
 /// What a sweep is judged by.
-pub const METRICS: [Metric; 8] = [
+pub const METRICS: [Metric; 11] = [
     ("below_min", |s| Some(s.sections.values().map(|section| section.minutes_below).sum())),
     ("avoidable_min", |s| Some(s.avoidable_minutes())),
     ("missing_m3", |s| Some(s.sections.values().map(|section| section.deficit_m3).sum())),
@@ -140,7 +139,7 @@ pub const METRICS: [Metric; 8] = [
         s.sections.values().map(margin).reduce(f64::min)
     }),
     ("released_m3", |s| Some(s.water.released_without_spill_m3)),
-    ("above_need_pct", |s| s.water.excess_pct.or(s.water.above_need.map(|share| 100.0 * share))),
+    ("above_need_pct", |s| s.water.above_need.map(|share| 100.0 * share)),
     ("starts_worst_day", |s| {
         #[expect(clippy::cast_precision_loss, reason = "some starts")]
         s.busiest().map(|(_, gate)| gate.starts_worst_day as f64)
@@ -149,6 +148,9 @@ pub const METRICS: [Metric; 8] = [
         #[expect(clippy::cast_precision_loss, reason = "some thousand")]
         Some(s.actions as f64)
     }),
+    ("optimum_m3", |s| s.water.optimum_m3),
+    ("excess_pct", |s| s.water.excess_pct),
+    ("unavoidable_min", |s| s.sections.values().map(|section| section.unavoidable_minutes_below).sum()),
 ];
 
 /// Writes `sweep.csv`: a line for each run.
