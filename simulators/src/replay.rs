@@ -9,6 +9,7 @@ use qindan::config::Config;
 use crate::bound;
 use crate::crew::{self, Progress};
 use crate::play;
+use crate::run::Run;
 use crate::scenario::{self, Case, ScenarioError};
 use crate::summary::Summary;
 use crate::sweep::{self, Axis};
@@ -27,6 +28,8 @@ pub struct Order {
     pub sweep: Vec<String>,
     /// Score every run against the perfect-foresight optimum, which is kept in `out`; without it nothing.
     pub bound: bool,
+    /// Keep the exact inputs of every decision in the folder of each scenario, for [`crate::rerun`].
+    pub record: bool,
     /// Another seed than the scenarios'.
     pub seed: Option<u64>,
     /// Another configuration folder than the scenarios'.
@@ -134,14 +137,23 @@ fn play_all(cases: &[Case], order: &Order) -> anyhow::Result<Vec<Summary>> {
     let threads = crew::size(order.jobs, cases.len());
     let played = crew::each(cases, threads, |case| {
         let seed = order.seed.unwrap_or(case.scenario.seed);
-        let folder = order.out.as_ref().map(|out| out.join(&case.scenario.id));
+        let path = order.out.as_ref().map(|out| out.join(&case.scenario.id));
+        let folder = path.as_deref().map(|path| Folder { path, record: order.record });
         let bound = order.out.as_deref().filter(|_| order.bound);
-        let summary =
-            play_one(case, seed, &order.set, folder.as_deref(), bound, &progress, &case.scenario.id);
+        let summary = play_one(case, seed, &order.set, folder, bound, &progress, &case.scenario.id);
         summary.with_context(|| format!("{}: not played to its end", case.scenario.id))
     });
     progress.end();
     played.into_iter().collect()
+}
+
+/// Where the files of a run go.
+#[derive(Clone, Copy, Debug)]
+pub struct Folder<'a> {
+    /// The folder.
+    pub path: &'a Path,
+    /// With the exact inputs of every decision.
+    pub record: bool,
 }
 
 /// Plays a case with a bar of that name, and writes its files into the folder; scored against the perfect-foresight optimum
@@ -153,20 +165,25 @@ pub fn play_one(
     case: &Case,
     seed: u64,
     set: &[String],
-    folder: Option<&Path>,
+    folder: Option<Folder<'_>>,
     bound: Option<&Path>,
     progress: &Progress,
     name: &str,
 ) -> anyhow::Result<Summary> {
     let mut bar = progress.begin(name, case.scenario.duration);
-    let played = play::play(case.clone(), seed, set, folder, |now| bar.at(now))?;
+    let mut run = Run::new(case.clone(), seed);
+    if let Some(Folder { path, record: true }) = folder {
+        run.record(path);
+    }
+    let path = folder.map(|folder| folder.path);
+    let played = play::play_run(run, seed, set, path, |now| bar.at(now))?;
     let mut played = played.context("stopped")?;
     if let Some(cache) = bound {
         // One thread: the scenarios share the cores.
         let optimum = bound::cached(case, seed, 1, cache, |_| ())?;
         played.summary.hold_against(optimum.as_ref());
     }
-    if let Some(folder) = folder {
+    if let Some(folder) = path {
         play::write(&mut played, folder)
             .with_context(|| format!("{}: cannot be written", folder.display()))?;
     }

@@ -94,7 +94,7 @@ pub fn compare(order: &Order, out: &mut impl Write) -> anyhow::Result<bool> {
             case,
             seed,
             set,
-            Some(&folder),
+            Some(replay::Folder { path: &folder, record: false }),
             None,
             &progress,
             &format!("{name} {}", case.scenario.id),
