@@ -132,6 +132,11 @@ fn check(asked: &Check, out: &mut dyn Write) -> Result<()> {
     }
     let bench = if service.bench { ", bench" } else { "" };
     writeln!(out, "  page at http://{}{bench}, history of {} days", service.listen, service.history_days)?;
+    writeln!(
+        out,
+        "  decisions of {} days can be made again, in at most {} MB",
+        service.snapshot_days, service.snapshot_mb
+    )?;
     writeln!(out, "  digest {digest}")?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use simulators::{bound, compare, demo, identify, plan, replay, scenario, studio};
+use simulators::{bound, compare, demo, identify, plan, replay, rerun, scenario, studio};
 
 /// Virtual river, devices on Modbus, replay and demo.
 #[derive(Debug, Parser)]
@@ -34,6 +34,9 @@ enum Command {
     Snapshot(TakeSnapshot),
     /// One plan for a stored state: releases, moves with their arrival, flows expected, limits
     Plan(Plan),
+    /// Recorded decisions of a service made again by this build, and the differences; exit code 1 on any, 2 when it cannot
+    /// be done
+    Rerun(Rerun),
     /// List the scenarios
     List,
     /// Travel times of water and waves from each dam to its sections by the virtual river, beside the configured ones
@@ -104,6 +107,9 @@ struct Replay {
     /// run itself, tight a dozen times; fast when not given, none in a sweep
     #[arg(long, value_name = "DEPTH")]
     bound: Option<Search>,
+    /// Keep the exact inputs of every decision in the folder of each scenario, for `rerun`
+    #[arg(long, requires = "out", conflicts_with = "sweep")]
+    record: bool,
     /// Use this seed instead of the scenarios' own
     #[arg(long)]
     seed: Option<u64>,
@@ -271,6 +277,53 @@ struct Plan {
     json: bool,
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = RERUN_NOTES)]
+struct Rerun {
+    /// Data folder of a service, running or not; folder of a demonstration; or folder of a scenario written by
+    /// `replay --out DIR --record`
+    #[arg(value_name = "FOLDER", required_unless_present = "data")]
+    folder: Option<PathBuf>,
+    /// The same, for scripts that name everything
+    #[arg(long, value_name = "FOLDER", conflicts_with = "folder")]
+    data: Option<PathBuf>,
+    /// Civil time of the basin, as "2026-05-15 08:00", or an instant; from the first decision kept when not given
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
+    /// Civil time of the basin, or an instant; to the last decision kept when not given
+    #[arg(long, value_name = "TIME")]
+    to: Option<String>,
+    /// Configuration folder the service ran with; that of the demonstration, or the one of this checkout when not given
+    #[arg(long, value_name = "DIR")]
+    config: Option<PathBuf>,
+    /// Change of the configuration it ran with, as `control.min_interval_s=900`; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Go on although the configuration is another one: what it would have decided on the same inputs
+    #[arg(long)]
+    other_config: bool,
+}
+
+/// What is compared.
+const RERUN_NOTES: &str = "\
+The service keeps the exact inputs of every decision for snapshot_days (service.toml), and every hour all that its controller
+remembers. Here every decision is made again from them: commands, records and answers have to come out the same to the bit, in
+every control cycle the published picture too, and every hour the memory. After an hour that differs the next one begins with
+the recorded memory, so that one difference is not told for ever.
+
+Exit code 0: equal. 1: differences; the first ones are shown with their moment, what differs, and both values, and all are
+counted. 2: it cannot be done, with the reason: nothing kept of that time, decisions missing, another configuration, a damaged
+file with the place of the damage, another build's form. Nothing is written to the folder.
+
+What it is good for: an incident, to see with a debugger or more output why the service decided as it did; an update, to see on
+recorded days what the new build would do otherwise; a setting, the same with --set and --other-config.
+
+Examples:
+  qindan-sim rerun /var/lib/qindan --config /etc/qindan
+  qindan-sim rerun /var/lib/qindan --from \"2026-05-15 00:00\" --to \"2026-05-16 00:00\" --config /etc/qindan
+  qindan-sim replay may_dry --out out --record && qindan-sim rerun out/may_dry
+  qindan-sim rerun out/may_dry --set control.min_interval_s=1800 --other-config";
+
 /// What to try on a running demonstration.
 const TRY: &str = "\
 To try while it runs (the first lines it prints name the address of the river, here 127.0.0.1:PORT, and the folder of the run):
@@ -347,10 +400,10 @@ fn length(text: &str) -> Result<Duration, String> {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Replay(args) => {
-            let Replay { scenarios, out, set, sweep, bound, seed, config, jobs } = args;
+            let Replay { scenarios, out, set, sweep, bound, record, seed, config, jobs } = args;
             let usual = if sweep.is_empty() { Search::Fast } else { Search::None };
             let bound = bound.unwrap_or(usual).depth();
-            let order = replay::Order { scenarios, out, set, sweep, bound, seed, config, jobs };
+            let order = replay::Order { scenarios, out, set, sweep, bound, record, seed, config, jobs };
             replay::replay(&order, &mut std::io::stdout().lock())
         }
         Command::Compare(args) => {
@@ -381,6 +434,12 @@ fn main() -> ExitCode {
         Command::Plan(args) => {
             let Plan { snapshot, config, json } = args;
             plan::plan(&plan::Order { snapshot, config, json }, &mut std::io::stdout().lock())
+        }
+        Command::Rerun(args) => {
+            let Rerun { folder, data, from, to, config, set, other_config } = args;
+            let data = folder.or(data).unwrap_or_default();
+            let order = rerun::Order { data, from, to, config, set, other_config };
+            rerun::rerun(&order, &mut std::io::stdout().lock())
         }
         Command::List => list(),
         Command::Travel(args) => travel(args.config),

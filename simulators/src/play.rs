@@ -11,6 +11,7 @@ use qindan::shell::clock::Clock;
 
 use crate::bound::{Record, Recorder};
 use crate::decisions::Decisions;
+
 use crate::report;
 use crate::run::Run;
 use crate::scenario::Case;
@@ -46,6 +47,21 @@ pub fn play(
     set: &[String],
     folder: Option<&Path>,
     for_bound: bool,
+    progress: impl FnMut(Duration) -> ControlFlow<()>,
+) -> anyhow::Result<Option<Played>> {
+    play_run(Run::new(case, seed), seed, set, folder, for_bound, progress)
+}
+
+/// As [`play`], with a loop before its first tick.
+///
+/// # Errors
+/// When the folder takes no file.
+pub fn play_run(
+    mut run: Run,
+    seed: u64,
+    set: &[String],
+    folder: Option<&Path>,
+    for_bound: bool,
     mut progress: impl FnMut(Duration) -> ControlFlow<()>,
 ) -> anyhow::Result<Option<Played>> {
     let clock = Clock::real();
@@ -53,12 +69,12 @@ pub fn play(
     if let Some(folder) = folder {
         fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
     }
-    let mut score = Score::new(&case);
+    let case = run.case();
+    let mut score = Score::new(case);
     let mut series = Series::new(&case.config.basin, case.scenario.duration);
     let mut decisions = Decisions::new(&case.config.basin, folder)?;
-    let mut recorder = if for_bound { Recorder::new(&case) } else { None };
+    let mut recorder = if for_bound { Recorder::new(case) } else { None };
     let end = case.scenario.duration;
-    let mut run = Run::new(case, seed);
     let (mut scoring, mut output) = (Duration::ZERO, Duration::ZERO);
     while !run.is_over() {
         let tick = run.tick(end);
@@ -82,6 +98,7 @@ pub fn play(
     scoring += mark.elapsed();
     let mark = clock.mark();
     decisions.finish()?;
+    run.take_recorder().map_or(Ok(()), crate::recorder::Recorder::finish)?;
     output += mark.elapsed();
     let mut summary = Summary::new(&run, &score, seed, set, begin.elapsed().as_secs_f64());
     let (plant, decide) = run.cost();

@@ -11,6 +11,7 @@ use qindan::shell::clock::Clock;
 use crate::bound::{self, Depth};
 use crate::crew::{self, Progress};
 use crate::play;
+use crate::run::Run;
 use crate::scenario::{self, Case, ScenarioError};
 use crate::summary::Summary;
 use crate::sweep::{self, Axis};
@@ -29,6 +30,8 @@ pub struct Order {
     pub sweep: Vec<String>,
     /// Score every run against the perfect-foresight optimum, searched for so hard; it is kept in `out` if there is one.
     pub bound: Option<Depth>,
+    /// Keep the exact inputs of every decision in the folder of each scenario, for [`crate::rerun`].
+    pub record: bool,
     /// Another seed than the scenarios'.
     pub seed: Option<u64>,
     /// Another configuration folder than the scenarios'.
@@ -155,9 +158,9 @@ fn play_all(cases: &[Case], order: &Order) -> anyhow::Result<Vec<Summary>> {
     let threads = crew::size(order.jobs, cases.len());
     let played = crew::each(cases, threads, |case| {
         let seed = order.seed.unwrap_or(case.scenario.seed);
-        let folder = order.out.as_ref().map(|out| out.join(&case.scenario.id));
-        let summary =
-            play_one(case, seed, &order.set, folder.as_deref(), against, &progress, &case.scenario.id);
+        let path = order.out.as_ref().map(|out| out.join(&case.scenario.id));
+        let folder = path.as_deref().map(|path| Folder { path, record: order.record });
+        let summary = play_one(case, seed, &order.set, folder, against, &progress, &case.scenario.id);
         summary.with_context(|| format!("{}: not played to its end", case.scenario.id))
     });
     progress.end();
@@ -166,6 +169,15 @@ fn play_all(cases: &[Case], order: &Order) -> anyhow::Result<Vec<Summary>> {
 
 pub(crate) fn work(length: Duration, against: Option<Against<'_>>) -> Duration {
     length * (1 + against.map_or(0, |against| against.depth.runs()))
+}
+
+/// Where the files of a run go.
+#[derive(Clone, Copy, Debug)]
+pub struct Folder<'a> {
+    /// The folder.
+    pub path: &'a Path,
+    /// With the exact inputs of every decision.
+    pub record: bool,
 }
 
 /// Plays a case with a bar of that name, and writes its files into the folder; held against the perfect-foresight optimum
@@ -177,14 +189,19 @@ pub fn play_one(
     case: &Case,
     seed: u64,
     set: &[String],
-    folder: Option<&Path>,
+    folder: Option<Folder<'_>>,
     against: Option<Against<'_>>,
     progress: &Progress,
     name: &str,
 ) -> anyhow::Result<Summary> {
     let whole = work(case.scenario.duration, against);
     let mut bar = progress.begin(name, whole);
-    let played = play::play(case.clone(), seed, set, folder, against.is_some(), |now| bar.at(now))?;
+    let mut run = Run::new(case.clone(), seed);
+    if let Some(Folder { path, record: true }) = folder {
+        run.record(path);
+    }
+    let path = folder.map(|folder| folder.path);
+    let played = play::play_run(run, seed, set, path, against.is_some(), |now| bar.at(now))?;
     let mut played = played.context("stopped")?;
     if let (Some(record), Some(Against { depth, cache })) = (played.record.take(), against) {
         let mark = Clock::real().mark();
@@ -198,7 +215,7 @@ pub fn play_one(
         played.summary.cost.bound_s = mark.elapsed().as_secs_f64();
     }
     let _ = bar.at(whole);
-    if let Some(folder) = folder {
+    if let Some(folder) = path {
         play::write(&mut played, folder)
             .with_context(|| format!("{}: cannot be written", folder.display()))?;
     }

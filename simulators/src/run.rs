@@ -8,11 +8,13 @@
 //! jumps over the ticks in which nothing is due: to the next control cycle or the next event.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use qindan::basin::{GateId, Place};
-use qindan::control::command::{Action, CommandId, Terminal, WriteReport, WriteResult};
+use qindan::control::carry::Carry;
+use qindan::control::command::{Action, CommandId, OpenIntent, Terminal, WriteReport, WriteResult};
 use qindan::control::operator::OperatorAct;
 use qindan::control::reason::{Because, Limit};
 use qindan::control::record::{Entry, Kind};
@@ -25,6 +27,7 @@ use crate::devices::Devices;
 use crate::forecast::Post;
 use crate::inflow::{Source, instant};
 use crate::plant::{Forcing, Plant};
+use crate::recorder::Recorder;
 use crate::scenario::{Agenda, Case, Happening, What};
 use crate::score::Step;
 use crate::wire::Wire;
@@ -82,6 +85,27 @@ impl Tick {
     }
 }
 
+/// How a run of the service ends before the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// In order: every command gets its end.
+    Stopped,
+    /// Killed: commands in flight are taken up by the next run.
+    Killed,
+}
+
+/// How the service runs here.
+const SETTINGS: Settings = Settings { observing: false, bench: true };
+
+/// A recorder stays with the loop it was given to: a copy of the loop, a trial of what might have been, records nothing.
+struct Recording(Option<Recorder>);
+
+impl Clone for Recording {
+    fn clone(&self) -> Self {
+        Self(None)
+    }
+}
+
 /// A closed loop.
 #[derive(Clone)]
 pub struct Run {
@@ -99,6 +123,8 @@ pub struct Run {
     acts: Vec<OperatorAct>,
     post: Post,
     reports: Vec<WriteReport>,
+    recovered: Vec<OpenIntent>,
+    recorder: Recording,
     given: Vec<Act>,
     alarms: BTreeMap<String, usize>,
     digest: Sha256,
@@ -118,11 +144,10 @@ impl Run {
         case.scenario.reseed(seed);
         let start = case.scenario.start;
         let plant = Plant::new(&case.config, seed, start, &case.forcing(Duration::ZERO));
-        let settings = Settings { observing: false, bench: true };
         Self {
             devices: Devices::new(&case.config),
             wire: Wire::new(&case.config),
-            controller: Controller::new(&case.config, settings, None, start),
+            controller: Controller::new(&case.config, SETTINGS, None, start),
             plant,
             now: Duration::ZERO,
             started: false,
@@ -132,6 +157,8 @@ impl Run {
             acts: Vec::new(),
             post: Post::default(),
             reports: Vec::new(),
+            recovered: Vec::new(),
+            recorder: Recording(None),
             given: Vec::new(),
             alarms: BTreeMap::new(),
             digest: Sha256::new(),
@@ -272,16 +299,22 @@ impl Run {
             writes,
             acts: std::mem::take(&mut self.acts),
             offers: self.post.due(&self.case, next),
-            recovered: Vec::new(),
+            recovered: std::mem::take(&mut self.recovered),
             record_ok: true,
         };
         self.in_plant += mark.elapsed();
         let mark = self.stopwatch.mark();
-        let told = Now { utc: now.utc.saturating_add(self.clock).unwrap_or(now.utc), ..now };
+        let told = self.told();
+        if let Some(recorder) = &mut self.recorder.0 {
+            recorder.begin(&self.controller, told);
+        }
         let decision = self.controller.decide(&seen, told);
         let took = mark.elapsed();
-        self.in_decide += took;
         self.note_plans(&decision.entries, took);
+        if let Some(recorder) = &mut self.recorder.0 {
+            recorder.moment(&seen, told, &decision, &self.controller);
+        }
+        self.in_decide += mark.elapsed();
         self.ticks += 1;
         self.send(&decision, now);
         self.note_ends(&decision.entries);
@@ -290,6 +323,64 @@ impl Run {
             self.lively_until = next + LINGER;
         }
         Tick { now, dt, forcing, decision }
+    }
+
+    /// The time as the service has it.
+    fn told(&self) -> Now {
+        let utc = instant(self.case.scenario.start, self.now);
+        Now { mono: self.now, utc: utc.saturating_add(self.clock).unwrap_or(utc) }
+    }
+
+    /// From the next tick on the inputs of every decision are kept below `data`, as the service keeps them in its folder.
+    pub fn record(&mut self, data: &Path) {
+        let boot = format!("run-{}", self.ticks);
+        self.recorder.0 = Some(Recorder::new(data, &self.case.config, &boot, SETTINGS));
+    }
+
+    /// The recorder, to be finished.
+    pub fn take_recorder(&mut self) -> Option<Recorder> {
+        self.recorder.0.take()
+    }
+
+    /// The service ends and begins again between two ticks, with what it stores for the next start. Service time goes on.
+    ///
+    /// # Errors
+    /// When the memory does not come back from its stored form.
+    pub fn restart(&mut self, ending: Ending) -> serde_json::Result<()> {
+        let now = self.told();
+        match ending {
+            Ending::Stopped => {
+                let reports = std::mem::take(&mut self.reports);
+                let entries = self.controller.close(&reports, now);
+                self.note_ends(&entries);
+                if let Some(mut recorder) = self.recorder.0.take() {
+                    recorder.close(now, &reports, &entries);
+                    self.recorder.0 = Some(recorder.again(&format!("run-{}", self.ticks)));
+                }
+            }
+            Ending::Killed => {
+                let open = self.given.iter().filter(|act| act.outcome.is_none()).map(|act| OpenIntent {
+                    command: act.command,
+                    gate: self
+                        .case
+                        .config
+                        .basin
+                        .gates
+                        .get(act.gate.0)
+                        .map(|it| it.id.clone())
+                        .unwrap_or_default(),
+                    action: act.action,
+                    before: act.before,
+                });
+                self.recovered = open.collect();
+                self.reports.clear();
+                self.recorder.0 = self.recorder.0.take().map(|it| it.again(&format!("run-{}", self.ticks)));
+            }
+        }
+        let stored = serde_json::to_vec(&self.controller.carry(now.utc))?;
+        let carry: Carry = serde_json::from_slice(&stored)?;
+        self.controller = Controller::new(&self.case.config, SETTINGS, Some(carry), now.utc);
+        Ok(())
     }
 
     /// When the next tick is due.

@@ -47,6 +47,10 @@ pub struct Service {
     pub bench: bool,
     /// Days of history to keep.
     pub history_days: u32,
+    /// Days of exact inputs to keep, so that their decisions can be made again.
+    pub snapshot_days: u32,
+    /// Most room they may take on the disk, MB of 10⁶ bytes.
+    pub snapshot_mb: u32,
     /// Mode after a start without a stored one.
     pub start_mode: crate::control::operator::Mode,
     /// Folder that is watched for forecasts, an absolute path; `None`: none is.

@@ -1,5 +1,7 @@
 //! When a flow arrives, and between what bounds.
 
+use serde::{Deserialize, Serialize};
+
 use super::routing::{Pace, Stretch};
 use super::series::Series;
 use super::timing;
@@ -35,7 +37,7 @@ impl Lag {
 }
 
 /// Least, expected and largest flow.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Band {
     /// Least.
     pub low: f64,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::carry::Carry;
 use super::command::{Action, CommandId, FailReason, OpenIntent, Terminal};
@@ -35,7 +36,7 @@ use crate::units::{Discharge, Opening, Stage};
 const WHY: usize = 20;
 
 /// How the service was started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     /// With `--observe`.
     pub observing: bool,
@@ -52,7 +53,7 @@ pub struct Controller {
     pub(super) settings: Settings,
     pub(super) paths: Vec<Path>,
     pub(super) outlets: Vec<Outlets>,
-    grader: Grader,
+    pub(super) grader: Grader,
     pub(super) twins: Vec<Pair>,
     pub(super) readings: Vec<Reading>,
     pub(super) facts: Vec<GateFacts>,
@@ -64,19 +65,19 @@ pub struct Controller {
     pub(super) record_ok: bool,
     pub(super) why: VecDeque<Explanation>,
     pub(super) conflicts: Vec<GateId>,
-    last: Option<Now>,
-    next_cycle: Duration,
+    pub(super) last: Option<Now>,
+    pub(super) next_cycle: Duration,
     /// End of the running bin of the memory of the river; `None` before the first tick. A bin is a whole one: what a
     /// single tick shows, half of the meters not yet read, is no mean of anything.
-    next_bin: Option<Duration>,
+    pub(super) next_bin: Option<Duration>,
     /// Bins closed since the start.
     pub(super) bins: u32,
     pub(super) next_watch: Duration,
     pub(super) section_seen: Vec<Duration>,
-    refused: BTreeMap<GateId, Vec<Limit>>,
+    pub(super) refused: BTreeMap<GateId, Vec<Limit>>,
     /// Least flow foreseen at each far section, and the bin it was foreseen in.
     pub(super) foreseen: Vec<Foreseen>,
-    foreseen_in: u32,
+    pub(super) foreseen_in: u32,
     /// Plan of each reservoir.
     pub(super) plans: Vec<Planned>,
     /// Flows expected along each path, as of then.

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::command::FailReason;
 use super::gate::GateFacts;
 use crate::basin::{Gate, GateKind};
@@ -22,7 +24,8 @@ const BAND: f64 = 2.0;
 const GOES_ON: f64 = 0.5;
 
 /// What has been seen of a movement.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Course {
     /// When the device was known to have taken the command.
     taken: Duration,

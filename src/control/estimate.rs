@@ -46,7 +46,7 @@ pub struct River {
     #[serde(default)]
     pub by_path: Vec<PathMemory>,
     /// Where each of `meters` is heading; worked out when a bin closes.
-    #[serde(skip)]
+    #[serde(default)]
     pub(super) outlooks: BTreeMap<MeterId, Outlook>,
 }
 
@@ -124,7 +124,8 @@ pub struct Need {
 }
 
 /// Flows expected along a path from now on.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Ahead {
     /// By segment, at its foot, in steps of [`Ahead::STEP_H`].
     feet: Vec<Vec<Band>>,
@@ -261,6 +262,7 @@ impl River {
         for series in self.outflow.values_mut().chain(self.meters.values_mut()).chain(feet) {
             series.skip(bins);
         }
+        self.outlooks.clear();
     }
 
     /// Memory of what passes the head of a segment.

@@ -9,6 +9,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::command::{Action, CommandId, FailReason, OpenIntent, Terminal, WriteResult};
 use super::course::Course;
 use super::quality::Reading;
@@ -25,7 +27,7 @@ pub const VALID_S: u64 = 120;
 const ARRIVAL_GRACE_S: f64 = 60.0;
 
 /// A command that has not ended.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InFlight {
     /// Number.
     pub id: CommandId,
@@ -46,7 +48,7 @@ pub struct InFlight {
 }
 
 /// Facts about a gate from this tick's readings.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GateFacts {
     /// Present opening, when usable.
     pub opening: Option<Opening>,
@@ -78,7 +80,8 @@ pub struct Ended {
 }
 
 /// Memory of one gate between ticks.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct GateMemory {
     /// State machine.
     pub state: GateState,

@@ -12,7 +12,7 @@ const LOCAL_HOLD_S: f64 = 300.0;
 
 /// Limits of one point, resolved once from basin and field.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Grading {
+pub(super) struct Grading {
     stale_after: Duration,
     hold: Duration,
     min: f64,
@@ -23,8 +23,8 @@ struct Grading {
 /// Grades points, with the little memory it needs for rates of change.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grader {
-    gradings: Vec<Option<Grading>>,
-    previous: Vec<Option<(f64, Duration)>>,
+    pub(super) gradings: Vec<Option<Grading>>,
+    pub(super) previous: Vec<Option<(f64, Duration)>>,
 }
 
 impl Grader {

@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::command::{Action, CommandId};
 use super::gate::{GateFacts, GateMemory};
 use super::operator::{Authority, Mode};
@@ -16,7 +18,8 @@ use crate::basin::{Actuation, Basin, Duty, Gate, GateId, Place};
 use crate::units::{Discharge, Opening, Stage};
 
 /// What a wish is for; decides which limits apply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Purpose {
     /// Holds the outlet floor, stops, or moves back inside a limit: goes on without a record and in manual.
     Protective,
@@ -42,7 +45,7 @@ pub struct Wish {
 }
 
 /// A command that has passed every interlock. Its fields are private: only [`review`] makes one.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Cleared {
     id: CommandId,
     gate: GateId,

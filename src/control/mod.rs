@@ -35,6 +35,7 @@ pub mod rules;
 pub mod segment;
 pub mod series;
 mod sides;
+pub mod state;
 pub mod station;
 pub mod status;
 mod still;
@@ -86,7 +87,7 @@ pub struct Snapshot {
 }
 
 /// What to do about a snapshot. The shell journals `entries` first, then sends `commands`.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Decision {
     /// Commands that passed every interlock; each has its intent among the entries.
     pub commands: Vec<Cleared>,

@@ -4,6 +4,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::command::Action;
 use super::gate::{GateFacts, GateMemory};
 use super::interlock::{Purpose, ReleaseLimits, Wish};
@@ -54,14 +56,15 @@ pub struct Outlets {
     pub outlet: NodeId,
     /// Meter of the flow there.
     pub meter: Option<MeterId>,
-    trim: Vec<GateId>,
-    standby: Vec<GateId>,
-    base: Vec<GateId>,
-    memory: Memory,
+    pub(super) trim: Vec<GateId>,
+    pub(super) standby: Vec<GateId>,
+    pub(super) base: Vec<GateId>,
+    pub(super) memory: Memory,
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Memory {
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Memory {
     /// Flow each minute, newest last, half an hour.
     minutes: VecDeque<f64>,
     next_minute: Duration,

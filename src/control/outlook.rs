@@ -1,6 +1,8 @@
 //! Where a metered flow is heading, worked out once per bin and asked many times: what tributaries will bring
 //! and intakes will take when today's release passes them.
 
+use serde::{Deserialize, Serialize};
+
 use super::series::Series;
 use crate::basin::ControlParameters;
 
@@ -18,7 +20,7 @@ const MEAN_H: usize = 6;
 const RECENT_H: usize = 12;
 
 /// What the memory of one flow says about its next days, m³/s.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Outlook {
     /// Mean of the last hour, across gaps the nearest older value; `None` when nothing was ever seen.
     pub(super) now: Option<f64>,

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::gate::GateFacts;
 use crate::basin::Gate;
 use crate::units::Opening;
@@ -19,7 +21,8 @@ const LEAST_S: f64 = 10.0;
 const READS: u32 = 3;
 
 /// What has been seen of a position while the motor ran under a command.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Still {
     /// Position in its unit, since when and when last it was read so, and how often.
     run: Option<(f64, Duration, Duration, u32)>,

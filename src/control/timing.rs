@@ -43,12 +43,12 @@ pub struct Timing {
     /// How many, faded.
     seen: f64,
     /// What they come to; asked for far more often than taught.
-    #[serde(skip)]
+    #[serde(default)]
     known: Option<Factor>,
 }
 
 /// Factor on the tabled travel time, and its relative spread.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Factor {
     /// Factor.
     pub mean: f64,

@@ -20,11 +20,11 @@ pub(super) struct Pair {
     pub(super) meter: MeterId,
     /// The other.
     pub(super) twin: MeterId,
-    points: (PointId, PointId),
-    tolerance: f64,
+    pub(super) points: (PointId, PointId),
+    pub(super) tolerance: f64,
     /// Since when they have been on the other side of `at_odds`: apart while they agree, together while they do not.
-    turned: Option<Duration>,
-    at_odds: bool,
+    pub(super) turned: Option<Duration>,
+    pub(super) at_odds: bool,
     /// Both levels, m, the meter's own first, while they disagree and both can be read.
     pub(super) levels: Option<(f64, f64)>,
 }

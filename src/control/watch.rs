@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::alarm::Condition;
@@ -28,7 +29,8 @@ const BINS_AN_HOUR: u32 = 6;
 const LOOKS: usize = 7;
 
 /// Least flow foreseen at a far section.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Foreseen {
     section: SectionId,
     /// When, hours from then.

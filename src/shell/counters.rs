@@ -45,6 +45,7 @@ pub(super) struct Numbers {
     pub(super) records: u64,
     pub(super) kept: u64,
     pub(super) history_dropped: u64,
+    pub(super) snapshots_dropped: u64,
     pub(super) saves_failed: u64,
 }
 
@@ -144,6 +145,11 @@ fn families(now: &Numbers) -> Vec<Metric> {
             "qindan_history_dropped_total",
             "Rounds of samples left out for the disk",
             count(now.history_dropped),
+        ),
+        Metric::counter(
+            "qindan_snapshots_dropped_total",
+            "Decisions whose inputs were not kept, so that they cannot be made again",
+            count(now.snapshots_dropped),
         ),
         Metric::counter(
             "qindan_memory_saves_failed_total",

@@ -22,6 +22,7 @@ use super::memory::Memory;
 use super::notify::Notify;
 use super::record::{RecordError, RecordHandle};
 use super::service::Stop;
+use super::snapshots::{Closing, Snapshots};
 use super::web::{ActAnswer, ActRequest};
 use crate::basin::Basin;
 use crate::control::command::{NotSent, OpenIntent, WriteReport, WriteResult};
@@ -55,6 +56,7 @@ pub(super) struct Parts {
     pub(super) record: RecordHandle,
     pub(super) history: History,
     pub(super) memory: Memory,
+    pub(super) snapshots: Snapshots,
     pub(super) acts: mpsc::Receiver<ActRequest>,
     pub(super) offers: mpsc::Receiver<OfferRequest>,
     pub(super) recovered: Vec<OpenIntent>,
@@ -136,9 +138,11 @@ impl Cycle {
         let (acts, replies) = self.take_acts();
         let (offers, askers) = self.take_offers();
         let seen = self.freeze(acts, offers);
+        self.parts.snapshots.begin(&self.parts.controller, now);
         let started = self.parts.clock.mark();
         let mut decision = self.parts.controller.decide(&seen, now);
         self.note(&decision, started.elapsed(), replies.len());
+        let told = decision.clone();
         decision.entries.extend(step.as_ref().map(clock_entry));
         let happened = decision.cycle || !decision.entries.is_empty();
         let places = operator_records(&decision);
@@ -152,6 +156,9 @@ impl Cycle {
         }
         self.tell(std::mem::take(&mut decision.verdicts), askers);
         self.answer(decision, replies, &places, recorded.ok().as_deref());
+        // A control cycle has just been published.
+        let picture = told.cycle.then(|| Arc::clone(&self.status.borrow()));
+        self.parts.snapshots.moment(&seen, now, told, picture);
         self.samples = seen.samples;
         self.parts.history.record(now.utc, self.parts.controller.readings());
         self.count();
@@ -304,11 +311,12 @@ impl Cycle {
     }
 
     fn count(&self) {
-        let Parts { counters, record, history, memory, .. } = &self.parts;
+        let Parts { counters, record, history, memory, snapshots, .. } = &self.parts;
         counters.update(|counters| {
             counters.records = record.last_seq();
             counters.kept = record.kept();
             counters.history_dropped = history.dropped();
+            counters.snapshots_dropped = snapshots.dropped();
             counters.saves_failed = memory.failed();
         });
     }
@@ -316,11 +324,12 @@ impl Cycle {
     /// Stops in order: no command is sent any more, what is in flight gets its end, the record its last word.
     async fn close(self, why: &str) {
         self.notify.stopping();
-        let Parts { clock, mut controller, field, record, mut memory, .. } = self.parts;
+        let Parts { clock, mut controller, field, record, mut memory, mut snapshots, .. } = self.parts;
         let mut reports = self.unsent;
         reports.extend(field.shutdown().await);
         let now = clock.now();
         let mut entries = controller.close(&reports, now);
+        snapshots.close(Closing { now, reports, entries: entries.clone() });
         let mut stop = Entry::new(Kind::Stop, "service");
         stop.detail = Some(json!({ "why": why }));
         entries.push(stop);

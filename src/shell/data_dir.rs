@@ -4,6 +4,7 @@
 //!  identity.json   basin, store id, format version     lock       held by the running service, with its pid
 //!  journal/        the record of truth                 sled/      the view queries read, rebuilt when it differs
 //!  state/          small files replaced atomically     reserve    32 MiB given up when the disk is full
+//!  snapshots/      the exact inputs of every decision, for some days
 //! ```
 
 use std::fs::{self, File, TryLockError};

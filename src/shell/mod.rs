@@ -20,6 +20,7 @@ pub mod record;
 pub mod refill;
 pub mod rows;
 pub mod service;
+pub mod snapshots;
 mod start;
 pub mod starts;
 pub mod store;

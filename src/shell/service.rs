@@ -28,7 +28,7 @@ use crate::control::status::Status;
 const FIRST_READINGS: Duration = Duration::from_secs(10);
 /// Longest wait until the start is recorded, real time.
 const FIRST_RECORDS: Duration = Duration::from_secs(5);
-/// Longest wait for the threads of record, samples and view to end, real time.
+/// Longest wait for the threads of record, samples, snapshots and view to end, real time.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Tells a service to stop, at any time of its life; clones tell the same one.
@@ -65,8 +65,8 @@ impl Stop {
     }
 }
 
-/// Place of the view's thread among those that end: after record and samples.
-const VIEW_LAST: usize = 2;
+/// Place of the view's thread among those that end: after record, samples and snapshots.
+const VIEW_LAST: usize = 3;
 
 /// A service that runs, until its [`Stop`] is told.
 #[derive(Debug)]
@@ -136,6 +136,7 @@ impl Running {
             record: awake.record,
             history: awake.history,
             memory: awake.memory,
+            snapshots: awake.snapshots,
             acts: waiting,
             offers: offered,
             recovered: awake.recovered,
@@ -219,7 +220,7 @@ async fn run(
     threads: Vec<Thread<()>>,
     dir: Arc<DataDir>,
 ) {
-    // Ends the field and drops the handles of record and samples: their threads end then.
+    // Ends the field and drops the handles of record, samples and snapshots: their threads end then.
     cycle.await;
     page.abort();
     let last_words = tokio::task::spawn_blocking(move || {

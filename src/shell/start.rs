@@ -18,6 +18,7 @@ use super::memory::{self, Memory};
 use super::pace::{BadPace, Pace};
 use super::record::RecordHandle;
 use super::refill::refill;
+use super::snapshots::{self, Snapshots, Stream};
 use super::starts::Starts;
 use super::store::Store;
 use super::trend::Trends;
@@ -230,13 +231,14 @@ impl Folder {
             tracing::warn!(%error, "no reserve for the last words of the journal");
         }
         let store = dir.identity().store.clone();
+        let boot = data_dir::random_id(8)?;
         let settings = Settings {
             config: config.digest.clone(),
             bench: config.service.bench,
             names: Names::of(&config.basin),
             reserve: Some(dir.reserve()),
             fault: options.fault.clone(),
-            ..Settings::new(&store, data_dir::random_id(8)?)
+            ..Settings::new(&store, boot.as_str())
         };
         let journal = Journal::open(&dir.journal(), settings, now)?;
         let (known, gone): (Vec<_>, Vec<_>) =
@@ -279,7 +281,15 @@ impl Folder {
         if let Err(error) = refill(&trends, config, &dir.journal(), now.utc) {
             tracing::warn!(%error, "the trends begin empty");
         }
-        let threads = vec![record_thread, history_thread, view_thread];
+        let about = snapshots::About::new(config, boot, settings);
+        let limits = snapshots::Limits {
+            days: config.service.snapshot_days,
+            bytes: u64::from(config.service.snapshot_mb) * 1_000_000,
+        };
+        let stream = Stream::new(&snapshots::folder(dir.path()), limits, about);
+        let (snapshots, snapshots_thread) =
+            Snapshots::start(stream).map_err(system("start the thread of the snapshots"))?;
+        let threads = vec![record_thread, history_thread, snapshots_thread, view_thread];
         Ok(Awake {
             dir,
             memory,
@@ -288,6 +298,7 @@ impl Folder {
             entries,
             record,
             history,
+            snapshots,
             view,
             trends,
             threads,
@@ -306,6 +317,7 @@ pub(super) struct Awake {
     pub(super) entries: Vec<Entry>,
     pub(super) record: RecordHandle,
     pub(super) history: History,
+    pub(super) snapshots: Snapshots,
     pub(super) view: Store,
     pub(super) trends: Trends,
     /// In the order in which they end.

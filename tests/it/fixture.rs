@@ -326,6 +326,8 @@ pub(crate) fn small() -> Config {
             listen: "127.0.0.1:0".parse().unwrap(),
             bench: true,
             history_days: 30,
+            snapshot_days: 30,
+            snapshot_mb: 2000,
             start_mode: Mode::Automatic,
             forecast_folder: None,
         },

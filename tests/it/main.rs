@@ -67,6 +67,7 @@ mod running;
 mod service;
 mod simulated;
 mod site;
+mod snapshots;
 mod tidy;
 mod twins;
 mod vectors;

@@ -9,6 +9,7 @@ use qindan::control::operator::{Authority, Mode};
 use qindan::control::record::Kind;
 use qindan::shell::service::{Running, Stop};
 use serde_json::json;
+use simulators::rerun;
 
 use crate::device::Device;
 use crate::running::{Bench, Folder, Page, at_rest, ended, options};
@@ -96,6 +97,13 @@ async fn a_service_killed_on_the_way_goes_on_where_it_was() {
     assert_eq!(boots[1]["after_orderly_stop"], false);
     assert_eq!(boots[1]["open_intents"], json!([1]));
     folder.verify();
+
+    // Both runs are made again from what was kept, the killed one up to its last decision.
+    let config = site::config(&site.device, Mode::Automatic);
+    let order = rerun::Order { data: folder.root.path().to_path_buf(), ..rerun::Order::default() };
+    let again = rerun::of(&order, &config).unwrap();
+    assert_eq!((again.count(), again.gaps.as_slice()), (0, &[][..]), "{again:?}");
+    assert!(again.notes.iter().any(|note| note.contains("without a word")), "{again:?}");
 }
 
 /// The shipped configuration with every link at an address of its own where nobody listens.

@@ -99,7 +99,7 @@ pub fn compare(order: &Order, out: &mut impl Write) -> anyhow::Result<bool> {
             case,
             seed,
             set,
-            Some(&folder),
+            Some(replay::Folder { path: &folder, record: false }),
             against,
             &progress,
             &format!("{name} {}", case.scenario.id),

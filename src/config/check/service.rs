@@ -8,6 +8,15 @@ use super::super::sheet::Spot;
 use crate::config::Service;
 use crate::control::operator::Mode;
 
+/// Days of exact inputs when the file says nothing. Chosen: a month in which any decision can be made again.
+const SNAPSHOT_DAYS: u32 = 30;
+
+/// Most room for them when the file says nothing, MB. Chosen: over twice the 730 MB of a month of the Qin-Dan basin.
+const SNAPSHOT_MB: u32 = 2000;
+
+/// Least room for them, MB. Chosen: below it they end before anybody has looked at them.
+const LEAST_MB: u32 = 100;
+
 pub(in crate::config) fn service(raw: RawService, at: &Spot<'_>) -> Option<Service> {
     let remedy = "give a loopback address and port, as \"127.0.0.1:8080\"";
     let listen = at.need("listen", raw.listen, remedy).and_then(|text| {
@@ -29,6 +38,16 @@ pub(in crate::config) fn service(raw: RawService, at: &Spot<'_>) -> Option<Servi
     if history_days == Some(0) {
         at.key("history_days").complain("keeps nothing", remedy);
     }
+    let remedy = "give the days whose decisions can be made again, at least 1";
+    let snapshot_days = at.may("snapshot_days", raw.snapshot_days, remedy).unwrap_or(SNAPSHOT_DAYS);
+    if snapshot_days == 0 {
+        at.key("snapshot_days").complain("keeps nothing", remedy);
+    }
+    let remedy = "give the most room for them on the disk in MB, at least 100: a day or two of a large basin";
+    let snapshot_mb = at.may("snapshot_mb", raw.snapshot_mb, remedy).unwrap_or(SNAPSHOT_MB);
+    if snapshot_mb < LEAST_MB {
+        at.key("snapshot_mb").complain("is less than a day or two may take", remedy);
+    }
     let remedy = "say observe, advice, automatic or manual";
     let start_mode = at.need("start_mode", raw.start_mode, remedy);
     if bench == Some(false) && start_mode == Some(Mode::Automatic) {
@@ -44,6 +63,8 @@ pub(in crate::config) fn service(raw: RawService, at: &Spot<'_>) -> Option<Servi
         listen: listen?,
         bench: bench?,
         history_days: history_days?,
+        snapshot_days,
+        snapshot_mb,
         start_mode: start_mode?,
         forecast_folder: folder,
     })

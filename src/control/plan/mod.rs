@@ -39,7 +39,8 @@ pub struct Step {
 }
 
 /// Releases of one reservoir over the horizon.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Plan {
     /// When it was made.
     pub made: Timestamp,
@@ -80,7 +81,8 @@ impl Plan {
 }
 
 /// The plan of one reservoir as it is kept from cycle to cycle.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Planned {
     plan: Option<Plan>,
     /// When one was last asked for.

@@ -1,5 +1,7 @@
 //! The programme of one reservoir: its releases over the horizon, and what every section below needs of them.
 
+use serde::{Deserialize, Serialize};
+
 use super::programme::{Programme, Sense, Solution, Unsolved, Var};
 use super::{HORIZON_H, Plan, Step};
 use crate::basin::{Basin, ControlParameters, SectionId};
@@ -25,7 +27,8 @@ const SPREAD_H: f64 = 0.75;
 const POINTS: u32 = 7;
 
 /// A limit of a plan, as it is told with its price.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Limit {
     /// A section at its set point, so many hours from now.
     Section(SectionId, f64),

@@ -38,10 +38,10 @@ impl fmt::Debug for FaultHook {
 }
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Disk(pub(super) Option<FaultHook>);
+pub(in crate::shell) struct Disk(pub(in crate::shell) Option<FaultHook>);
 
 impl Disk {
-    fn ask(&self, op: DiskOp) -> io::Result<()> {
+    pub(in crate::shell) fn ask(&self, op: DiskOp) -> io::Result<()> {
         self.0.as_ref().and_then(|hook| (hook.0)(op)).map_or(Ok(()), Err)
     }
 
@@ -61,12 +61,12 @@ impl Disk {
         Ok(file)
     }
 
-    pub(super) fn write(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+    pub(in crate::shell) fn write(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
         self.ask(DiskOp::Write)?;
         file.write_all_at(bytes, at)
     }
 
-    pub(super) fn sync(&self, file: &File) -> io::Result<()> {
+    pub(in crate::shell) fn sync(&self, file: &File) -> io::Result<()> {
         self.ask(DiskOp::Sync)?;
         file.sync_data()
     }

@@ -77,7 +77,7 @@ fn size(body: usize) -> usize {
     HEAD + FIXED + body
 }
 
-fn checksum(length: u32, rest: &[u8]) -> u32 {
+pub(in crate::shell) fn checksum(length: u32, rest: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&length.to_be_bytes()), rest)
 }
 

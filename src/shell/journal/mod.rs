@@ -26,8 +26,10 @@ mod segment;
 
 pub use actions::{Journal, Settings};
 pub use body::{Names, Record};
+pub(in crate::shell) use disk::Disk;
 pub use disk::{DiskOp, FaultHook};
 pub use error::JournalError;
+pub(in crate::shell) use frame::checksum;
 pub use frame::{Chain, Frame, MAX_BODY, VERSION, chain_after, genesis, hex};
 pub use log::{Log, LogOptions, Opened, Place, Repair};
 pub use mark::Mark;
