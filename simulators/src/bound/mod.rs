@@ -19,7 +19,7 @@
 //! in which the run spilled or had a flood gate open are left out of the water.
 //!
 //! The bound is an upper estimate of the least water. `gap_pct` says how much the programme, straight around the best
-//! trajectory, still hopes to save; the search has converged when that is at most [`CONVERGED_PCT`].
+//! trajectory, still hopes to save; the search has converged when that is at most 0.3 per cent.
 
 mod course;
 mod fit;
