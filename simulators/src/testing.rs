@@ -417,6 +417,7 @@ pub(crate) fn config(basin: Basin) -> Config {
             history_days: 30,
             snapshot_days: 30,
             snapshot_mb: 2000,
+            free_mb: Some(100),
             start_mode: Mode::Automatic,
             forecast_folder: None,
         },

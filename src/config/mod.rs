@@ -51,10 +51,19 @@ pub struct Service {
     pub snapshot_days: u32,
     /// Most room they may take on the disk, MB of 10⁶ bytes.
     pub snapshot_mb: u32,
+    /// Free room on the disk below which samples and snapshots stop, MB of 10⁶ bytes; `None`: 5 % of the disk, at least 512 MiB.
+    pub free_mb: Option<u32>,
     /// Mode after a start without a stored one.
     pub start_mode: crate::control::operator::Mode,
     /// Folder that is watched for forecasts, an absolute path; `None`: none is.
     pub forecast_folder: Option<std::path::PathBuf>,
+}
+
+impl Service {
+    /// [`Service::free_mb`] in bytes.
+    pub fn least_free(&self) -> Option<u64> {
+        self.free_mb.map(|free| u64::from(free) * 1_000_000)
+    }
 }
 
 /// Civil-time entries (`schedules.toml`).

@@ -273,12 +273,12 @@ impl DataDir {
         self.dir.join("reserve")
     }
 
-    /// Makes the reserve again when it was given up and there is room for it.
+    /// Makes the reserve again when it was given up and there is room for it, see [`Space::is_low`].
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn renew_reserve(&self) -> Result<(), DataDirError> {
-        if self.reserve().exists() || self.space()?.is_low() {
+    pub fn renew_reserve(&self, least_free: Option<u64>) -> Result<(), DataDirError> {
+        if self.reserve().exists() || self.space()?.is_low(least_free) {
             return Ok(());
         }
         make_reserve(&self.dir)
@@ -386,9 +386,9 @@ pub struct Space {
 }
 
 impl Space {
-    /// Below 5 % or 512 MiB: samples stop, so that actions can still be recorded.
-    pub fn is_low(self) -> bool {
-        self.free < LOW_BYTES || self.free.saturating_mul(LOW_SHARE) < self.total
+    /// Below `least` free bytes, or without one below 5 % or 512 MiB: samples stop, so that actions can still be recorded.
+    pub fn is_low(self, least: Option<u64>) -> bool {
+        self.free < least.unwrap_or_else(|| LOW_BYTES.max(self.total / LOW_SHARE))
     }
 }
 
@@ -458,8 +458,10 @@ mod tests {
     #[test]
     fn space_is_low_below_a_twentieth_or_512_mib() {
         let gib = 1 << 30;
-        assert!(!Space { free: 60 * gib, total: 1000 * gib }.is_low());
-        assert!(Space { free: 49 * gib, total: 1000 * gib }.is_low());
-        assert!(Space { free: gib / 4, total: gib }.is_low());
+        assert!(!Space { free: 60 * gib, total: 1000 * gib }.is_low(None));
+        assert!(Space { free: 49 * gib, total: 1000 * gib }.is_low(None));
+        assert!(Space { free: gib / 4, total: gib }.is_low(None));
+        assert!(!Space { free: 3 * gib, total: 1000 * gib }.is_low(Some(2 * gib)));
+        assert!(Space { free: 2 * gib - 1, total: 4 * gib }.is_low(Some(2 * gib)));
     }
 }

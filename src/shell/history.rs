@@ -79,7 +79,8 @@ pub struct History {
 }
 
 impl History {
-    /// Starts the thread. `points` are identifiers in the order of the readings, `days` the retention (0: for ever).
+    /// Starts the thread. `points` are identifiers in the order of the readings, `days` the retention (0: for ever), `least_free`
+    /// the room of [`super::data_dir::Space::is_low`].
     ///
     /// # Errors
     /// When the journal folder cannot be used, or the system gives no thread.
@@ -88,6 +89,7 @@ impl History {
         store: &str,
         points: Vec<String>,
         days: u32,
+        least_free: Option<u64>,
     ) -> Result<(Self, JoinHandle<()>), JournalError> {
         let log = open(journal, store)?;
         let (queue, rounds) = sync_channel(QUEUE);
@@ -98,6 +100,7 @@ impl History {
             journal: journal.to_path_buf(),
             points,
             days,
+            least_free,
             shared: Arc::clone(&shared),
             newest: None,
             files: 0,
@@ -175,6 +178,7 @@ struct Writer {
     journal: PathBuf,
     points: Vec<String>,
     days: u32,
+    least_free: Option<u64>,
     shared: Arc<Shared>,
     newest: Option<Timestamp>,
     files: usize,
@@ -200,7 +204,7 @@ impl Writer {
     }
 
     fn write(&mut self, samples: &[(usize, Kept)]) {
-        let low = space_at(&self.journal).is_ok_and(super::data_dir::Space::is_low);
+        let low = space_at(&self.journal).is_ok_and(|space| space.is_low(self.least_free));
         if low != self.shared.low.swap(low, Ordering::Relaxed) {
             tracing::warn!(low, "room on the disk: samples stop while it is low");
         }

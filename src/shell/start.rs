@@ -227,7 +227,7 @@ impl Folder {
         let config = &options.config;
         let now = clock.now();
         let observing = options.access == Access::Observe;
-        if let Err(error) = dir.renew_reserve() {
+        if let Err(error) = dir.renew_reserve(config.service.least_free()) {
             tracing::warn!(%error, "no reserve for the last words of the journal");
         }
         let store = dir.identity().store.clone();
@@ -274,9 +274,10 @@ impl Folder {
         let (view, view_thread) = Store::start(dir.path()).map_err(system("start the thread of the view"))?;
         let (record, record_thread) = RecordHandle::start(journal, Some(view.clone()))
             .map_err(system("start the thread of the record"))?;
+        let least_free = config.service.least_free();
         let points = config.field.names().map(str::to_owned).collect();
         let (history, history_thread) =
-            History::start(&dir.journal(), &store, points, config.service.history_days)?;
+            History::start(&dir.journal(), &store, points, config.service.history_days, least_free)?;
         let trends = Trends::default();
         if let Err(error) = refill(&trends, config, &dir.journal(), now.utc) {
             tracing::warn!(%error, "the trends begin empty");
@@ -288,7 +289,7 @@ impl Folder {
         };
         let stream = Stream::new(&snapshots::folder(dir.path()), limits, about);
         let (snapshots, snapshots_thread) =
-            Snapshots::start(stream).map_err(system("start the thread of the snapshots"))?;
+            Snapshots::start(stream, least_free).map_err(system("start the thread of the snapshots"))?;
         let threads = vec![record_thread, history_thread, snapshots_thread, view_thread];
         Ok(Awake {
             dir,

@@ -328,6 +328,7 @@ pub(crate) fn small() -> Config {
             history_days: 30,
             snapshot_days: 30,
             snapshot_mb: 2000,
+            free_mb: Some(100),
             start_mode: Mode::Automatic,
             forecast_folder: None,
         },

@@ -259,16 +259,17 @@ fn a_disk_that_refuses_leaves_a_gap_and_the_stream_goes_on_later() {
         let refuses = op == DiskOp::Write && asked.load(Ordering::Acquire);
         refuses.then(|| io::Error::from(io::ErrorKind::StorageFull))
     });
-    let (mut snapshots, thread) = Snapshots::start(stream(folder.path(), PLENTY).failing(fault)).unwrap();
+    let (mut snapshots, thread) =
+        Snapshots::start(stream(folder.path(), PLENTY).failing(fault), Some(0)).unwrap();
     let controller = controller();
-    let mut tick = |second: u64| {
+    let tick = |snapshots: &mut Snapshots, second: u64| {
         let (moment, now) = moment(second);
         snapshots.begin(&controller, now);
         snapshots.moment(&moment.seen, now, Decision::default(), None);
         snapshots.dropped()
     };
     for second in 0..5 {
-        assert_eq!(tick(second), 0);
+        assert_eq!(tick(&mut snapshots, second), 0);
     }
     // The thread writes in its own time: only what is on the disk before it refuses is there afterwards.
     let kept = || {
@@ -276,12 +277,13 @@ fn a_disk_that_refuses_leaves_a_gap_and_the_stream_goes_on_later() {
             .is_ok_and(|files| files.first().and_then(|it| read(&it.path)).is_some_and(|it| it.0.len() == 5))
     };
     while !kept() {
+        assert_eq!(snapshots.dropped(), 0, "nothing refuses yet");
         std::thread::yield_now();
     }
     failing.store(true, Ordering::Release);
     let mut second = 5;
     // The thread meets the refusal in its own time; from then on the cycle knows.
-    while tick(second) == 0 {
+    while tick(&mut snapshots, second) == 0 {
         second += 1;
         std::thread::yield_now();
         assert!(second < 1_000_000, "the refusal is never told");
@@ -292,7 +294,7 @@ fn a_disk_that_refuses_leaves_a_gap_and_the_stream_goes_on_later() {
     let again = || files(folder.path()).unwrap().len() >= 2;
     while !again() {
         second += 61;
-        tick(second);
+        tick(&mut snapshots, second);
         std::thread::yield_now();
         assert!(second < 100_000_000, "never tried again");
     }
@@ -300,7 +302,7 @@ fn a_disk_that_refuses_leaves_a_gap_and_the_stream_goes_on_later() {
     let mut dropped = 0;
     loop {
         second += 1;
-        let now = tick(second);
+        let now = tick(&mut snapshots, second);
         if std::mem::replace(&mut dropped, now) == now {
             break;
         }

@@ -48,6 +48,11 @@ pub(in crate::config) fn service(raw: RawService, at: &Spot<'_>) -> Option<Servi
     if snapshot_mb < LEAST_MB {
         at.key("snapshot_mb").complain("is less than a day or two may take", remedy);
     }
+    let remedy = "give the room in MB that is kept free for the record, at least 100, or remove the key";
+    let free_mb = at.may("free_mb", raw.free_mb, remedy);
+    if free_mb.is_some_and(|free| free < LEAST_MB) {
+        at.key("free_mb").complain("leaves the record no room", remedy);
+    }
     let remedy = "say observe, advice, automatic or manual";
     let start_mode = at.need("start_mode", raw.start_mode, remedy);
     if bench == Some(false) && start_mode == Some(Mode::Automatic) {
@@ -65,6 +70,7 @@ pub(in crate::config) fn service(raw: RawService, at: &Spot<'_>) -> Option<Servi
         history_days: history_days?,
         snapshot_days,
         snapshot_mb,
+        free_mb,
         start_mode: start_mode?,
         forecast_folder: folder,
     })

@@ -55,6 +55,7 @@ pub(in crate::config) struct RawService {
     pub(in crate::config) history_days: Given<u32>,
     pub(in crate::config) snapshot_days: Given<u32>,
     pub(in crate::config) snapshot_mb: Given<u32>,
+    pub(in crate::config) free_mb: Given<u32>,
     pub(in crate::config) start_mode: Given<Mode>,
     pub(in crate::config) forecast_folder: Given<String>,
 }

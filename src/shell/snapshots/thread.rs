@@ -11,7 +11,7 @@ use super::{Closing, Moment, Stream, parts, told};
 use crate::control::state::State;
 use crate::control::status::Status;
 use crate::control::{Controller, Decision, Now, Snapshot};
-use crate::shell::data_dir::{Space, space_at};
+use crate::shell::data_dir::space_at;
 
 /// Service time of a file.
 const HOUR: Duration = Duration::from_secs(3600);
@@ -65,14 +65,14 @@ pub struct Snapshots {
 }
 
 impl Snapshots {
-    /// Starts the thread.
+    /// Starts the thread. `least_free` is the room of [`crate::shell::data_dir::Space::is_low`].
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(stream: Stream) -> io::Result<(Self, JoinHandle<()>)> {
+    pub fn start(stream: Stream, least_free: Option<u64>) -> io::Result<(Self, JoinHandle<()>)> {
         let (queue, messages) = sync_channel(QUEUE);
         let shared = Arc::new(Shared::default());
-        let writer = Writer { stream, shared: Arc::clone(&shared), low: false, failing: false };
+        let writer = Writer { stream, least_free, shared: Arc::clone(&shared), low: false, failing: false };
         let thread = thread::Builder::new().name("snapshots".into()).spawn(move || writer.run(&messages))?;
         Ok((Self { queue, shared, flow: Flow::Due, lost: false }, thread))
     }
@@ -141,6 +141,7 @@ impl Snapshots {
 
 struct Writer {
     stream: Stream,
+    least_free: Option<u64>,
     shared: Arc<Shared>,
     low: bool,
     failing: bool,
@@ -155,7 +156,7 @@ impl Writer {
     }
 
     fn write(&mut self, message: Message) {
-        let low = space_at(self.stream.dir()).is_ok_and(Space::is_low);
+        let low = space_at(self.stream.dir()).is_ok_and(|space| space.is_low(self.least_free));
         if low != self.low {
             self.low = low;
             tracing::warn!(low, "room on the disk: snapshots stop while it is low");
