@@ -5,10 +5,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use qindan::basin::{
     Actuation, Basin, ControlParameters, CurvePoint, Duty, FixedOpening, FixedShape, Gate, GateId, GateKind,
-    Inflow, InflowKind, Intake, LagPoint, MarginRule, Meter, MeterId, MeterKind, Name, Node, NodeId,
-    OnLinkLoss, Place, PowerStation, Priority, RampLimit, Reach, ReachId, ReachKind, Reservoir, ReservoirId,
-    ReservoirKind, Responsible, Season, Section, Share, StationClass, Stroke, StrokeUnit, Transfer, Wetland,
-    WetlandId,
+    Inflow, InflowKind, Intake, LagPoint, LagTable, MarginRule, Meter, MeterId, MeterKind, Name, Node,
+    NodeId, OnLinkLoss, Place, PowerStation, Priority, RampLimit, Reach, ReachId, ReachKind, Reservoir,
+    ReservoirId, ReservoirKind, Responsible, Season, Section, Share, StationClass, Stroke, StrokeUnit,
+    Transfer, Wetland, WetlandId,
 };
 use qindan::config::{Config, Schedules, Service};
 use qindan::control::operator::Mode;
@@ -62,7 +62,7 @@ pub(crate) fn reach(id: &str, from: usize, to: usize, length_km: f64, shape: [f6
         manning,
         berms: Vec::new(),
         loss_per_km,
-        lags: vec![LagPoint { flow: q(1.5), hours: length_km / 2.3 }],
+        lags: LagTable::new(vec![LagPoint { flow: q(1.5), hours: length_km / 2.3 }]),
     }
 }
 

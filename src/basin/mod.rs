@@ -8,12 +8,14 @@
 //! the same on every machine.
 
 mod control;
+mod lag;
 mod network;
 mod rating;
 mod structure;
 mod uses;
 
 pub use control::{ControlParameters, MarginRule, RampLimit};
+pub use lag::LagTable;
 pub use network::{
     Berm, CurvePoint, FloodLimit, Inflow, InflowKind, LagPoint, Meter, MeterKind, Node, Reach, ReachKind,
     Reservoir, ReservoirKind, SeasonalFloor, Section, Twin,

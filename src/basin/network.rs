@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::lag::LagTable;
 use super::{MeterId, Name, NodeId, Place, Responsible, Season};
 use crate::units::{Discharge, Stage, Volume};
 
@@ -84,8 +85,8 @@ pub struct Reach {
     pub berms: Vec<Berm>,
     /// Share of the flow lost to the bed per km, 0..1.
     pub loss_per_km: f64,
-    /// Wave travel times by base flow, ascending in flow, at least one.
-    pub lags: Vec<LagPoint>,
+    /// Wave travel times by base flow.
+    pub lags: LagTable,
 }
 
 /// One row of a level–volume table.

@@ -114,21 +114,25 @@ pub(super) fn arriving(
     // Hours ago it entered; negative lies ahead.
     let (early, late) = (one.min(other), one.max(other));
     let past = if late >= 0.0 { series.window(early.max(0.0), late) } else { None };
-    let mid_past = if mid_at >= 0.0 { series.around(mid_at) } else { None };
-    let mut band = match past {
-        Some((low, mid, high)) => Band { low, mid: mid_past.unwrap_or(mid), high },
-        None if late < 0.0 => future(-mid_at),
-        None => Band::sure(series.ago(0.0)?),
+    // Asked for once: it costs more than all the rest.
+    let coming = (mid_at < 0.0).then(|| future(-mid_at));
+    let mut band = match (past, coming) {
+        (Some((low, mid, high)), None) => Band { low, mid: series.around(mid_at).unwrap_or(mid), high },
+        (Some((low, _, high)), Some(coming)) => Band { low, mid: coming.mid, high },
+        (None, Some(coming)) if late < 0.0 => coming,
+        (None, coming) => {
+            let last = Band::sure(series.ago(0.0)?);
+            coming.map_or(last, |coming| Band { mid: coming.mid, ..last })
+        }
     };
-    if mid_at < 0.0 {
-        band.mid = future(-mid_at).mid;
-    }
-    let between = [0.5 * (early + mid_at), 0.5 * (mid_at + late)];
-    let ago = [early, mid_at, late].into_iter().chain(between);
-    for lead in ago.map(|ago| -ago).filter(|lead| *lead > 0.0) {
-        let q = future(lead);
-        band.low = band.low.min(q.low);
-        band.high = band.high.max(q.high);
+    let mut widen = |flow: Band| {
+        band.low = band.low.min(flow.low);
+        band.high = band.high.max(flow.high);
+    };
+    coming.map(&mut widen);
+    if early < late {
+        let around = [early, 0.5 * (early + mid_at), 0.5 * (mid_at + late), late];
+        around.into_iter().filter(|ago| *ago < 0.0).map(|ago| future(-ago)).for_each(widen);
     }
     Some(band)
 }

@@ -63,13 +63,19 @@ impl Controller {
     /// a while.
     pub(super) fn away(&self, out: &mut Vec<Condition>) {
         let devices = self.heard();
+        if !devices.iter().any(Heard::is_silent) {
+            return;
+        }
         let of_link = |at: usize| {
             let all = self.field.devices.iter().zip(&devices);
             all.filter(move |(device, _)| device.link == LinkId(at))
         };
-        let links: Vec<_> = (0..self.field.links.len())
-            .map(|at| of_link(at).map(|(_, heard)| *heard).fold(Heard::default(), Heard::with))
-            .collect();
+        let mut links = vec![Heard::default(); self.field.links.len()];
+        for (device, heard) in self.field.devices.iter().zip(&devices) {
+            if let Some(link) = links.get_mut(device.link.0) {
+                *link = link.with(*heard);
+            }
+        }
         let lost = lost(&links);
         if let Some(silent) = lost {
             out.push(Condition::new(NETWORK, "", json!({ "silent": silent, "links": links.len() })));

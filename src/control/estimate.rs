@@ -3,8 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 pub use super::arrival::{ARRIVAL, Band, Lag};
@@ -13,11 +11,11 @@ use super::learnt::{Learnt, blend};
 use super::outlook::Outlook;
 use super::promise::Promises;
 use super::routing::{self, Draw, Lateral, LateralSource, Pace, Path};
+pub use super::scene::Scene;
 use super::segment::Segment;
 use super::series::{BIN_S, Series};
 use super::timing::{CHANGE_H, Timing};
 use crate::basin::{Basin, MeterId};
-use crate::config::Schedules;
 use crate::units::Discharge;
 
 /// Hours a promise is held against: an hour of a gauge in a natural bed is mostly noise. Assumed.
@@ -72,38 +70,6 @@ pub struct SegmentMemory {
     /// Flow at its foot, as estimated from the gauge and from the water above; without a usable reading from the water
     /// alone.
     pub foot: Series,
-}
-
-/// The fixed things an estimate looks at.
-#[derive(Clone, Copy, Debug)]
-pub struct Scene<'a> {
-    /// The basin.
-    pub basin: &'a Basin,
-    /// Announced turns.
-    pub schedules: &'a Schedules,
-    /// Civil time now.
-    pub utc: Timestamp,
-}
-
-impl Scene<'_> {
-    fn date(&self) -> Date {
-        self.basin.date_at(self.utc)
-    }
-
-    pub(super) fn month(&self) -> i8 {
-        self.date().month()
-    }
-
-    /// Month at the site `hours` from now.
-    pub(super) fn month_in(&self, hours: f64) -> i8 {
-        self.date_in(hours).month()
-    }
-
-    /// Date at the site `hours` from now.
-    pub(super) fn date_in(&self, hours: f64) -> Date {
-        let then = jiff::SignedDuration::from_secs(hours_to_s(hours));
-        self.basin.date_at(self.utc.saturating_add(then).unwrap_or(self.utc))
-    }
 }
 
 /// What a section needs of the release that leaves now.

@@ -32,6 +32,7 @@ pub mod record;
 mod release;
 pub mod routing;
 pub mod rules;
+mod scene;
 pub mod segment;
 pub mod series;
 mod sides;

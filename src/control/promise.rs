@@ -67,7 +67,6 @@ impl Promises {
     /// still missing of it.
     pub fn margin(&self) -> f64 {
         let mut short = self.short.iter().copied().collect::<Vec<_>>();
-        short.sort_unstable_by(f64::total_cmp);
         #[expect(clippy::cast_precision_loss, reason = "a short list")]
         let count = short.len() as f64;
         #[expect(
@@ -77,7 +76,12 @@ impl Promises {
         )]
         let at = (KEPT * count).ceil() as usize;
         let untried = UNTRIED * (1.0 - count / RECORD).max(0.0);
-        short.get(at.saturating_sub(1)).map_or(untried, |miss| miss.max(untried))
+        let at = at.saturating_sub(1);
+        if at >= short.len() {
+            return untried;
+        }
+        let (_, miss, _) = short.select_nth_unstable_by(at, f64::total_cmp);
+        miss.max(untried)
     }
 
     /// Promises held against what came.

@@ -25,7 +25,7 @@ const OWED_RESERVE: f64 = 1.2;
 impl Controller {
     /// Decides the release of each dam for this control cycle.
     pub(super) fn plan(&mut self, now: Now, decision: &mut Decision) {
-        let scene = estimate::Scene { basin: &self.basin, schedules: &self.schedules, utc: now.utc };
+        let scene = estimate::Scene::new(&self.basin, &self.schedules, now.utc);
         let mut rung = Rung::F0;
         let mut releases = std::mem::take(&mut self.carry.releases);
         let mut moved = Vec::new();
@@ -96,7 +96,7 @@ impl Controller {
     ///
     /// In place of a plan: why the programme has no solution.
     pub fn programmes(&self, now: Now) -> Vec<(ReservoirId, Result<Plan, Unsolved>)> {
-        let scene = estimate::Scene { basin: &self.basin, schedules: &self.schedules, utc: now.utc };
+        let scene = estimate::Scene::new(&self.basin, &self.schedules, now.utc);
         let (river, paths) = (&self.carry.river, &self.paths);
         let one = |(outlets, release): (&super::outlets::Outlets, &super::dispatch::Release)| {
             let source = outlets.source.0;
@@ -134,7 +134,7 @@ impl Controller {
 
     /// What has to pass each pond for the sections below it. Once a bin is enough, since the memory of the river moves in bins.
     pub(super) fn find_owed(&mut self, now: Now) {
-        let scene = estimate::Scene { basin: &self.basin, schedules: &self.schedules, utc: now.utc };
+        let scene = estimate::Scene::new(&self.basin, &self.schedules, now.utc);
         let date = self.basin.date_at(now.utc);
         let river = &self.carry.river;
         let below = |pond: &crate::basin::Reservoir| {

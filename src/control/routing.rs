@@ -147,21 +147,11 @@ impl Pace {
     }
 }
 
-/// Wave travel time over a whole reach, h: a power law through the two nearest points of its table, since
-/// celerity of a wide channel grows with a power of the flow (Manning: c ∝ Q^0.4).
+/// Wave travel time over a whole reach, h.
 fn reach_lag_h(reach: &Reach, q: Discharge) -> f64 {
-    if let ReachKind::Pipe { lag_s, .. } = reach.kind {
-        return lag_s / 3600.0;
-    }
-    let q = q.get().max(0.1);
-    let upper = reach.lags.partition_point(|p| p.flow.get() < q).clamp(1, reach.lags.len().max(2) - 1);
-    match (reach.lags.get(upper - 1), reach.lags.get(upper)) {
-        (Some(low), Some(high)) => {
-            let exponent = (high.hours / low.hours).ln() / (high.flow.get() / low.flow.get()).ln();
-            low.hours * (q / low.flow.get()).powf(exponent)
-        }
-        (Some(only), None) => only.hours,
-        (None, _) => 0.0,
+    match reach.kind {
+        ReachKind::Pipe { lag_s, .. } => lag_s / 3600.0,
+        ReachKind::River => reach.lags.hours(q),
     }
 }
 

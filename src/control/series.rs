@@ -117,12 +117,13 @@ impl Series {
 
     /// Mean over the hour around `hours` ago; across gaps the nearest older value.
     pub fn around(&self, hours: f64) -> Option<f64> {
-        self.window(hours, hours).map_or_else(|| self.ago(hours), |(_, mean, _)| Some(mean))
+        self.hour(hours).or_else(|| self.ago(hours))
     }
 
     /// Mean over the hour around `hours` ago; `None` when nothing was seen then.
     pub fn hour(&self, hours: f64) -> Option<f64> {
-        self.window(hours, hours).map(|(_, mean, _)| mean)
+        let at = self.hours.len().checked_sub(bins_in(hours) + 1)?;
+        self.hours.get(at).copied().flatten()
     }
 
     /// Least, mean and largest of what passed at the time of day `lead` hours from now on the last two days.
@@ -174,7 +175,7 @@ impl Series {
     reason = "clamped to the length of the memory"
 )]
 fn bins_in(hours: f64) -> usize {
-    (hours.clamp(0.0, LENGTH_H) * 3600.0 / BIN_S).round() as usize
+    (hours.clamp(0.0, LENGTH_H) * 3600.0 / BIN_S + 0.5) as usize
 }
 
 #[cfg(test)]

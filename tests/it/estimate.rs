@@ -19,7 +19,7 @@ fn what_is_owed_at_a_node_is_what_the_way_below_it_takes() {
     let turn =
         Turn { id: "mill".into(), intake: IntakeId(0), from: utc(-3600), to: utc(10 * 86_400), rate: q(0.3) };
     let schedules = Schedules { turns: vec![turn], ..Schedules::default() };
-    let scene = Scene { basin: &basin, schedules: &schedules, utc: utc(0) };
+    let scene = Scene::new(&basin, &schedules, utc(0));
     assert_eq!(path.segments.len(), 1, "no gauge between");
     let owed = |left: usize, learnt: Learnt| {
         let mut river = River::new(&basin, &paths);

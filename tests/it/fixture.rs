@@ -6,9 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use qindan::basin::{
     Actuation, Basin, ControlParameters, CurvePoint, Duty, Gate, GateId, GateKind, Inflow, InflowKind,
-    Intake, LagPoint, MarginRule, Meter, MeterId, MeterKind, Name, Node, NodeId, OnLinkLoss, Place, Priority,
-    RampLimit, Reach, ReachId, ReachKind, Reservoir, ReservoirId, ReservoirKind, Responsible, Season,
-    Section, Stroke, StrokeUnit,
+    Intake, LagPoint, LagTable, MarginRule, Meter, MeterId, MeterKind, Name, Node, NodeId, OnLinkLoss, Place,
+    Priority, RampLimit, Reach, ReachId, ReachKind, Reservoir, ReservoirId, ReservoirKind, Responsible,
+    Season, Section, Stroke, StrokeUnit,
 };
 use qindan::config::{Config, Schedules, Service, Turn};
 use qindan::control::gate::GateFacts;
@@ -78,7 +78,7 @@ fn reach(id: &str, from: usize, to: usize, length_km: f64, lags: [(f64, f64); 2]
         manning: 0.05,
         berms: Vec::new(),
         loss_per_km: 0.002,
-        lags: lags.map(|(flow, hours)| LagPoint { flow: q(flow), hours }).to_vec(),
+        lags: LagTable::new(lags.map(|(flow, hours)| LagPoint { flow: q(flow), hours }).to_vec()),
     }
 }
 

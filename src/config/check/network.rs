@@ -6,7 +6,7 @@ use super::super::sheet::Spot;
 use super::names::Names;
 use super::{FINITE, NOT_NEGATIVE, PERCENT, POSITIVE, Rule};
 use crate::basin::{
-    Berm, Inflow, InflowKind, LagPoint, Node, Place, Reach, ReachKind, SeasonalFloor, Section,
+    Berm, Inflow, InflowKind, LagPoint, LagTable, Node, Place, Reach, ReachKind, SeasonalFloor, Section,
 };
 use crate::units::Discharge;
 
@@ -65,7 +65,7 @@ pub(in crate::config) fn reach(names: &Names, id: &str, raw: RawReach, at: &Spot
                 manning: 0.0,
                 berms: Vec::new(),
                 loss_per_km: 0.0,
-                lags: vec![LagPoint { flow: capacity, hours: lag_s / 3600.0 }],
+                lags: LagTable::new(vec![LagPoint { flow: capacity, hours: lag_s / 3600.0 }]),
             })
         }
         RawReachKind::River => {
@@ -137,7 +137,7 @@ fn berms(at: &Spot<'_>, given: Given<Vec<RawBerm>>) -> Option<Vec<Berm>> {
 }
 
 /// Travel times: flow rises, time falls.
-fn lags(at: &Spot<'_>, given: Given<Vec<[f64; 2]>>) -> Option<Vec<LagPoint>> {
+fn lags(at: &Spot<'_>, given: Given<Vec<[f64; 2]>>) -> Option<LagTable> {
     const REMEDY: &str = "give [flow m³/s, hours] pairs: flows rising, hours falling, all positive";
     let rows = at.need("lags_m3s_h", given, REMEDY)?;
     let spot = at.key("lags_m3s_h");
@@ -159,7 +159,7 @@ fn lags(at: &Spot<'_>, given: Given<Vec<[f64; 2]>>) -> Option<Vec<LagPoint>> {
         }
         list.push(LagPoint { flow: Discharge::new(flow)?, hours });
     }
-    Some(list)
+    Some(LagTable::new(list))
 }
 
 pub(in crate::config) fn inflow(names: &Names, id: &str, raw: RawInflow, at: &Spot<'_>) -> Option<Inflow> {

@@ -80,7 +80,7 @@ fn responsible(who: &Responsible) -> Value {
 }
 
 fn reach(reach: &Reach) -> Value {
-    let lags: Vec<_> = reach.lags.iter().map(|lag| (lag.flow, lag.hours)).collect();
+    let lags: Vec<_> = reach.lags.points().iter().map(|lag| (lag.flow, lag.hours)).collect();
     let (kind, lags) = match reach.kind {
         ReachKind::River => ("river", lags),
         ReachKind::Pipe { lag_s, .. } => ("pipe", vec![(Discharge::ZERO, lag_s / 3600.0)]),
