@@ -206,11 +206,12 @@ impl Score {
     pub fn finish(&mut self, case: &Case) {
         let Some(dam) = &self.dam else { return };
         let config = need::at_rest(&case.config);
+        let mut last = Vec::new();
         for day in &mut self.days {
             let mean = scaled(&day.forcing, 1.0 / day.seconds.max(1.0));
             let noon = case.config.basin.zone.to_ambiguous_timestamp(day.date.at(12, 0, 0, 0)).compatible();
             let utc = noon.unwrap_or(case.scenario.start);
-            day.need = need::steady(&config, dam, utc, &mean);
+            day.need = need::steady(&config, dam, utc, &mean, &mut last);
         }
     }
 

@@ -53,6 +53,34 @@ pub(super) struct Watchdog {
     expired: bool,
 }
 
+/// By device, the points of its boxes that may be written.
+pub(super) fn writable(field: &Field) -> Vec<Vec<PointId>> {
+    let writes = |role: Role| match role {
+        Role::Target | Role::Command | Role::Watchdog | Role::Sequence | Role::Other => true,
+        Role::Value
+        | Role::Position
+        | Role::SequenceEcho
+        | Role::Remote
+        | Role::Estop
+        | Role::MovingOpen
+        | Role::MovingShut
+        | Role::TopLimit
+        | Role::BottomLimit
+        | Role::Fault
+        | Role::Trip
+        | Role::Fallback
+        | Role::Flow
+        | Role::LevelUp
+        | Role::LevelDown
+        | Role::Load => false,
+    };
+    let mut points = vec![Vec::new(); field.devices.len()];
+    for (at, point) in field.points.iter().enumerate().filter(|(_, point)| writes(point.role)) {
+        points[point.device.0].push(PointId(at));
+    }
+    points
+}
+
 /// The watchdog registers of the field, each once.
 pub(super) fn watchdogs(field: &Field) -> Vec<Watchdog> {
     let mut dogs: Vec<Watchdog> = Vec::new();
@@ -168,28 +196,10 @@ impl Devices {
 
     /// The point of a device that begins at an address and may be written.
     fn writable(&self, device: DeviceId, table: Table, address: u16) -> Option<(PointId, &Point)> {
-        let here = |point: &&Point| (point.device, point.table, point.address) == (device, table, address);
-        let writes = |role: Role| match role {
-            Role::Target | Role::Command | Role::Watchdog | Role::Sequence | Role::Other => true,
-            Role::Value
-            | Role::Position
-            | Role::SequenceEcho
-            | Role::Remote
-            | Role::Estop
-            | Role::MovingOpen
-            | Role::MovingShut
-            | Role::TopLimit
-            | Role::BottomLimit
-            | Role::Fault
-            | Role::Trip
-            | Role::Fallback
-            | Role::Flow
-            | Role::LevelUp
-            | Role::LevelDown
-            | Role::Load => false,
-        };
-        let at = self.field.points.iter().position(|point| here(&point) && writes(point.role))?;
-        Some((PointId(at), self.field.points.get(at)?))
+        let points = self.writable.get(device.0)?.iter();
+        points
+            .filter_map(|id| Some((*id, self.field.points.get(id.0)?)))
+            .find(|(_, point)| (point.table, point.address) == (table, address))
     }
 
     fn understand(&self, point: &Point, words: &[u16]) -> Result<Part, ModbusException> {

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use qindan::basin::Basin;
 use qindan::config::Config;
-use qindan::points::{DeviceId, Field, LinkId, Table};
+use qindan::points::{DeviceId, Field, LinkId, PointId, Table};
 
 use crate::plant::{self, Plant, Plugged};
 use bank::Bank;
@@ -95,6 +95,8 @@ pub struct Devices {
     /// By gate.
     boxes: Vec<GateBox>,
     watchdogs: Vec<Watchdog>,
+    /// By device: points that may be written.
+    writable: Vec<Vec<PointId>>,
     plugged: Vec<Plugged>,
     cut: Vec<bool>,
     /// By device: share of the requests to it that are lost, and who bears its number too.
@@ -147,6 +149,7 @@ impl Devices {
             shown: field.points.iter().map(Shown::new).collect(),
             boxes: vec![GateBox::default(); config.basin.gates.len()],
             watchdogs: gate_box::watchdogs(field),
+            writable: gate_box::writable(field),
             plugged: vec![Plugged::Yes; field.devices.len()],
             cut: vec![false; field.links.len()],
             lossy: vec![0.0; field.devices.len()],

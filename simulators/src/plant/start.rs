@@ -71,7 +71,8 @@ fn base_depth(basin: &Basin, place: Place) -> f64 {
         }
         Place::Reservoir(_) | Place::Wetland(_) | Place::Outside => None,
     };
-    let Some((reach, flow)) = reach.and_then(|reach| Some((reach, reach.lags.points().first()?.flow.get()))) else {
+    let Some((reach, flow)) = reach.and_then(|reach| Some((reach, reach.lags.points().first()?.flow.get())))
+    else {
         return 0.0;
     };
     let channel = Channel::of(reach);
