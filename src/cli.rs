@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use qindan::config::import::First;
 use qindan::points::Table;
 
+use crate::cli_report::Report;
+
 /// Supervisory service that keeps the Qin and Dan rivers flowing.
 ///
 /// It reads gates, valves, stations and meters over Modbus, decides how much water each structure passes, writes
@@ -30,6 +32,7 @@ Examples:
   qindan run --data /var/lib/qindan --observe      reads, shows and records, cannot write to the field
   qindan log tail --data /var/lib/qindan           what was done last, and why
   qindan log verify --data /var/lib/qindan         whether the record is whole and unchanged
+  qindan report daily --data /var/lib/qindan > today.html   the bulletin of the last whole day
   qindan ecoflow runcheng.csv                      ecological flows proposed from a flow record
 
 Exit codes:
@@ -65,6 +68,9 @@ pub(crate) enum Command {
     History(History),
     /// Make a device template of a register list in CSV.
     ImportRegisters(ImportRegisters),
+    /// Bulletins and attainment of a data folder as HTML to print and CSV, also while the service runs or after it died.
+    #[command(subcommand, after_help = crate::cli_report::NOTES)]
+    Report(Report),
     /// Propose ecological flows from a flow record, with the methods named.
     Ecoflow(Ecoflow),
     /// Read registers of one device and show them in every byte order, or lead through its point test.

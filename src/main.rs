@@ -1,6 +1,7 @@
 //! Arguments, configuration, and what each command does; see `qindan --help`.
 
 mod cli;
+mod cli_report;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
@@ -69,6 +70,7 @@ fn act(command: Command) -> Result<ExitCode> {
             let (from, to) = (span.from.unwrap_or(Timestamp::MIN), span.to.unwrap_or(Timestamp::MAX));
             history::export(&data.data.join("journal"), &points, from, to, &mut out)?;
         }
+        Command::Report(asked) => cli_report::report(&asked, load, &mut out)?,
         Command::ImportRegisters(asked) => import_registers(&asked, &mut out)?,
         Command::Ecoflow(asked) => propose(asked, &mut out)?,
         Command::Probe(asked) => match asked.by.as_deref().filter(|_| asked.point_test) {
@@ -130,6 +132,8 @@ fn check(asked: &Check, out: &mut dyn Write) -> Result<()> {
     if let Some(line) = config::ratings::summary(&basin) {
         writeln!(out, "  {line}")?;
     }
+    let reports = config::reports::load(folder, &basin)?;
+    writeln!(out, "  {} rules and {} filings of the reports", reports.rules.len(), reports.filings.len())?;
     let bench = if service.bench { ", bench" } else { "" };
     writeln!(out, "  page at http://{}{bench}, history of {} days", service.listen, service.history_days)?;
     writeln!(
@@ -307,6 +311,7 @@ fn serve(run: Run) -> Result<()> {
         listen: run.listen,
         simulated_river: run.simulated_river,
         time,
+        reports: Some(run.config.config),
         fault: None,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

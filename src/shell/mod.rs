@@ -1,5 +1,6 @@
 //! Acts and does not think: all that is async, all that can fail outside.
 
+mod bulletins;
 pub mod clock;
 mod counters;
 mod cycle;
@@ -18,6 +19,7 @@ pub mod point_test;
 pub mod probe;
 pub mod record;
 pub mod refill;
+pub mod reports;
 pub mod rows;
 pub mod service;
 pub mod snapshots;

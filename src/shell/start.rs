@@ -128,6 +128,8 @@ pub struct Options {
     pub simulated_river: Option<SocketAddr>,
     /// In which time.
     pub time: Time,
+    /// Configuration folder with rules and filings of the bulletins; `None`: none are made.
+    pub reports: Option<std::path::PathBuf>,
     /// Failing disk under the action journal, for tests.
     pub fault: Option<FaultHook>,
 }
