@@ -124,6 +124,11 @@ impl Attainment {
         self.exempt.values().sum()
     }
 
+    /// Whether so few days are missing that the rest speaks for the period: at least this share of the due days is not.
+    pub fn is_enough(&self, day_valid: f64) -> bool {
+        self.due > 0 && share(self.due - self.missing, self.due) >= day_valid
+    }
+
     /// Whether the share asked for was reached; `None` without days or without a share.
     pub fn passes(&self, guarantee: Option<f64>) -> Option<bool> {
         Some(self.satisfaction()? >= guarantee?)
@@ -179,6 +184,8 @@ mod tests {
             (Some(false), Some(true), None)
         );
         assert_eq!(Attainment::default().satisfaction(), None);
+        // 28 of 30 days are not missing, 93 %.
+        assert_eq!((sum.is_enough(0.8), sum.is_enough(0.95)), (true, false));
     }
 
     #[test]

@@ -45,6 +45,7 @@ fn heads(key: &str, table: &Table) -> Vec<String> {
             | Cell::Number(..)
             | Cell::Share(_)
             | Cell::Time(_)
+            | Cell::Second(_)
             | Cell::Marked(_),
         )
         | None => vec![key.to_owned()],
@@ -76,7 +77,7 @@ fn fields(cell: &Cell, document: &Document, lang: Lang) -> Vec<String> {
         Cell::Plain(text) => vec![text.clone()],
         Cell::Count(count) => vec![count.to_string()],
         Cell::Flow(value) | Cell::Number(value, _) | Cell::Share(value) => vec![number(value)],
-        Cell::Time(at) => vec![at.map_or_else(String::new, time)],
+        Cell::Time(at) | Cell::Second(at) => vec![at.map_or_else(String::new, time)],
         Cell::Least(Some((value, at))) => vec![value.to_string(), time(*at)],
         Cell::Least(None) => vec![String::new(), String::new()],
         Cell::Verdict(Verdict::Exempt(kind)) => vec!["exempt".into(), kind.key().into()],

@@ -25,6 +25,8 @@ pub enum Cell {
     Share(Option<f64>),
     /// A moment, shown with its date and minute.
     Time(Option<Timestamp>),
+    /// A moment, shown with its second.
+    Second(Option<Timestamp>),
     /// A least value and when it was.
     Least(Option<(f64, Timestamp)>),
     /// A verdict.

@@ -165,8 +165,8 @@ fn row(ground: Ground<'_>, operation: &Operation<'_>, samples: &Samples) -> Vec<
         percent(after),
         Cell::Flow(flow),
         Cell::Name(words::actor(&intent.actor)),
-        Cell::Time(Some(intent.utc)),
-        Cell::Time(outcome.map(|outcome| outcome.utc)),
+        Cell::Second(Some(intent.utc)),
+        Cell::Second(outcome.map(|outcome| outcome.utc)),
         key,
         shown,
     ]

@@ -100,7 +100,7 @@ fn write_table(out: &mut String, table: &Table, document: &Document, lang: Lang)
 const fn class_of(cell: &Cell) -> &'static str {
     match cell {
         Cell::Count(_) | Cell::Flow(_) | Cell::Number(..) | Cell::Share(_) | Cell::Least(_) => " class=\"n\"",
-        Cell::Time(_) => " class=\"t\"",
+        Cell::Time(_) | Cell::Second(_) => " class=\"t\"",
         Cell::Name(_) | Cell::Plain(_) | Cell::Verdict(_) | Cell::Marked(_) => "",
     }
 }
@@ -126,6 +126,9 @@ fn shown_as(cell: &Cell, document: &Document, lang: Lang) -> String {
             shown => shown,
         })),
         Cell::Time(at) => or_nothing(at.map(time)),
+        Cell::Second(at) => {
+            or_nothing(at.map(|at| document.zone.to_datetime(at).strftime("%m-%d %H:%M:%S").to_string()))
+        }
         Cell::Least(least) => or_nothing(
             least.map(|(value, at)| format!("{} <small>{}</small>", number::flow(value), time(at))),
         ),

@@ -51,6 +51,8 @@ pub fn attainment(ground: Ground<'_>, sources: &Sources, recorded: &Recorded) ->
         (("评价期", "Period"), name(key.clone(), key)),
         (("时段", "Days"), name(format!("{shown}（日界 {clock}）"), format!("{shown} (day begins {clock})"))),
     ];
+    let last = days.iter().map(|day| day.date).max();
+    let day_valid = last.map_or(1.0, |last| ground.reports.rule_on(last).day_valid);
     let mut rules: Vec<String> = Vec::new();
     for day in sources.now.iter().flatten() {
         if !rules.contains(&day.rule) {
@@ -80,8 +82,8 @@ pub fn attainment(ground: Ground<'_>, sources: &Sources, recorded: &Recorded) ->
         (title, figure::calendar(days, Lang::Zh))
     });
     document.parts = vec![
-        Part::Table(summary(ground, &now)),
-        Part::Table(attained(ground, &now, &before, &year_before)),
+        Part::Table(summary(ground, &now, day_valid)),
+        Part::Table(attained(ground, (&now, &before, &year_before), day_valid)),
         Part::Table(flows(ground, &now)),
         Part::Figures(calendars.take(4).collect()),
         Part::Table(episodes(ground, &now)),
@@ -97,17 +99,19 @@ pub fn attainment(ground: Ground<'_>, sources: &Sources, recorded: &Recorded) ->
         }
     }
     lines.push(name(
-        "断面达标率 = 满足程度不低于保证率的断面 ÷ 有评价天数的断面。环比、同比为满足程度之差（百分点）；“—”为无可比数据。主要原因仅取自报备。",
-        "Section pass rate = sections whose satisfaction reaches their guarantee / sections with assessed days. Changes are of the satisfaction, in points; — means nothing to compare with. Causes come from filings only.",
+        "断面达标率 = 满足程度不低于保证率的断面 ÷ 有评价天数的断面。环比、同比为满足程度之差（百分点）；“—”为无可比数据。主要原因仅取自报备。缺测天数过多（非缺测天数低于应评天数的日有效比例）记“数据不足”，不计达标。",
+        "Section pass rate = sections whose satisfaction reaches their guarantee / sections with assessed days. Changes are of the satisfaction, in points; — means nothing to compare with. Causes come from filings only. With too many days missing (the rest below the share asked of a day's hours) a section has too little data and does not pass.",
     ));
     document.parts.push(Part::Notes(("计算方法", "How it is computed"), lines));
     document
 }
 
 /// The city in a line: sections that pass.
-fn summary(ground: Ground<'_>, now: &[Attainment]) -> Table {
+fn summary(ground: Ground<'_>, now: &[Attainment], day_valid: f64) -> Table {
     let sections = ground.config.basin.sections.iter().zip(now);
-    let verdicts: Vec<bool> = sections.filter_map(|(section, sum)| sum.passes(section.guarantee)).collect();
+    let verdicts: Vec<bool> = sections
+        .filter_map(|(section, sum)| Some(sum.passes(section.guarantee)? && sum.is_enough(day_valid)))
+        .collect();
     let passing = verdicts.iter().filter(|passes| **passes).count();
     let due: usize = now.iter().map(|sum| sum.hours_due).sum();
     let valid: usize = now.iter().map(|sum| sum.hours_valid).sum();
@@ -144,9 +148,8 @@ fn with_target<'a>(
 
 fn attained(
     ground: Ground<'_>,
-    now: &[Attainment],
-    before: &[Attainment],
-    year_before: &[Attainment],
+    (now, before, year_before): (&[Attainment], &[Attainment], &[Attainment]),
+    day_valid: f64,
 ) -> Table {
     let rows = with_target(ground, now).map(|(at, section, sum)| {
         let change = |other: &[Attainment]| {
@@ -172,6 +175,7 @@ fn attained(
             Cell::Share(sum.satisfaction()),
             Cell::Share(section.guarantee),
             match sum.passes(section.guarantee) {
+                Some(true) if !sum.is_enough(day_valid) => Cell::Marked(name("数据不足", "too little data")),
                 Some(true) => Cell::text("达标", "pass"),
                 Some(false) => Cell::Marked(name("不达标", "fail")),
                 None => Cell::text("—", "—"),

@@ -111,12 +111,12 @@ pub struct SectionDay {
 impl SectionDay {
     /// Time below the target, s.
     pub fn below_s(&self) -> f64 {
-        self.below.iter().map(Below::length_s).sum()
+        self.below.iter().map(Below::length_s).fold(0.0, |sum, length| sum + length)
     }
 
     /// Water missed, m³.
     pub fn deficit_m3(&self) -> f64 {
-        self.below.iter().map(|below| below.deficit_m3).sum()
+        self.below.iter().fold(0.0, |sum, below| sum + below.deficit_m3)
     }
 
     /// Valid hours over due hours, 0..=1 数据完整率.
