@@ -320,16 +320,22 @@ fn begin(frame: &Frame) -> Option<Timestamp> {
     serde_json::from_slice::<Begin>(&frame.body).ok().map(|block| block.from)
 }
 
-/// When the oldest and the newest block of samples that can be read begin; `None` without any.
+/// When the oldest block of samples that can be read begins, and when the newest one ends; `None` without any.
 ///
 /// # Errors
 /// When the folder cannot be read.
 pub fn span(journal: &Path) -> Result<Option<(Timestamp, Timestamp)>, JournalError> {
     let reader = Reader::open(journal, SAMPLES)?;
     let oldest = reader.files().iter().find_map(|file| begin(&reader.first_of(file).ok().flatten()?));
-    let newest =
-        |file| reader.records_of(file).map_while(Result::ok).filter_map(|frame| begin(&frame)).last();
+    let newest = |file| end(&reader.records_of(file).map_while(Result::ok).last()?);
     Ok(oldest.zip(reader.files().iter().rev().find_map(newest)))
+}
+
+/// When the last sample of a block was.
+fn end(frame: &Frame) -> Option<Timestamp> {
+    let block: Block = serde_json::from_slice(&frame.body).ok()?;
+    let after = block.points.values().flatten().map(|(after, ..)| *after).max().unwrap_or_default();
+    block.from.checked_add(SignedDuration::from_millis(after)).ok()
 }
 
 /// Samples of `points` (all when empty) from `from` until before `to`, by point, in the order written. Also beside a

@@ -61,6 +61,7 @@ mod process;
 mod ratings;
 mod record;
 mod registers;
+mod reports;
 mod restarts;
 mod rules;
 mod running;
