@@ -82,7 +82,7 @@ impl Recorder {
         let mut recorder =
             Self { stream: Stream::new(&dir, limits, about), due: Duration::ZERO, book: None, failed };
         match Book::begin(&data.join("data"), config, boot, settings.bench) {
-            Ok(book) => recorder.book = Some(book),
+            Ok(begun) => recorder.book = Some(begun),
             Err(error) => recorder.note(Err(error)),
         }
         recorder

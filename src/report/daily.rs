@@ -14,6 +14,8 @@ use crate::basin::{Name, SectionId};
 use crate::config::reports::Rule;
 use crate::control::command::Terminal;
 
+const TITLE: Word = ("日报", "daily bulletin");
+
 /// Points whose samples of the day are needed; those of [`uses::yearly_points`] from the begin of the year on.
 pub fn points(ground: Ground<'_>) -> Vec<String> {
     let basin = &ground.config.basin;
@@ -56,7 +58,6 @@ pub fn daily(
     recorded: &Recorded,
 ) -> Document {
     let judged = sections(ground, day, samples);
-    const TITLE: Word = ("日报", "daily bulletin");
     let mut document = frame(ground, day, recorded, TITLE, false);
     document.parts = vec![
         Part::Table(section_table(ground, &judged)),

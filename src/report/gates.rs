@@ -11,6 +11,8 @@ use crate::control::command::{Action, Terminal};
 use crate::points::{Element, Role};
 use crate::units::Opening;
 
+const TITLE: Word = ("闸门启闭记录", "gate operation record");
+
 /// Points the record reads: levels, flow and key of the gates.
 pub fn points(ground: Ground<'_>) -> Vec<String> {
     let basin = &ground.config.basin;
@@ -41,7 +43,7 @@ fn level_meter(ground: Ground<'_>, place: Place) -> Option<MeterId> {
 }
 
 /// The point of a gate by role, or of the meter in its place.
-fn point_of<'a>(ground: Ground<'a>, gate: GateId, role: Role, meter: Option<MeterId>) -> Option<&'a str> {
+fn point_of(ground: Ground<'_>, gate: GateId, role: Role, meter: Option<MeterId>) -> Option<&str> {
     let field = &ground.config.field;
     let own = field.points.iter().find(|point| point.element == Element::Gate(gate) && point.role == role);
     own.map(|point| point.id.as_str()).or_else(|| {
@@ -90,7 +92,6 @@ pub fn gates(ground: Ground<'_>, day: Day, samples: &Samples, recorded: &Recorde
              on paper.",
         ),
     ];
-    const TITLE: Word = ("闸门启闭记录", "gate operation record");
     let mut document = daily::frame(ground, day, recorded, TITLE, true);
     document.parts = vec![Part::Table(table), Part::Notes(("说明", "Notes"), notes)];
     document.signatures = vec![("操作人", "Operator"), ("监护人", "Second person"), ("复核", "Checked by")];

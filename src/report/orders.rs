@@ -10,6 +10,8 @@ use crate::control::operator::Order;
 use crate::control::record::Kind;
 use crate::shell::journal::Record;
 
+const TITLE: Word = ("调度日志", "dispatch log");
+
 /// The log of a day.
 pub fn orders(ground: Ground<'_>, day: Day, recorded: &Recorded) -> Document {
     let basin = &ground.config.basin;
@@ -34,7 +36,6 @@ pub fn orders(ground: Ground<'_>, day: Day, recorded: &Recorded) -> Document {
         "The number is that of the record: qindan log show has all causes and limits. Deviation: opening after less target. Wishes the interlocks \
          refused are not listed. Checking is signed on paper.",
     )];
-    const TITLE: Word = ("调度日志", "dispatch log");
     let mut document = daily::frame(ground, day, recorded, TITLE, true);
     document.parts = vec![Part::Table(table), Part::Notes(("说明", "Notes"), notes)];
     document.signatures = vec![("值班员", "Duty operator"), ("调度员", "Dispatcher"), ("复核", "Checked by")];

@@ -69,7 +69,7 @@ impl Below {
     /// Adds `next` to a list in order of time, joined to the last one where it follows without a break.
     pub fn join(list: &mut Vec<Self>, next: Self) {
         match list.last_mut() {
-            Some(last) if last.to == next.from => *last = last.and(next),
+            Some(before) if before.to == next.from => *before = before.and(next),
             Some(_) | None => list.push(next),
         }
     }

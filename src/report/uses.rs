@@ -13,7 +13,7 @@ use crate::units::{Discharge, Stage};
 const WAN: f64 = 1e4;
 
 /// Points whose samples are needed from the begin of the year on.
-pub fn yearly_points<'a>(ground: Ground<'a>) -> Vec<String> {
+pub fn yearly_points(ground: Ground<'_>) -> Vec<String> {
     let basin = &ground.config.basin;
     let meters = basin.intakes.iter().map(|intake| intake.meter);
     let meters = meters.chain(basin.transfers.iter().map(|transfer| transfer.meter)).flatten();

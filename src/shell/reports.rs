@@ -128,11 +128,7 @@ impl<'a> Folder<'a> {
         let Some(date) = date else { return Ok(last) };
         let day = Day::new(date, begins, &self.basin().zone);
         let day = day.ok_or_else(|| ReportError::NoDate(date.to_string()))?;
-        if day.to <= self.now { Ok(day) } else { Err(self.not_over(date.to_string(), last.date, begins)) }
-    }
-
-    fn not_over(&self, what: String, last: Date, begins: DayBegins) -> ReportError {
-        ReportError::NotOver { what, last, begins: begins.clock() }
+        if day.to <= self.now { Ok(day) } else { Err(not_over(date.to_string(), last.date, begins)) }
     }
 
     /// A report of a day.
@@ -174,7 +170,7 @@ impl<'a> Folder<'a> {
         ) else {
             let last = Day::last_before(self.now, begins, &self.basin().zone);
             let last = last.map_or_else(|| period.first(), |last| last.date);
-            return Err(self.not_over(period.key(), last, begins));
+            return Err(not_over(period.key(), last, begins));
         };
         let before = self.judged(period.before(), begins)?;
         let year_before = match period {
@@ -243,9 +239,8 @@ impl<'a> Folder<'a> {
                 recorded.head = Some((frame.seq, hex(&frame.chain)));
             }
             let is = |kind: Kind| frame.kind == kind as u8;
-            let wanted = (from <= utc && utc < to)
-                || (is(Kind::Alarm) && utc < to)
-                || (is(Kind::Outcome) && utc >= to);
+            // Alarms may stand from before; commands may end after.
+            let wanted = if utc < to { from <= utc || is(Kind::Alarm) } else { is(Kind::Outcome) };
             if let (true, Ok(record)) = (wanted, Record::of(&frame)) {
                 let is_mine = record.of.is_some_and(|of| {
                     recorded.records.binary_search_by_key(&of, |record| record.seq).is_ok()
@@ -257,6 +252,10 @@ impl<'a> Folder<'a> {
         }
         Ok(recorded)
     }
+}
+
+fn not_over(what: String, last: Date, begins: DayBegins) -> ReportError {
+    ReportError::NotOver { what, last, begins: begins.clock() }
 }
 
 /// Writes a report as HTML and CSV in both languages; the Chinese page comes last, so that a report with it is whole.
