@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use qindan::config::import::First;
 use qindan::points::Table;
 
+use crate::cli_backup::{Backup, Restore};
+
 /// Supervisory service that keeps the Qin and Dan rivers flowing.
 ///
 /// It reads gates, valves, stations and meters over Modbus, decides how much water each structure passes, writes
@@ -30,13 +32,17 @@ Examples:
   qindan run --data /var/lib/qindan --observe      reads, shows and records, cannot write to the field
   qindan log tail --data /var/lib/qindan           what was done last, and why
   qindan log verify --data /var/lib/qindan         whether the record is whole and unchanged
+  qindan backup --data /var/lib/qindan --to /var/backups/qindan
+                                                   a copy beside the running service
+  qindan restore --from /var/backups/qindan --to /var/lib/qindan
+                                                   proves the copy and puts it in place
   qindan ecoflow runcheng.csv                      ecological flows proposed from a flow record
 
 Exit codes:
   0    done; for `log verify` and `check`: all right
   1    not done, with the reason on standard error; for `check`: problems were found
-  2-6  `log verify`: 2 damaged, 3 records missing, 4 chain broken, 5 intents and outcomes do not match,
-       6 the view differs
+  2-8  `log verify`: 2 damaged, 3 records missing, 4 chain broken or a checkpoint not signed by us, 5 intents and
+       outcomes do not match, 6 the view differs, 8 a chain head kept elsewhere is not in the log
   64   wrong usage
   134  a panic: the process ended at once, gates stay with their own controllers
 
@@ -63,6 +69,10 @@ pub(crate) enum Command {
     /// Read the samples of a data folder.
     #[command(subcommand)]
     History(History),
+    /// Copy a data folder and its configuration, also beside a running service.
+    Backup(Backup),
+    /// Put a backup into a new data folder, after proving it.
+    Restore(Restore),
     /// Make a device template of a register list in CSV.
     ImportRegisters(ImportRegisters),
     /// Propose ecological flows from a flow record, with the methods named.

@@ -1,6 +1,7 @@
 //! Arguments, configuration, and what each command does; see `qindan --help`.
 
 mod cli;
+mod cli_backup;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
@@ -24,7 +25,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use cli::{Check, Cli, Command, Ecoflow, History, ImportRegisters, Language, Log, LogForm, Pair, Probe, Run};
 
-/// Wrong usage, as `sysexits.h` has it: 2 to 6 are verdicts on the log.
+/// Wrong usage, as `sysexits.h` has it: 2 to 8 are verdicts on the log.
 const USAGE: u8 = 64;
 
 fn main() -> ExitCode {
@@ -69,6 +70,8 @@ fn act(command: Command) -> Result<ExitCode> {
             let (from, to) = (span.from.unwrap_or(Timestamp::MIN), span.to.unwrap_or(Timestamp::MAX));
             history::export(&data.data.join("journal"), &points, from, to, &mut out)?;
         }
+        Command::Backup(asked) => asked.run(&mut out)?,
+        Command::Restore(asked) => asked.run(&mut out)?,
         Command::ImportRegisters(asked) => import_registers(&asked, &mut out)?,
         Command::Ecoflow(asked) => propose(asked, &mut out)?,
         Command::Probe(asked) => match asked.by.as_deref().filter(|_| asked.point_test) {

@@ -1,5 +1,7 @@
 //! Acts and does not think: all that is async, all that can fail outside.
 
+pub mod backup;
+pub mod checkpoint;
 pub mod clock;
 mod counters;
 mod cycle;
@@ -26,4 +28,5 @@ pub mod starts;
 pub mod store;
 pub mod telemetry;
 pub mod trend;
+pub mod verify;
 pub mod web;

@@ -17,6 +17,7 @@
 mod acts;
 mod addresses;
 mod astray;
+mod backup;
 mod bad_network;
 mod box_fallback;
 mod broken_config;
