@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use qindan::shell::backup::{self, Done, Order, Progress, Restored, Stream};
+use qindan::shell::backup::{self, Done, Order, Problems, Progress, Restored, Stream};
 use qindan::shell::checkpoint::short;
 use qindan::shell::clock::Clock;
 
@@ -43,6 +43,9 @@ pub(crate) struct Restore {
     /// Data folder to make; an existing one must be empty.
     #[arg(long, value_name = "NEWDIR")]
     to: PathBuf,
+    /// Put it in place although `log verify` finds problems, which the old folder must have had; they are printed.
+    #[arg(long)]
+    with_problems: bool,
 }
 
 const RESTORE_NOTES: &str = "\
@@ -83,8 +86,9 @@ impl Backup {
 impl Restore {
     /// Puts the copy back and says how it goes on.
     pub(crate) fn run(&self, out: &mut dyn Write) -> Result<()> {
-        let Self { from, to } = self;
-        let done = with_progress(|told| backup::restore(from, to, Clock::machine_utc(), told))?;
+        let Self { from, to, with_problems } = self;
+        let problems = if *with_problems { Problems::Accept } else { Problems::Refuse };
+        let done = with_progress(|told| backup::restore(from, to, problems, Clock::machine_utc(), told))?;
         let Restored { manifest, record, epoch, proof, config } = done;
         write!(out, "{proof}")?;
         writeln!(

@@ -7,8 +7,10 @@ use jiff::Timestamp;
 
 use super::data_dir::Identity;
 use super::journal::{ACTIONS, Frame, Reader, Record, hex};
+use super::log_inputs;
 use super::log_text::{Line, full};
 pub use super::verify::{Verdict, verify};
+use crate::config::Config;
 use crate::control::record::Kind;
 
 /// Prints the newest `count` records, oldest first, one line each.
@@ -34,7 +36,10 @@ fn print_line(frame: &Frame, out: &mut dyn Write) -> io::Result<()> {
 /// Prints records from `from` until before `to` (civil time) as JSON lines with their hashes.
 ///
 /// `hash` is the SHA-256 of `prev` (32 bytes), `seq` (8 bytes, big-endian) and the bytes of `body` as they stand in
-/// the line, so that anyone can verify the chain. `prev` of the first record is the hash of the store id.
+/// the line, so that anyone can verify the chain (`ops/verify-export`). `prev` of the first record is the hash of the store id.
+///
+/// One piece of the chain: from the first record of that time to the last one, with whatever stands between them. Where civil
+/// time was set back in it, that is more than the time asked for.
 ///
 /// # Errors
 /// When the folder or journal cannot be read, or `out` takes no more.
@@ -44,30 +49,50 @@ pub fn export(
     to: Option<Timestamp>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    for frame in open(data)?.records(0) {
+    let reader = open(data)?;
+    let Some((first, last)) = piece(&reader, from, to)? else { return Ok(()) };
+    for frame in reader.records(first) {
         let frame = frame.map_err(io::Error::other)?;
-        let record = Record::of(&frame).map_err(io::Error::other)?;
-        if from.is_some_and(|from| record.utc < from) || to.is_some_and(|to| record.utc >= to) {
-            continue;
+        if frame.seq > last {
+            break;
         }
-        write!(
-            out,
-            r#"{{"seq":{},"prev":"{}","hash":"{}","body":"#,
-            frame.seq,
-            hex(&frame.prev),
-            hex(&frame.chain)
-        )?;
+        let (seq, prev, hash) = (frame.seq, hex(&frame.prev), hex(&frame.chain));
+        write!(out, r#"{{"seq":{seq},"prev":"{prev}","hash":"{hash}","body":"#)?;
         out.write_all(&frame.body)?;
         out.write_all(b"}\n")?;
     }
     Ok(())
 }
 
-/// Prints one record in full, and for an intent what became of it.
+/// First and last sequence of the records of a time; `None` when there are none.
+fn piece(reader: &Reader, from: Option<Timestamp>, to: Option<Timestamp>) -> io::Result<Option<(u64, u64)>> {
+    /// Of a record of any version.
+    #[derive(serde::Deserialize)]
+    struct Dated {
+        utc: Timestamp,
+    }
+
+    if from.is_none() && to.is_none() {
+        return Ok(Some((0, u64::MAX)));
+    }
+    let mut piece = None;
+    for frame in reader.records(0) {
+        let frame = frame.map_err(io::Error::other)?;
+        let Dated { utc } = serde_json::from_slice(&frame.body).map_err(io::Error::other)?;
+        if from.is_none_or(|from| from <= utc) && to.is_none_or(|to| utc < to) {
+            let (_, last) = piece.get_or_insert((frame.seq, frame.seq));
+            *last = frame.seq;
+        }
+    }
+    Ok(piece)
+}
+
+/// Prints one record in full, for an intent what became of it, and for what was decided the inputs, as far as they are kept.
+/// `config` names the points of exact inputs, when it is the one that was in force.
 ///
 /// # Errors
 /// When there is no such record, the journal cannot be read, or `out` takes no more.
-pub fn show(data: &Path, seq: u64, out: &mut dyn Write) -> io::Result<()> {
+pub fn show(data: &Path, seq: u64, config: Option<&Config>, out: &mut dyn Write) -> io::Result<()> {
     let mut records = open(data)?.records(seq);
     let first = records.next().transpose().map_err(io::Error::other)?;
     let Some(frame) = first.filter(|frame| frame.seq == seq) else {
@@ -76,6 +101,9 @@ pub fn show(data: &Path, seq: u64, out: &mut dyn Write) -> io::Result<()> {
     };
     let record = Record::of(&frame).map_err(io::Error::other)?;
     writeln!(out, "{}hash      {}", full(&record), hex(&frame.chain))?;
+    if log_inputs::has(&record) {
+        log_inputs::print(data, &record, config, out)?;
+    }
     if !matches!(record.kind, Kind::Intent | Kind::LateIntent) {
         return Ok(());
     }

@@ -12,6 +12,7 @@ pub mod history;
 pub mod journal;
 mod lock;
 pub mod log;
+mod log_inputs;
 pub mod log_text;
 mod memory;
 pub mod notify;

@@ -244,6 +244,11 @@ impl Writer {
         let all: Vec<_> = late.chain(fresh).collect();
         let count_late = self.backlog.len();
         let last_now = group.last().map(|batch| batch.now);
+        if all.is_empty() {
+            // Time passed, that is all: it says nothing of the disk.
+            self.last_now = last_now.or(self.last_now);
+            return;
+        }
         let written = self.journal.append_dated(&all);
         self.last_now = last_now.or(self.last_now);
         match written {

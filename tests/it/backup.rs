@@ -2,13 +2,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use qindan::control::command::Terminal;
 use qindan::control::operator::Mode;
 use qindan::control::quality::{Quality, Reading};
 use qindan::control::record::Kind;
-use qindan::shell::backup::{self, BackupError, Done, Manifest, Order, Restored};
+use qindan::shell::backup::{self, BackupError, Done, Manifest, Order, Problems, Restored};
 use qindan::shell::data_dir;
 use qindan::shell::history::{self, History};
 use qindan::shell::journal::{ACTIONS, Journal, Mark, Reader, Record, Settings, segments};
@@ -68,7 +70,7 @@ impl Place {
     }
 
     fn restore(&self, to: &str) -> Result<Restored, BackupError> {
-        backup::restore(&self.at("backup"), &self.at(to), MADE, &mut |_| {})
+        backup::restore(&self.at("backup"), &self.at(to), Problems::Refuse, MADE, &mut |_| {})
     }
 }
 
@@ -89,7 +91,7 @@ fn holds(backup: &Path) -> Manifest {
     let manifest: Manifest = serde_json::from_slice(&text).unwrap();
     for copied in &manifest.files {
         let bytes = fs::read(backup.join(&copied.file)).unwrap();
-        let hash = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let hash = qindan::shell::journal::hex(&Sha256::digest(&bytes));
         assert_eq!((bytes.len() as u64, &hash), (copied.bytes, &copied.sha256), "{}", copied.file);
     }
     manifest
@@ -110,7 +112,7 @@ fn a_second_backup_copies_what_is_new_and_a_restore_goes_on_in_a_new_epoch() {
     for name in ["identity.json", "keys/checkpoint.pub", "config/basin.toml", "config/devices/box.toml"] {
         assert!(names.contains(&name), "{name}: {names:?}");
     }
-    assert!(!names.iter().any(|name| name.ends_with(".key")), "the secret stays on its machine");
+    assert!(!names.iter().any(|name| name.contains("checkpoint.key")), "the secret stays on its machine");
 
     place.append(1);
     let second = place.backup().unwrap();
@@ -300,7 +302,7 @@ fn places_that_are_wrong_are_refused_with_a_remedy() {
     assert!(refused(&other.at("data"), &config, &place.at("backup")).contains("holds the backup of store"));
 
     let refused = |from: &str, to: &Path| {
-        backup::restore(&place.at(from), to, MADE, &mut |_| {}).unwrap_err().to_string()
+        backup::restore(&place.at(from), to, Problems::Refuse, MADE, &mut |_| {}).unwrap_err().to_string()
     };
     assert!(refused("config", &place.at("new")).contains("no backup"));
     assert!(!place.at("new").exists());
@@ -350,6 +352,65 @@ fn a_manifest_that_was_made_to_fit_does_not_prove_a_changed_record() {
     fs::write(&path, b"{").unwrap();
     assert!(place.restore("again").unwrap_err().to_string().contains("manifest.json"));
     assert!(!place.at("again").exists());
+}
+
+/// Whatever a writer is in the middle of: each copy is whole, proves, and holds what was acknowledged before it began.
+#[test]
+fn every_copy_beside_a_busy_writer_is_whole() {
+    let place = Place::new();
+    let mut journal = place.journal();
+    journal.append(&[note("the first")], now(0)).unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let acknowledged = Arc::new(AtomicU64::new(1));
+    let writer = std::thread::spawn({
+        let (stop, acknowledged) = (Arc::clone(&stop), Arc::clone(&acknowledged));
+        move || {
+            while !stop.load(Ordering::SeqCst) {
+                let second = u32::try_from(journal.last_seq()).unwrap();
+                let batch = ["one", "two", "three"].map(note);
+                journal.append(&batch, now(second)).unwrap();
+                acknowledged.store(journal.last_seq(), Ordering::SeqCst);
+            }
+        }
+    });
+    let mut before = 0;
+    for round in 0..25 {
+        let least = acknowledged.load(Ordering::SeqCst);
+        let newest = place.backup().unwrap().manifest.actions.unwrap().last;
+        assert!(newest >= least && newest >= before, "round {round}: {newest} of {least}");
+        // Batches of three behind the first record: never a part of one.
+        assert_eq!((newest - 1) % 3, 0, "round {round}");
+        holds(&place.at("backup"));
+        let name = format!("round {round}");
+        place.restore(&name).unwrap();
+        assert_eq!(verify(&place.at(&name)).0, Verdict::Right);
+        fs::remove_dir_all(place.at(&name)).unwrap();
+        before = newest;
+    }
+    stop.store(true, Ordering::SeqCst);
+    writer.join().unwrap();
+    assert!(before > 30, "the writer was busy: {before}");
+}
+
+/// What is wrong with the record itself is told, and decided by a person; a copy of it is a copy all the same.
+#[test]
+fn problems_of_the_old_folder_are_put_back_only_when_asked_for() {
+    let place = Place::new();
+    let mut journal = place.journal();
+    for second in [9, 5] {
+        journal.append(&[note("service time runs backwards")], now(second)).unwrap();
+    }
+    place.backup().unwrap();
+    let error = place.restore("again").unwrap_err().to_string();
+    assert!(
+        error.contains("record 2: service time runs backwards; ") || error.contains("--with-problems"),
+        "{error}"
+    );
+    let restored =
+        backup::restore(&place.at("backup"), &place.at("again"), Problems::Accept, MADE, &mut |_| {})
+            .unwrap();
+    assert!(restored.proof.contains("record 2: service time runs backwards"), "{}", restored.proof);
+    assert_eq!(verify(&place.at("again")).0, Verdict::Chain);
 }
 
 /// The drill of the runbook, with a gate that is moved before and after.

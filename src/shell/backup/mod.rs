@@ -22,7 +22,7 @@ mod restore;
 pub use error::BackupError;
 pub use make::{Done, Order, make};
 pub use manifest::{Copied, FORMAT, Manifest, Records, Stream};
-pub use restore::{Restored, restore};
+pub use restore::{Problems, Restored, restore};
 
 /// Name of the manifest.
 const MANIFEST: &str = "manifest.json";

@@ -26,6 +26,15 @@ const SCRATCH: &str = ".restoring";
 /// Written last of all.
 const IDENTITY: &str = "identity.json";
 
+/// What to do with a copy that is what its manifest says, while `log verify` finds problems the old folder must have had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problems {
+    /// Refuse it.
+    Refuse,
+    /// Put it in place and print them.
+    Accept,
+}
+
 /// A data folder that was put in place.
 #[derive(Clone, Debug)]
 pub struct Restored {
@@ -50,6 +59,7 @@ pub struct Restored {
 pub fn restore(
     from: &Path,
     to: &Path,
+    problems: Problems,
     utc: Timestamp,
     told: &mut dyn FnMut(&Progress),
 ) -> Result<Restored, BackupError> {
@@ -60,7 +70,7 @@ pub fn restore(
     let is_new = !to.exists();
     let scratch = to.join(SCRATCH);
     make_dir(&scratch)?;
-    let work = Work { from, scratch: &scratch, manifest: &manifest };
+    let work = Work { from, scratch: &scratch, manifest: &manifest, problems };
     let done = work.all(utc, told).and_then(|proved| put_in_place(&scratch, to).map(|()| proved));
     let (record, epoch, proof) = done.inspect_err(|_| {
         drop(fs::remove_dir_all(&scratch));
@@ -79,6 +89,7 @@ struct Work<'a> {
     from: &'a Path,
     scratch: &'a Path,
     manifest: &'a Manifest,
+    problems: Problems,
 }
 
 impl Work<'_> {
@@ -120,17 +131,13 @@ impl Work<'_> {
         let mut said = Vec::new();
         let verdict = log::verify(self.scratch, &mut said).map_err(failed(self.scratch, "verify"))?;
         let said = String::from_utf8_lossy(&said).into_owned();
-        match verdict {
-            // What never matched on the old machine is no fault of the copy.
-            Verdict::Right | Verdict::Unmatched => Ok((record, epoch, said)),
-            Verdict::Usage
-            | Verdict::Damaged
-            | Verdict::Missing
-            | Verdict::Chain
-            | Verdict::ViewDiffers
-            | Verdict::MirrorDiffers
-            | Verdict::AnchorDiffers => Err(self.not_proved(said.trim_end())),
+        // What never matched on the old machine is no fault of the copy.
+        let right = matches!(verdict, Verdict::Right | Verdict::Unmatched);
+        if right || self.problems == Problems::Accept {
+            return Ok((record, epoch, said));
         }
+        let why = format!("{}; with --with-problems it is put in place all the same", said.trim_end());
+        Err(self.not_proved(&why))
     }
 
     fn not_proved(&self, why: &str) -> BackupError {

@@ -62,9 +62,9 @@ fn told(line: &str) -> Option<Told> {
     let json = line.find('{').and_then(|at| serde_json::from_str::<Value>(line.get(at..)?).ok());
     if let Some(json) = json {
         let fields = json.get("fields").unwrap_or(&json);
-        let text = |key: &str| match fields.get(key)? {
-            Value::String(text) => Some(text.clone()),
-            number => Some(number.to_string()),
+        let text = |key: &str| {
+            let value = fields.get(key)?;
+            Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
         };
         return (text("message").as_deref() == Some("checkpoint")).then(|| (text("seq"), text("head")));
     }

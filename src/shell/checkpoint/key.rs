@@ -130,11 +130,11 @@ mod tests {
         let (first, made) = Signer::of(data.path()).unwrap();
         assert!(made);
         let path = secret_path(data.path());
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode(&path), 0o600);
+        let rights = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(rights(&path), 0o600);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         let (again, made) = Signer::of(data.path()).unwrap();
-        assert_eq!((made, again.public(), mode(&path)), (false, first.public(), 0o600));
+        assert_eq!((made, again.public(), rights(&path)), (false, first.public(), 0o600));
         // Lost, as after a restore: the old public key stays in the list.
         fs::remove_file(&path).unwrap();
         let (second, _) = Signer::of(data.path()).unwrap();

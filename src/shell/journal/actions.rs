@@ -139,9 +139,9 @@ impl Journal {
             }
             let utc = || Record::of(frame).ok().map(|record| record.utc);
             if frame.kind == Kind::Checkpoint as u8 {
-                due.found_checkpoint(utc())
+                due.found_checkpoint(utc());
             } else {
-                due.found(utc)
+                due.found(utc);
             }
             Ok(())
         })?;
@@ -202,21 +202,13 @@ impl Journal {
         };
         let (epoch, seq, head) = (self.log.epoch(), self.last_seq(), hex(&self.log.chain()));
         let claim = Claim { store: self.store.clone(), epoch, seq, head, records: self.records };
-        let signed = claim.sign(signer);
+        let told = claim.sign(signer);
         let mut entry = Entry::new(Kind::Checkpoint, "service");
-        entry.detail = Some(signed.detail());
+        entry.detail = Some(told.detail());
         let frames = self.append(&[entry], now)?;
         self.due.made(now);
-        let Claim { head, records, .. } = &signed.claim;
-        tracing::info!(
-            seq,
-            head,
-            epoch,
-            records,
-            key = signed.key,
-            signature = signed.signature,
-            "checkpoint"
-        );
+        let Claim { head, records, .. } = &told.claim;
+        tracing::info!(seq, head, epoch, records, key = told.key, signature = told.signature, "checkpoint");
         Ok(frames)
     }
 

@@ -241,7 +241,13 @@ impl Records {
                 self.current = Some(self.open(file)?);
                 continue;
             };
-            if open.until.is_some_and(|until| open.next >= until.first) {
+            if let Some(until) = open.until.filter(|until| open.next >= until.first) {
+                if let At::Frame(view, _) = look(&open.bytes, open.at)
+                    && view.seq < until.first
+                {
+                    let why = "it stands there twice";
+                    return Err(JournalError::Chain { path: open.path.clone(), seq: view.seq, why });
+                }
                 // What still follows here was written again in the next segment, after a failed sync.
                 self.follows = Some((open.next, open.chain, open.epoch));
                 self.current = None;
