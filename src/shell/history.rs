@@ -213,6 +213,21 @@ fn open(journal: &Path, store: &str) -> Result<Log, JournalError> {
     }
 }
 
+/// Ends the epoch of samples put back from a copy, with a block that holds none: what was kept after the copy keeps its number.
+///
+/// # Errors
+/// When the samples cannot be opened or the disk refuses.
+pub(super) fn begin_epoch(journal: &Path, store: &str, utc: Timestamp) -> Result<(), JournalError> {
+    let mut log = open(journal, store)?;
+    log.raise_epoch();
+    let block = Block { from: utc, batch: None, points: BTreeMap::new() };
+    log.append(1, |_, place| {
+        let failed = |error: serde_json::Error| JournalError::Body { seq: place.seq, why: error.to_string() };
+        Ok((KIND, serde_json::to_vec(&block).map_err(failed)?))
+    })?;
+    log.sync_mark()
+}
+
 #[derive(Debug)]
 struct Writer {
     log: Log,
