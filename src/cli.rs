@@ -8,6 +8,9 @@ use jiff::Timestamp;
 use qindan::config::import::First;
 use qindan::points::Table;
 
+use crate::cli_backup::{Backup, Restore};
+use crate::cli_report::Report;
+
 /// Supervisory service that keeps the Qin and Dan rivers flowing.
 ///
 /// It reads gates, valves, stations and meters over Modbus, decides how much water each structure passes, writes
@@ -30,13 +33,18 @@ Examples:
   qindan run --data /var/lib/qindan --observe      reads, shows and records, cannot write to the field
   qindan log tail --data /var/lib/qindan           what was done last, and why
   qindan log verify --data /var/lib/qindan         whether the record is whole and unchanged
+  qindan report daily --data /var/lib/qindan > today.html   the bulletin of the last whole day
+  qindan backup --data /var/lib/qindan --to /var/backups/qindan
+                                                   a copy beside the running service
+  qindan restore --from /var/backups/qindan --to /var/lib/qindan
+                                                   proves the copy and puts it in place
   qindan ecoflow runcheng.csv                      ecological flows proposed from a flow record
 
 Exit codes:
   0    done; for `log verify` and `check`: all right
   1    not done, with the reason on standard error; for `check`: problems were found
-  2-6  `log verify`: 2 damaged, 3 records missing, 4 chain broken, 5 intents and outcomes do not match,
-       6 the view differs
+  2-8  `log verify`: 2 damaged, 3 records missing, 4 chain broken or a checkpoint not signed by us, 5 intents and
+       outcomes do not match, 6 the view differs, 8 a chain head kept elsewhere is not in the log
   64   wrong usage
   134  a panic: the process ended at once, gates stay with their own controllers
 
@@ -63,8 +71,15 @@ pub(crate) enum Command {
     /// Read the samples of a data folder.
     #[command(subcommand)]
     History(History),
+    /// Copy a data folder and its configuration, also beside a running service.
+    Backup(Backup),
+    /// Put a backup into a new data folder, after proving it.
+    Restore(Restore),
     /// Make a device template of a register list in CSV.
     ImportRegisters(ImportRegisters),
+    /// Bulletins and attainment of a data folder as HTML to print and CSV, also while the service runs or after it died.
+    #[command(subcommand, after_help = crate::cli_report::NOTES)]
+    Report(Report),
     /// Propose ecological flows from a flow record, with the methods named.
     Ecoflow(Ecoflow),
     /// Read registers of one device and show them in every byte order, or lead through its point test.
@@ -236,25 +251,66 @@ pub(crate) enum Log {
         count: usize,
     },
     /// Records as JSON lines with their hashes, for anyone to verify.
+    #[command(after_help = EXPORT_NOTES)]
     Export {
         #[command(flatten)]
         data: Data,
         #[command(flatten)]
         span: Span,
     },
-    /// Check frames, chain, gaps, intents and outcomes, mark and view; changes nothing.
+    /// Check frames, chain, gaps, intents and outcomes, signed checkpoints, mark and view; changes nothing.
+    #[command(after_help = VERIFY_NOTES)]
     Verify {
         #[command(flatten)]
         data: Data,
+        /// Chain heads kept elsewhere: lines of the system log, or a list of `SEQ HEAD`, 12 characters at least.
+        #[arg(long, value_name = "FILE")]
+        anchors: Option<PathBuf>,
+        /// One JSON object instead of text.
+        #[arg(long)]
+        json: bool,
     },
-    /// One record in full, and for an intent what became of it.
+    /// One record in full, for an intent what became of it, for a decision its inputs.
+    #[command(after_help = SHOW_NOTES)]
     Show {
         #[command(flatten)]
         data: Data,
         /// Its number.
         seq: u64,
+        /// Configuration that was in force: names the points of exact inputs.
+        #[arg(long, value_name = "DIR")]
+        config: Option<PathBuf>,
     },
 }
+
+const EXPORT_NOTES: &str = "\
+One piece of the chain, from the first record of the time asked for to the last one. `hash` is the SHA-256 of `prev` (32 bytes),
+`seq` (8 bytes, big-endian) and the bytes of `body` as they stand in the line; `prev` is the hash of the line before, of the first
+record of all the SHA-256 of the store id. Times are UTC.
+
+Examples:
+  qindan log export --data /var/lib/qindan > log.jsonl
+  qindan log export --data /var/lib/qindan --from 2026-05-01T00:00:00Z --to 2026-06-01T00:00:00Z > may.jsonl
+  ops/verify-export may.jsonl                      with Python 3 alone, on any machine";
+
+const VERIFY_NOTES: &str = "\
+A chain shows a change only to someone who knows a later hash. So the service tells the system log every hour, and after each
+segment, the chain head it has signed; and 12 characters of it stand on the daily report. --anchors takes either.
+
+Exit codes: 0 right, 1 no data folder or not readable, 2 damaged, 3 records missing, 4 chain broken or a checkpoint not signed
+by us, 5 intents and outcomes do not match, 6 the view differs, 8 a head kept elsewhere is not in the log. The smallest counts.
+
+Examples:
+  qindan log verify --data /var/lib/qindan
+  journalctl -u qindan -o cat > kept.txt && qindan log verify --data /var/lib/qindan --anchors kept.txt
+  qindan log verify --data /var/lib/qindan --json";
+
+const SHOW_NOTES: &str = "\
+The exact inputs of a decision are kept in snapshots/ for the days configured; after that the samples kept last before it are
+shown, with their quality. `qindan-sim rerun` makes the decision again.
+
+Examples:
+  qindan log show 1234 --data /var/lib/qindan --config /etc/qindan";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum History {

@@ -10,11 +10,13 @@
 //! [`config`] makes of the configuration folder. Units are types ([`units`]); signs: discharge is positive
 //! downstream, stage positive upwards, opening 0 shut to 1 open.
 
+pub mod aggregate;
 pub mod basin;
 pub mod config;
 pub mod control;
 pub mod ecoflow;
 pub mod points;
 pub mod registers;
+pub mod report;
 pub mod shell;
 pub mod units;

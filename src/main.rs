@@ -1,6 +1,8 @@
 //! Arguments, configuration, and what each command does; see `qindan --help`.
 
 mod cli;
+mod cli_backup;
+mod cli_report;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
@@ -15,16 +17,17 @@ use qindan::config::import::{self, Wanted};
 use qindan::config::{self, Config};
 use qindan::ecoflow::{Reading, Record, Study, text};
 use qindan::points::{DataType, DeviceId, Field};
+use qindan::shell::checkpoint::{anchors, known_keys};
 use qindan::shell::clock::Clock;
 use qindan::shell::field::Access;
 use qindan::shell::point_test::{self, Answers, Moves, Stopper};
 use qindan::shell::service::{Options, Running, StartError, Stop, Time};
-use qindan::shell::{data_dir, history, log, pace, probe, telemetry};
+use qindan::shell::{data_dir, history, log, pace, probe, telemetry, verify};
 use tokio::signal::unix::{SignalKind, signal};
 
 use cli::{Check, Cli, Command, Ecoflow, History, ImportRegisters, Language, Log, LogForm, Pair, Probe, Run};
 
-/// Wrong usage, as `sysexits.h` has it: 2 to 6 are verdicts on the log.
+/// Wrong usage, as `sysexits.h` has it: 2 to 8 are verdicts on the log.
 const USAGE: u8 = 64;
 
 fn main() -> ExitCode {
@@ -61,14 +64,22 @@ fn act(command: Command) -> Result<ExitCode> {
         Command::Run(run) => return serve(run).map(|()| code),
         Command::Log(Log::Tail { data, count }) => log::tail(&data.data, count, &mut out)?,
         Command::Log(Log::Export { data, span }) => log::export(&data.data, span.from, span.to, &mut out)?,
-        Command::Log(Log::Show { data, seq }) => log::show(&data.data, seq, &mut out)?,
-        Command::Log(Log::Verify { data }) => code = (log::verify(&data.data, &mut out)? as u8).into(),
+        Command::Log(Log::Show { data, seq, config }) => {
+            let config = config.map(|folder| load(&folder)).transpose()?;
+            log::show(&data.data, seq, config.as_ref(), &mut out)?;
+        }
+        Command::Log(Log::Verify { data, anchors, json }) => {
+            code = verify(&data.data, anchors.as_deref(), json, &mut out)?;
+        }
         Command::History(History::Export { data, span, point }) => {
             data_dir::Identity::read(&data.data)?;
             let points: Vec<_> = point.iter().map(String::as_str).collect();
             let (from, to) = (span.from.unwrap_or(Timestamp::MIN), span.to.unwrap_or(Timestamp::MAX));
             history::export(&data.data.join("journal"), &points, from, to, &mut out)?;
         }
+        Command::Report(asked) => cli_report::report(&asked, load, &mut out)?,
+        Command::Backup(asked) => asked.run(&mut out)?,
+        Command::Restore(asked) => asked.run(&mut out)?,
         Command::ImportRegisters(asked) => import_registers(&asked, &mut out)?,
         Command::Ecoflow(asked) => propose(asked, &mut out)?,
         Command::Probe(asked) => match asked.by.as_deref().filter(|_| asked.point_test) {
@@ -84,10 +95,33 @@ fn load(folder: &Path) -> Result<Config> {
     config::load(folder).with_context(|| format!("{} cannot be used", folder.display()))
 }
 
+fn verify(data: &Path, anchors: Option<&Path>, json: bool, out: &mut dyn Write) -> Result<ExitCode> {
+    let mut kept = Vec::new();
+    if let Some(file) = anchors {
+        let shown = file.display();
+        let text = std::fs::read_to_string(file).with_context(|| format!("{shown}: cannot be read"))?;
+        kept = anchors::read(&text).with_context(|| shown.to_string())?;
+        if kept.is_empty() {
+            bail!(
+                "{shown}: no chain heads in it; give lines of the system log that say checkpoint, or SEQ HEAD"
+            );
+        }
+    }
+    let report = verify::check(data, &kept);
+    if json {
+        report.print_json(out)?;
+    } else {
+        report.print(out)?;
+    }
+    Ok((report.verdict() as u8).into())
+}
+
 fn init(data: &Path, config: &Path, out: &mut dyn Write) -> Result<()> {
     let config = load(config)?;
     let identity = data_dir::init(data, &config.basin.id, Clock::machine_utc())?;
     writeln!(out, "{}: data folder of basin {}, store {}", data.display(), identity.basin, identity.store)?;
+    let keys = known_keys(data)?;
+    writeln!(out, "checkpoints are signed with {}; keep that number elsewhere", keys.join(", "))?;
     Ok(())
 }
 
@@ -130,6 +164,8 @@ fn check(asked: &Check, out: &mut dyn Write) -> Result<()> {
     if let Some(line) = config::ratings::summary(&basin) {
         writeln!(out, "  {line}")?;
     }
+    let reports = config::reports::load(folder, &basin)?;
+    writeln!(out, "  {} rules and {} filings of the reports", reports.rules.len(), reports.filings.len())?;
     let bench = if service.bench { ", bench" } else { "" };
     writeln!(out, "  page at http://{}{bench}, history of {} days", service.listen, service.history_days)?;
     writeln!(
@@ -307,6 +343,7 @@ fn serve(run: Run) -> Result<()> {
         listen: run.listen,
         simulated_river: run.simulated_river,
         time,
+        reports: Some(run.config.config),
         fault: None,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -420,6 +420,8 @@ pub(crate) fn config(basin: Basin) -> Config {
             free_mb: Some(100),
             start_mode: Mode::Automatic,
             forecast_folder: None,
+            bulletin_days: 30,
+            bulletin_after_min: 10,
         },
         digest: "0".repeat(64),
     }

@@ -96,7 +96,7 @@ fn templates(folder: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-fn unreadable(name: &str, error: &io::Error, remedy: &str) -> Problem {
+pub(super) fn unreadable(name: &str, error: &io::Error, remedy: &str) -> Problem {
     Problem {
         file: name.into(),
         line: None,
@@ -119,7 +119,7 @@ fn plain_error(error: &io::Error) -> String {
 }
 
 /// Damaged bytes are noted; the readable rest is looked at.
-fn text(bytes: Vec<u8>, name: &str, problems: &RefCell<Vec<Problem>>) -> String {
+pub(super) fn text(bytes: Vec<u8>, name: &str, problems: &RefCell<Vec<Problem>>) -> String {
     match String::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => {

@@ -10,6 +10,7 @@ mod problem;
 pub mod ratings;
 mod raw;
 mod report;
+pub mod reports;
 pub mod sheet;
 
 use std::sync::Arc;
@@ -57,6 +58,10 @@ pub struct Service {
     pub start_mode: crate::control::operator::Mode,
     /// Folder that is watched for forecasts, an absolute path; `None`: none is.
     pub forecast_folder: Option<std::path::PathBuf>,
+    /// Days whose bulletins the service makes good when they are missing; 0: it makes none.
+    pub bulletin_days: u32,
+    /// Minutes after the end of a day in which its bulletin is not made yet.
+    pub bulletin_after_min: u32,
 }
 
 impl Service {

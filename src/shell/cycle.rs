@@ -147,6 +147,7 @@ impl Cycle {
         let happened = decision.cycle || !decision.entries.is_empty();
         let places = operator_records(&decision);
         let recorded = self.record(std::mem::take(&mut decision.entries), now).await;
+        self.parts.record.pass_time(now);
         self.send(&decision.commands, recorded.as_ref().err(), now);
         let at_once = !replies.is_empty() || !askers.is_empty();
         self.parts.memory.keep(&self.parts.controller, now, at_once).await;

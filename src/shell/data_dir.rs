@@ -4,6 +4,7 @@
 //!  identity.json   basin, store id, format version     lock       held by the running service, with its pid
 //!  journal/        the record of truth                 sled/      the view queries read, rebuilt when it differs
 //!  state/          small files replaced atomically     reserve    32 MiB given up when the disk is full
+//!  keys/           what signs the checkpoints: a secret only the service reads, and its public part
 //!  snapshots/      the exact inputs of every decision, for some days
 //! ```
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::checkpoint::Signer;
 use super::journal::hex;
 use super::lock::patiently;
 
@@ -117,6 +119,12 @@ pub enum DataDirError {
         /// Where it is now.
         aside: PathBuf,
     },
+    /// No key stands in its file.
+    #[error("{}: no key; set the file aside, the next start makes a new key and says so", path.display())]
+    NoKey {
+        /// The file.
+        path: PathBuf,
+    },
     /// A name that is no plain file name.
     #[error("state {name}: use lower-case letters, digits, - and _ only")]
     StateName {
@@ -125,7 +133,7 @@ pub enum DataDirError {
     },
 }
 
-fn failed(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> DataDirError {
+pub(super) fn failed(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> DataDirError {
     let path = path.to_path_buf();
     move |source| DataDirError::Io { path, what, source }
 }
@@ -190,6 +198,7 @@ pub fn init(dir: &Path, basin: &str, utc: Timestamp) -> Result<Identity, DataDir
         fs::create_dir(&path).map_err(failed(&path, "make"))?;
     }
     make_reserve(dir)?;
+    Signer::of(dir)?;
     let identity = Identity { format: FORMAT, basin: basin.to_owned(), store: random_id(16)?, created: utc };
     let text = serde_json::to_vec_pretty(&identity)
         .map_err(|error| DataDirError::BadIdentity { dir: dir.to_path_buf(), why: error.to_string() })?;

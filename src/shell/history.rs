@@ -21,6 +21,8 @@ use super::data_dir::space_at;
 use super::journal::{
     Frame, JournalError, Log, LogOptions, Mark, Reader, SAMPLES, SEGMENT_BYTES, genesis, segments,
 };
+use crate::aggregate::HOLD;
+pub use crate::aggregate::Kept;
 use crate::control::quality::{Quality, Reading};
 
 /// Relative dead band: a tenth of what the best meter of a river can resolve. Chosen.
@@ -32,7 +34,7 @@ const LEAST: SignedDuration = SignedDuration::from_secs(10);
 /// A point that does not change is kept this often, so that silence is told from rest.
 const MOST: SignedDuration = SignedDuration::from_secs(600);
 /// A point silent for longer was not recorded: the time of [`MOST`] and a slow scan.
-pub(super) const SILENCE: SignedDuration = SignedDuration::from_secs(660);
+pub(super) const SILENCE: SignedDuration = HOLD;
 /// Real time between two blocks.
 const PERIOD: Duration = Duration::from_secs(1);
 /// Rounds of samples waiting at most; more are left out and counted.
@@ -41,17 +43,6 @@ const QUEUE: usize = 4096;
 const BLOCK: usize = 1200;
 /// Kind of a block in its frame.
 const KIND: u8 = 100;
-
-/// One kept value of one point.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Kept {
-    /// When.
-    pub utc: Timestamp,
-    /// Value in the point's unit; none when there was no number.
-    pub value: Option<f64>,
-    /// How far to trust it.
-    pub quality: Quality,
-}
 
 /// Body of a block. Times are ms after `from`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -114,14 +105,7 @@ impl History {
 
     /// Takes in the readings of all points at one instant, without waiting.
     pub fn record(&mut self, utc: Timestamp, readings: &[Reading]) {
-        let mut round = Vec::new();
-        for (index, (reading, last)) in readings.iter().zip(&mut self.last).enumerate() {
-            let now = Kept { utc, value: reading.value, quality: reading.quality };
-            if last.is_none_or(|last| is_news(&last, &now)) {
-                *last = Some(now);
-                round.push((index, now));
-            }
-        }
+        let round = news(&mut self.last, utc, readings);
         if !round.is_empty() && self.queue.try_send(round).is_err() {
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -135,6 +119,62 @@ impl History {
     /// Samples have stopped because the disk is nearly full.
     pub fn is_stopped(&self) -> bool {
         self.shared.low.load(Ordering::Relaxed)
+    }
+}
+
+/// What of the readings is kept.
+fn news(last: &mut [Option<Kept>], utc: Timestamp, readings: &[Reading]) -> Vec<(usize, Kept)> {
+    let mut round = Vec::new();
+    for (index, (reading, last)) in readings.iter().zip(last).enumerate() {
+        let now = Kept { utc, value: reading.value, quality: reading.quality };
+        if last.is_none_or(|last| is_news(&last, &now)) {
+            *last = Some(now);
+            round.push((index, now));
+        }
+    }
+    round
+}
+
+/// Keeps samples as [`History`] does, but without a thread: for runs in virtual time, which are faster than any clock.
+#[derive(Debug)]
+pub struct Direct {
+    writer: Writer,
+    last: Vec<Option<Kept>>,
+    waiting: Vec<(usize, Kept)>,
+}
+
+impl Direct {
+    /// Opens the sample journal; nothing in it is ever removed.
+    ///
+    /// # Errors
+    /// When the journal folder cannot be used.
+    pub fn open(journal: &Path, store: &str, points: Vec<String>) -> Result<Self, JournalError> {
+        let last = vec![None; points.len()];
+        let writer = Writer {
+            log: open(journal, store)?,
+            journal: journal.to_path_buf(),
+            points,
+            days: 0,
+            least_free: Some(0),
+            shared: Arc::default(),
+            newest: None,
+            files: 0,
+        };
+        Ok(Self { writer, last, waiting: Vec::new() })
+    }
+
+    /// Takes in the readings of all points at one instant.
+    pub fn record(&mut self, utc: Timestamp, readings: &[Reading]) {
+        self.waiting.extend(news(&mut self.last, utc, readings));
+    }
+
+    /// Writes what was taken in; whether all of it could be written.
+    pub fn write(&mut self) -> bool {
+        let waiting = std::mem::take(&mut self.waiting);
+        if !waiting.is_empty() {
+            self.writer.write(&waiting);
+        }
+        self.writer.shared.dropped.load(Ordering::Relaxed) == 0
     }
 }
 
@@ -173,6 +213,22 @@ fn open(journal: &Path, store: &str) -> Result<Log, JournalError> {
     }
 }
 
+/// Ends the epoch of samples put back from a copy, with a block that holds none: what was kept after the copy keeps its number.
+///
+/// # Errors
+/// When the samples cannot be opened or the disk refuses.
+pub(super) fn begin_epoch(journal: &Path, store: &str, utc: Timestamp) -> Result<(), JournalError> {
+    let mut log = open(journal, store)?;
+    log.raise_epoch();
+    let block = Block { from: utc, batch: None, points: BTreeMap::new() };
+    log.append(1, |_, place| {
+        let failed = |error: serde_json::Error| JournalError::Body { seq: place.seq, why: error.to_string() };
+        Ok((KIND, serde_json::to_vec(&block).map_err(failed)?))
+    })?;
+    log.sync_mark()
+}
+
+#[derive(Debug)]
 struct Writer {
     log: Log,
     journal: PathBuf,
@@ -270,8 +326,31 @@ impl Writer {
     }
 }
 
+/// When a block begins, without taking it apart.
 fn begin(frame: &Frame) -> Option<Timestamp> {
-    serde_json::from_slice::<Block>(&frame.body).ok().map(|block| block.from)
+    #[derive(Deserialize)]
+    struct Begin {
+        from: Timestamp,
+    }
+    serde_json::from_slice::<Begin>(&frame.body).ok().map(|block| block.from)
+}
+
+/// When the oldest block of samples that can be read begins, and when the newest one ends; `None` without any.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn span(journal: &Path) -> Result<Option<(Timestamp, Timestamp)>, JournalError> {
+    let reader = Reader::open(journal, SAMPLES)?;
+    let oldest = reader.files().iter().find_map(|file| begin(&reader.first_of(file).ok().flatten()?));
+    let newest = |file| end(&reader.records_of(file).map_while(Result::ok).last()?);
+    Ok(oldest.zip(reader.files().iter().rev().find_map(newest)))
+}
+
+/// When the last sample of a block was.
+fn end(frame: &Frame) -> Option<Timestamp> {
+    let block: Block = serde_json::from_slice(&frame.body).ok()?;
+    let after = block.points.values().flatten().map(|(after, ..)| *after).max().unwrap_or_default();
+    block.from.checked_add(SignedDuration::from_millis(after)).ok()
 }
 
 /// Samples of `points` (all when empty) from `from` until before `to`, by point, in the order written. Also beside a
@@ -300,11 +379,11 @@ pub fn read(
                     break;
                 }
             };
-            let Ok(block) = serde_json::from_slice::<Block>(&frame.body) else { continue };
-            if block.from >= to {
+            if begin(&frame).is_none_or(|begins| begins >= to) {
                 // A clock set back may bring earlier ones again.
                 continue;
             }
+            let Ok(block) = serde_json::from_slice::<Block>(&frame.body) else { continue };
             take(&mut found, block, points, from, to);
         }
     }

@@ -1,5 +1,8 @@
 //! Acts and does not think: all that is async, all that can fail outside.
 
+pub mod backup;
+mod bulletins;
+pub mod checkpoint;
 pub mod clock;
 mod counters;
 mod cycle;
@@ -10,6 +13,7 @@ pub mod history;
 pub mod journal;
 mod lock;
 pub mod log;
+mod log_inputs;
 pub mod log_text;
 mod memory;
 pub mod notify;
@@ -18,6 +22,7 @@ pub mod point_test;
 pub mod probe;
 pub mod record;
 pub mod refill;
+pub mod reports;
 pub mod rows;
 pub mod service;
 pub mod snapshots;
@@ -26,4 +31,5 @@ pub mod starts;
 pub mod store;
 pub mod telemetry;
 pub mod trend;
+pub mod verify;
 pub mod web;

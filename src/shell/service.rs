@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use super::bulletins::Bulletins;
 use super::clock::Clock;
 use super::counters::Counters;
 use super::cycle::{ACTS, Cycle, OFFERS, Parts};
@@ -104,6 +105,11 @@ impl Running {
         let (pacing, start, paces) = paces;
         let config = Arc::clone(&options.config);
         let access = options.access;
+        let bulletins = options.reports.clone().map(|rules| Bulletins {
+            config: Arc::clone(&config),
+            rules,
+            data: options.data.clone(),
+        });
         let opened = move || {
             let folder = Folder::open(&options.config, &options.data)?;
             let clock = folder.clock(pacing, start);
@@ -127,6 +133,9 @@ impl Running {
         let (offers, offered) = mpsc::channel(OFFERS);
         if let Some(folder) = config.service.forecast_folder.clone() {
             tokio::spawn(forecast::watch(folder, Arc::clone(&config.basin), offers.clone()));
+        }
+        if let Some(bulletins) = bulletins {
+            tokio::spawn(bulletins.keep(clock.clone(), stop.clone()));
         }
         let parts = Parts {
             basin: Arc::clone(&config.basin),

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::checkpoint::Signer;
 use super::clock::Clock;
 use super::data_dir::{self, DataDir, DataDirError};
 use super::field::Access;
@@ -128,6 +129,8 @@ pub struct Options {
     pub simulated_river: Option<SocketAddr>,
     /// In which time.
     pub time: Time,
+    /// Configuration folder with rules and filings of the bulletins; `None`: none are made.
+    pub reports: Option<std::path::PathBuf>,
     /// Failing disk under the action journal, for tests.
     pub fault: Option<FaultHook>,
 }
@@ -240,7 +243,9 @@ impl Folder {
             fault: options.fault.clone(),
             ..Settings::new(&store, boot.as_str())
         };
-        let journal = Journal::open(&dir.journal(), settings, now)?;
+        let mut journal = Journal::open(&dir.journal(), settings, now)?;
+        let restored = journal.restored().map(|detail| detail["copied"].to_string());
+        let key = sign(&mut journal, &dir);
         let (known, gone): (Vec<_>, Vec<_>) =
             journal.open_intents().into_iter().partition(|intent| config.basin.gate(&intent.gate).is_some());
         let next_command = journal.last_command_id().map_or(1, |last| last.0 + 1);
@@ -251,6 +256,7 @@ impl Folder {
             tracing::error!(why, "the controller begins with a fresh memory");
             noted(json!({ "what": "memory of the controller begun anew", "why": why }))
         }));
+        entries.extend(key);
         if !known.is_empty() {
             entries.push(noted(json!({ "what": "intents taken up", "commands": numbers(&known) })));
         }
@@ -263,6 +269,13 @@ impl Folder {
         controller.number_from(next_command);
         if starts.hold() {
             let why = format!("service: start {} within ten minutes", starts.count());
+            tracing::error!("{why}: coming up in hold, a person has to release it");
+            controller.hold(&why);
+        }
+
+        if let Some(copied) = restored {
+            let why =
+                format!("service: restored from a backup of {copied}, what was ordered since is not known");
             tracing::error!("{why}: coming up in hold, a person has to release it");
             controller.hold(&why);
         }
@@ -304,6 +317,22 @@ impl Folder {
             trends,
             threads,
         })
+    }
+}
+
+/// Gives the journal its key; a note for the record when the key was made now. Without one the service runs all the same, and
+/// says so: checkpoints are evidence, not control.
+fn sign(journal: &mut Journal, dir: &DataDir) -> Option<Entry> {
+    match Signer::of(dir.path()) {
+        Ok((signer, made)) => {
+            let key = signer.public().to_owned();
+            journal.sign_with(signer);
+            made.then(|| noted(json!({ "what": "a new key signs the checkpoints", "key": key })))
+        }
+        Err(error) => {
+            tracing::error!(%error, "checkpoints are not signed and not made");
+            Some(noted(json!({ "what": "no checkpoints: the key cannot be used", "why": error.to_string() })))
+        }
     }
 }
 

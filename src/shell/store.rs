@@ -473,6 +473,47 @@ impl Keeper {
     }
 }
 
+/// Records asked for when a view is proved.
+const PROVED: usize = 1000;
+
+/// Makes the view of a data folder that nobody uses from its journal, and asks it what the journal can answer too: the newest
+/// records, and those of the gate that moved last. Gives the last sequence in it.
+///
+/// # Errors
+/// In words, when the view cannot be made or answers otherwise.
+pub fn prove(data: &Path) -> Result<u64, String> {
+    let (dir, journal) = (data.join("sled"), data.join("journal"));
+    let shared = Shared {
+        journal: journal.clone(),
+        stale: AtomicBool::new(true),
+        applied: AtomicU64::new(0),
+        rebuilds: AtomicU64::new(0),
+    };
+    let keeper = Keeper { dir, shared: Arc::new(shared) };
+    let work = move || {
+        guarded(|| {
+            let view = std::mem::ManuallyDrop::new(View::open(&keeper.dir)?);
+            keeper.catch_up(&view)?;
+            let mut query = Query::newest(PROVED);
+            let newest = find_in_journal(&journal, &query)?;
+            let differs = view.find(&query)? != newest;
+            query.gate = newest.into_iter().find_map(|record| record.gate);
+            if differs || view.find(&query)? != find_in_journal(&journal, &query)? {
+                return Err(Trouble::Unusable("the view answers otherwise than the journal".into()));
+            }
+            view.db.flush()?;
+            drop(std::mem::ManuallyDrop::into_inner(view));
+            Ok(keeper.shared.applied.load(Ordering::Acquire))
+        })
+    };
+    let thread = thread::Builder::new().name(THREAD.into()).spawn(work).map_err(|error| error.to_string())?;
+    match thread.join() {
+        Ok(Ok(last)) => Ok(last),
+        Ok(Err(Trouble::Unusable(why) | Trouble::Waits(why))) => Err(why),
+        Err(_) => Err("the view panicked".into()),
+    }
+}
+
 /// What a comparison of the view with its journal showed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Comparison {

@@ -116,6 +116,7 @@ async fn run(access: Access) -> BTreeMap<u8, usize> {
         listen: Some("127.0.0.1:0".parse().unwrap()),
         simulated_river: None,
         time: Time::Paced(receiver),
+        reports: None,
         fault: None,
     };
     let bench = Bench::start(options).await;

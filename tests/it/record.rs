@@ -282,9 +282,9 @@ fn while_the_service_runs_the_log_is_read_and_the_view_left_alone() {
     };
     let tail = print(&|out| log::tail(folder.path(), 1, out));
     assert_eq!(tail, "2026-05-28T20:26:42Z      2 outcome     alder.v1, dispatch; verified (of 1)\n");
-    let shown = print(&|out| log::show(folder.path(), 1, out));
+    let shown = print(&|out| log::show(folder.path(), 1, None, out));
     assert!(shown.contains("action    go to 27.5 %") && shown.contains("outcome in record 2:"), "{shown}");
-    assert!(log::show(folder.path(), 3, &mut Vec::new()).is_err());
+    assert!(log::show(folder.path(), 3, None, &mut Vec::new()).is_err());
     let lines = print(&|out| log::export(folder.path(), None, None, out));
     let later = print(&|out| log::export(folder.path(), Some(now(2).utc), None, out));
     assert_eq!(lines.lines().count(), 2);

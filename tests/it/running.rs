@@ -70,6 +70,7 @@ pub(crate) fn options(config: Config, data: &Path, speed: f64) -> Options {
         listen: None,
         simulated_river: None,
         time: Time::Scaled { speed, start: Some(fixture::utc(0)) },
+        reports: None,
         fault: None,
     }
 }

@@ -67,6 +67,7 @@ async fn a_tripped_turbine_is_made_good_by_the_valve_within_seconds() {
         listen: Some("127.0.0.1:0".parse().unwrap()),
         simulated_river: None,
         time: Time::Paced(receiver),
+        reports: None,
         fault: None,
     };
     let bench = Bench::start(options).await;

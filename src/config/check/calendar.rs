@@ -85,7 +85,7 @@ fn gate_entry(against: &Against<'_>, id: String, raw: RawGateEntry, at: &Spot<'_
 }
 
 /// Start and end, in order.
-fn span(
+pub(super) fn span(
     at: &Spot<'_>,
     from: Given<Datetime>,
     to: Given<Datetime>,
@@ -101,7 +101,12 @@ fn span(
 }
 
 /// Civil time of the site, or an instant with its own offset.
-fn instant(at: &Spot<'_>, key: &str, given: Given<Datetime>, zone: &TimeZone) -> Option<Timestamp> {
+pub(super) fn instant(
+    at: &Spot<'_>,
+    key: &str,
+    given: Given<Datetime>,
+    zone: &TimeZone,
+) -> Option<Timestamp> {
     const REMEDY: &str = "write civil time of the site as 2026-05-04T06:00:00, without quotes";
     let written = at.need(key, given, REMEDY)?;
     let parsed = match written.offset {

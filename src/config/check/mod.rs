@@ -11,6 +11,7 @@ pub(super) mod names;
 pub(super) mod network;
 pub(super) mod rating;
 pub(super) mod registers;
+pub(super) mod reports;
 pub(super) mod roles;
 pub(super) mod service;
 pub(super) mod structure;

@@ -176,7 +176,7 @@ fn order(at: &Spot<'_>, before: Option<(Date, Option<Date>)>, from: Option<Date>
 }
 
 /// A civil date of the site.
-fn date(at: &Spot<'_>, key: &str, given: Given<Datetime>) -> Option<Date> {
+pub(super) fn date(at: &Spot<'_>, key: &str, given: Given<Datetime>) -> Option<Date> {
     const REMEDY: &str = "write a date as 2026-04-01, without quotes and without a time";
     let written = at.need(key, given, REMEDY)?;
     let plain = written.date.filter(|_| written.time.is_none() && written.offset.is_none());

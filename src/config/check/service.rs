@@ -17,6 +17,13 @@ const SNAPSHOT_MB: u32 = 2000;
 /// Least room for them, MB. Chosen: below it they end before anybody has looked at them.
 const LEAST_MB: u32 = 100;
 
+/// Days whose bulletins are made good when the file says nothing. Chosen: a month.
+const BULLETIN_DAYS: u32 = 30;
+
+/// Minutes between the end of a day and its bulletin when the file says nothing. Chosen: the last commands of the day have
+/// ended, and the bulletin is there well before 09:00.
+const BULLETIN_AFTER_MIN: u32 = 10;
+
 pub(in crate::config) fn service(raw: RawService, at: &Spot<'_>) -> Option<Service> {
     let remedy = "give a loopback address and port, as \"127.0.0.1:8080\"";
     let listen = at.need("listen", raw.listen, remedy).and_then(|text| {
@@ -64,6 +71,16 @@ pub(in crate::config) fn service(raw: RawService, at: &Spot<'_>) -> Option<Servi
     if folder.as_ref().is_some_and(|folder| !folder.is_absolute()) {
         at.key("forecast_folder").complain("is no absolute path", remedy);
     }
+    let remedy = "give the days whose missing bulletins are made good, at most 400; 0 makes none";
+    let bulletin_days = at.may("bulletin_days", raw.bulletin_days, remedy).unwrap_or(BULLETIN_DAYS);
+    if bulletin_days > 400 {
+        at.key("bulletin_days").complain("is more than a year and the month after it", remedy);
+    }
+    let remedy = "give the minutes after the end of a day, 1 to 720";
+    let after = at.may("bulletin_after_min", raw.bulletin_after_min, remedy).unwrap_or(BULLETIN_AFTER_MIN);
+    if !(1..=720).contains(&after) {
+        at.key("bulletin_after_min").complain("must be 1 to 720", remedy);
+    }
     Some(Service {
         listen: listen?,
         bench: bench?,
@@ -73,5 +90,7 @@ pub(in crate::config) fn service(raw: RawService, at: &Spot<'_>) -> Option<Servi
         free_mb,
         start_mode: start_mode?,
         forecast_folder: folder,
+        bulletin_days,
+        bulletin_after_min: after,
     })
 }

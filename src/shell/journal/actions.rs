@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::body::{Common, Names, Record};
 use super::disk::FaultHook;
-use super::frame::{Frame, genesis};
-use super::log::{Log, LogOptions, Repair};
+use super::frame::{Frame, genesis, hex};
+use super::log::{Log, LogOptions, Repair, first_after};
 use super::{ACTIONS, JournalError, SEGMENT_BYTES};
 use crate::control::Now;
 use crate::control::command::{CommandId, OpenIntent};
 use crate::control::record::{Entry, Kind};
+use crate::shell::checkpoint::{Claim, Due, Signer};
 
 /// What every record of a run says about it, and how the files are kept.
 #[derive(Clone, Debug)]
@@ -56,6 +57,8 @@ impl Settings {
 struct Pending {
     open: BTreeMap<CommandId, (u64, OpenIntent)>,
     last: Option<CommandId>,
+    /// What the newest restore says, until a start follows it.
+    restored: Option<Value>,
 }
 
 impl Pending {
@@ -77,6 +80,17 @@ impl Pending {
     }
 }
 
+/// What a `recovered` record says first when the journal was put back from a copy.
+pub const RESTORED: &str = "restored from a backup";
+/// Numbers of commands left out at least after a restore, so that none acknowledged after the copy is given twice.
+const COMMANDS_LEFT_OUT: u64 = 1_000_000;
+
+/// The restore a record tells of.
+fn restored(record: &Record) -> Option<Value> {
+    let detail = record.detail.clone().filter(|_| record.kind == Kind::Recovered)?;
+    (detail.get("what").and_then(Value::as_str) == Some(RESTORED)).then_some(detail)
+}
+
 fn is_intent(kind: Kind) -> bool {
     matches!(kind, Kind::Intent | Kind::LateIntent)
 }
@@ -85,9 +99,14 @@ fn is_intent(kind: Kind) -> bool {
 #[derive(Debug)]
 pub struct Journal {
     log: Log,
+    store: String,
     common: Common,
     names: Names,
     pending: Pending,
+    /// Records read and written.
+    records: u64,
+    due: Due,
+    signer: Option<Signer>,
 }
 
 impl Journal {
@@ -106,16 +125,28 @@ impl Journal {
             only_newest: false,
         };
         let mut pending = Pending::default();
-        let about_commands = [Kind::Intent, Kind::LateIntent, Kind::Outcome].map(|kind| kind as u8);
+        let about_commands =
+            [Kind::Intent, Kind::LateIntent, Kind::Outcome, Kind::Recovered].map(|kind| kind as u8);
+        let (mut records, mut due) = (0, Due::default());
         let opened = Log::open(dir, options, |frame| {
+            records += 1;
             if about_commands.contains(&frame.kind) {
                 let record = Record::of(frame)?;
                 pending.note(record.kind, record.command, || open_intent(&record));
+                pending.restored = restored(&record).or(pending.restored.take());
+            } else if frame.kind == Kind::Boot as u8 {
+                pending.restored = None;
+            }
+            let utc = || Record::of(frame).ok().map(|record| record.utc);
+            if frame.kind == Kind::Checkpoint as u8 {
+                due.found_checkpoint(utc());
+            } else {
+                due.found(utc);
             }
             Ok(())
         })?;
         let common = Common { boot, bench, config };
-        let mut journal = Self { log: opened.log, common, names, pending };
+        let mut journal = Self { log: opened.log, store, common, names, pending, records, due, signer: None };
         let repairs: Vec<_> = opened.repairs.iter().map(recovered).collect();
         journal.append(&repairs, now)?;
         Ok(journal)
@@ -136,6 +167,7 @@ impl Journal {
     /// As [`Journal::append`].
     pub fn append_dated(&mut self, entries: &[(&Entry, Now)]) -> Result<Vec<Frame>, JournalError> {
         let mut pending = self.pending.clone();
+        let segment = self.log.segment_first();
         let frames = self.log.append(entries.len(), |index, place| {
             let Some((entry, now)) = entries.get(index) else {
                 return Err(JournalError::Unavailable("no such entry"));
@@ -147,7 +179,65 @@ impl Journal {
             Ok((entry.kind as u8, record.encode()?))
         })?;
         self.pending = pending;
+        self.records += frames.len() as u64;
+        if let Some((_, now)) = entries.last() {
+            self.due.wrote(*now, segment.is_some() && segment != self.log.segment_first());
+        }
         Ok(frames)
+    }
+
+    /// From now on [`Journal::checkpoint`] signs with this key.
+    pub fn sign_with(&mut self, signer: Signer) {
+        self.signer = Some(signer);
+    }
+
+    /// Appends a signed checkpoint when one is due at `now` and there is a key: an hour after the last one, and when a
+    /// segment has ended. It goes to the system log too, so that it leaves the machine.
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    pub fn checkpoint(&mut self, now: Now) -> Result<Vec<Frame>, JournalError> {
+        let Some(signer) = self.signer.as_ref().filter(|_| self.due.is_due(now)) else {
+            return Ok(Vec::new());
+        };
+        let (epoch, seq, head) = (self.log.epoch(), self.last_seq(), hex(&self.log.chain()));
+        let claim = Claim { store: self.store.clone(), epoch, seq, head, records: self.records };
+        let told = claim.sign(signer);
+        let mut entry = Entry::new(Kind::Checkpoint, "service");
+        entry.detail = Some(told.detail());
+        let frames = self.append(&[entry], now)?;
+        self.due.made(now);
+        let Claim { head, records, .. } = &told.claim;
+        tracing::info!(seq, head, epoch, records, key = told.key, signature = told.signature, "checkpoint");
+        Ok(frames)
+    }
+
+    /// What follows is numbered in a new epoch, which `entry` opens by telling why; for a journal put back from a copy.
+    /// The intents that the copy left open are named in it, and the numbers of commands are raised too.
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    pub fn begin_epoch(&mut self, mut entry: Entry, now: Now) -> Result<Frame, JournalError> {
+        let (last, epoch) = (self.last_seq(), self.log.epoch() + 1);
+        let commands: Vec<_> = self.pending.open.keys().map(|command| command.0).collect();
+        let used = self.pending.last.map_or(0, |last| last.0);
+        entry.command = Some(CommandId((used / COMMANDS_LEFT_OUT + 2) * COMMANDS_LEFT_OUT));
+        if let Some(Value::Object(detail)) = &mut entry.detail {
+            detail.insert("after".into(), last.into());
+            detail.insert("epoch".into(), epoch.into());
+            detail.insert("goes_on_at".into(), first_after(last).into());
+            detail.insert("commands".into(), commands.into());
+        }
+        self.log.raise_epoch();
+        let frames = self.append(&[entry], now)?;
+        // Commands are numbered above the record's from here on.
+        self.pending.last = frames.first().and_then(|frame| Record::of(frame).ok()?.command);
+        frames.into_iter().next().ok_or(JournalError::Unavailable("nothing was written"))
+    }
+
+    /// What the newest restore says, when no start followed it.
+    pub fn restored(&self) -> Option<&Value> {
+        self.pending.restored.as_ref()
     }
 
     /// Makes the mark durable.

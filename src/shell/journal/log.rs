@@ -27,6 +27,15 @@ pub struct LogOptions {
     pub only_newest: bool,
 }
 
+/// Sequences left out at least by a new epoch. Chosen: no journal writes as many after its last copy; at the two million
+/// records a year a journal is sized for it would take 500 years. Round, so that the epoch shows in the number.
+const LEFT_OUT: u64 = 1_000_000_000;
+
+/// The first sequence of an epoch that follows a copy whose last record is `last`.
+pub fn first_after(last: u64) -> u64 {
+    (last / LEFT_OUT + 2) * LEFT_OUT + 1
+}
+
 /// Something mended while opening; the caller journals it as `recovered`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Repair {
@@ -91,6 +100,7 @@ pub struct Log {
 struct Segment {
     file: File,
     path: PathBuf,
+    first: u64,
     end: u64,
 }
 
@@ -149,6 +159,32 @@ impl Log {
     /// Sequence of the next record.
     pub fn next_seq(&self) -> u64 {
         self.next
+    }
+
+    /// Epoch of the next record.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Chain hash of the last record.
+    pub fn chain(&self) -> Chain {
+        self.chain
+    }
+
+    /// First sequence of the open segment; `None` before the first record and after a failure.
+    pub(super) fn segment_first(&self) -> Option<u64> {
+        self.segment.as_ref().map(|open| open.first)
+    }
+
+    /// Ends the epoch: what is appended next goes into a segment of the next one, from [`first_after`] on. For a log put
+    /// back from a copy: whatever was acknowledged after the copy was made keeps its number for ever.
+    pub fn raise_epoch(&mut self) {
+        if let Some(open) = self.segment.take() {
+            // Sealed as in `write`: zeros after the last frame are a valid end.
+            drop(self.disk.cut(&open.file, open.end));
+        }
+        self.epoch += 1;
+        self.next = first_after(self.next - 1);
     }
 
     /// Appends `count` records made by `make` (kind and body) and syncs once: returning is the acknowledgement.
@@ -235,7 +271,7 @@ impl Log {
         let file = self.disk.create(&path, length).map_err(|error| JournalError::io(&path, "make", error))?;
         let mut content = header.encode();
         content.extend_from_slice(bytes);
-        let mut open = Segment { file, path: path.clone(), end: 0 };
+        let mut open = Segment { file, path: path.clone(), first: self.next, end: 0 };
         let written = put(&self.disk, &mut open, &content)
             .and_then(|()| sync_dir(&self.dir).map_err(|error| JournalError::io(&self.dir, "sync", error)));
         if let Err(error) = written {
@@ -291,5 +327,5 @@ fn reopen(tail: &Tail, options: &LogOptions, repairs: &mut Vec<Repair>) -> Resul
         tracing::warn!(%error, "no space set aside for the journal segment");
     }
     file.sync_all().map_err(failed("sync"))?;
-    Ok(Segment { file, path: tail.path.clone(), end: tail.end })
+    Ok(Segment { file, path: tail.path.clone(), first: tail.first, end: tail.end })
 }

@@ -26,6 +26,11 @@ impl Mark {
         if stream == super::ACTIONS { dir.join("mark") } else { dir.join(format!("{stream}.mark")) }
     }
 
+    /// Makes a mark, synced: for a journal put back from a copy.
+    pub(in crate::shell) fn make(self, path: &Path) -> Result<(), JournalError> {
+        MarkFile::open(path, self).map(drop)
+    }
+
     /// Reads the mark; `None` when there is none.
     ///
     /// # Errors

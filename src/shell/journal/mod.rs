@@ -10,6 +10,9 @@
 //! `fdatasync` after a batch is its acknowledgement ([`Log::append`]). `mark` holds the last acknowledged
 //! sequence, so that a log that lost its end is told from one that never had it.
 //!
+//! A journal put back from a copy goes on in the next epoch, which leaves out at least 10^9 sequences ([`first_after`]): what
+//! was acknowledged after the copy keeps its number. The first hash of an epoch follows the last one before it.
+//!
 //! A torn tail is cut only when no intact frame follows it but those of its own unfinished batch, it lies in the
 //! newest segment, and the mark is satisfied; the bytes cut are kept in a side file. Anything else is refused with the place named. A failed sync
 //! is final for its segment: the batch goes into a new one, once; then it is an error.
@@ -21,18 +24,20 @@ mod error;
 mod frame;
 mod log;
 mod mark;
+mod prefix;
 mod reader;
 mod segment;
 
-pub use actions::{Journal, Settings};
+pub use actions::{Journal, RESTORED, Settings};
 pub use body::{Names, Record};
 pub(in crate::shell) use disk::Disk;
 pub use disk::{DiskOp, FaultHook};
 pub use error::JournalError;
 pub(in crate::shell) use frame::checksum;
 pub use frame::{Chain, Frame, MAX_BODY, VERSION, chain_after, genesis, hex};
-pub use log::{Log, LogOptions, Opened, Place, Repair};
+pub use log::{Log, LogOptions, Opened, Place, Repair, first_after};
 pub use mark::Mark;
+pub(in crate::shell) use prefix::{Prefix, prefix};
 pub use reader::{Reader, Records, Tail, Torn};
 pub use segment::{SegmentFile, SegmentName, segments};
 

@@ -59,9 +59,9 @@ impl Reader {
     /// The records of one segment alone, up to where the next one begins.
     pub fn records_of(&self, file: &SegmentFile) -> Records {
         let mut records = self.records(file.name.first);
-        let until = self.files.iter().map(|file| file.name.first).find(|first| *first > file.name.first);
+        let after = self.files.iter().find(|after| after.name.first > file.name.first);
         records.todo.truncate(1);
-        records.bound = until;
+        records.bound = after.map(Bound::of);
         records
     }
 
@@ -138,6 +138,8 @@ pub struct Tail {
     pub path: PathBuf,
     /// Its epoch.
     pub epoch: u64,
+    /// Its first sequence.
+    pub first: u64,
     /// Where the next frame goes.
     pub end: u64,
     /// Sequence of the next record.
@@ -158,12 +160,26 @@ impl Tail {
 struct Open {
     path: PathBuf,
     epoch: u64,
+    first: u64,
     bytes: Vec<u8>,
     at: usize,
     next: u64,
     chain: Chain,
-    /// First sequence of the segment after this one.
-    until: Option<u64>,
+    /// The segment after this one.
+    until: Option<Bound>,
+}
+
+/// Where the next segment begins.
+#[derive(Clone, Copy, Debug)]
+struct Bound {
+    first: u64,
+    epoch: u64,
+}
+
+impl Bound {
+    fn of(file: &SegmentFile) -> Self {
+        Self { first: file.name.first, epoch: file.name.epoch }
+    }
 }
 
 /// Iterator over the records of a stream; ends at the first error.
@@ -171,13 +187,14 @@ pub struct Records {
     dir: PathBuf,
     todo: VecDeque<SegmentFile>,
     current: Option<Open>,
-    /// Next sequence and chain hash that the following segment must begin with.
-    follows: Option<(u64, Chain)>,
+    /// Next sequence, chain hash and least epoch that the following segment must begin with. A later epoch may leave
+    /// sequences out, never a record of ours: its first hash follows our last.
+    follows: Option<(u64, Chain, u64)>,
     from: u64,
     done: bool,
     tail: Option<Tail>,
     /// Where the last of `todo` ends, when a segment not in it follows.
-    bound: Option<u64>,
+    bound: Option<Bound>,
 }
 
 impl Records {
@@ -195,8 +212,8 @@ impl Records {
         if (header.first, header.epoch) != (name.first, name.epoch) {
             return Err(damaged("header and file name differ"));
         }
-        if let Some((next, chain)) = self.follows {
-            if next < name.first {
+        if let Some((next, chain, epoch)) = self.follows {
+            if next < name.first && name.epoch <= epoch {
                 return Err(JournalError::Missing { dir: self.dir.clone(), from: next, to: name.first - 1 });
             }
             if chain != header.prev {
@@ -204,10 +221,11 @@ impl Records {
                 return Err(JournalError::Chain { path, seq: name.first, why });
             }
         }
-        let until = self.todo.front().map(|next| next.name.first).or(self.bound);
+        let until = self.todo.front().map(Bound::of).or(self.bound);
         Ok(Open {
             path,
             epoch: header.epoch,
+            first: header.first,
             bytes,
             at: HEADER,
             next: header.first,
@@ -223,9 +241,15 @@ impl Records {
                 self.current = Some(self.open(file)?);
                 continue;
             };
-            if open.until.is_some_and(|until| open.next >= until) {
+            if let Some(until) = open.until.filter(|until| open.next >= until.first) {
+                if let At::Frame(view, _) = look(&open.bytes, open.at)
+                    && view.seq < until.first
+                {
+                    let why = "it stands there twice";
+                    return Err(JournalError::Chain { path: open.path.clone(), seq: view.seq, why });
+                }
                 // What still follows here was written again in the next segment, after a failed sync.
-                self.follows = Some((open.next, open.chain));
+                self.follows = Some((open.next, open.chain, open.epoch));
                 self.current = None;
                 continue;
             }
@@ -246,6 +270,11 @@ impl Records {
                     if frame.seq >= self.from {
                         return Ok(Some(frame));
                     }
+                }
+                At::End if open.until.is_some_and(|until| until.epoch > open.epoch) => {
+                    // The sequences left out by a later epoch were never written here.
+                    self.follows = Some((open.next, open.chain, open.epoch));
+                    self.current = None;
                 }
                 At::End => return self.end(None),
                 At::Damaged(why) => {
@@ -275,11 +304,16 @@ impl Records {
             return Err(JournalError::Damaged { path: open.path, at, seq: open.next, why });
         }
         if let Some(until) = open.until {
-            return Err(JournalError::Missing { dir: self.dir.clone(), from: open.next, to: until - 1 });
+            return Err(JournalError::Missing {
+                dir: self.dir.clone(),
+                from: open.next,
+                to: until.first - 1,
+            });
         }
         self.tail = Some(Tail {
             path: open.path,
             epoch: open.epoch,
+            first: open.first,
             end: at,
             next: open.next,
             chain: open.chain,

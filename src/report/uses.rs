@@ -1,0 +1,223 @@
+//! Reservoirs, intakes, wetlands and transfers on a day.
+
+use jiff::Timestamp;
+
+use super::day::Day;
+use super::document::{Cell, Column, Table};
+use super::{Ground, Samples, signal};
+use crate::aggregate::Signal;
+use crate::basin::{MeterId, ReservoirKind};
+use crate::units::{Discharge, Stage};
+
+/// m³ in the volume unit of reports, 10⁴ m³.
+const WAN: f64 = 1e4;
+
+/// Points whose samples are needed from the begin of the year on.
+pub fn yearly_points(ground: Ground<'_>) -> Vec<String> {
+    let basin = &ground.config.basin;
+    let meters = basin.intakes.iter().map(|intake| intake.meter);
+    let meters = meters.chain(basin.transfers.iter().map(|transfer| transfer.meter)).flatten();
+    meters.filter_map(|meter| ground.point_of(meter)).map(str::to_owned).collect()
+}
+
+/// Meters the tables of a day read.
+pub fn meters(ground: Ground<'_>) -> Vec<MeterId> {
+    let basin = &ground.config.basin;
+    let reservoirs = basin.reservoirs.iter().flat_map(|body| {
+        let into = basin.inflows.iter().filter(|inflow| enters(inflow, body.at));
+        into.map(|inflow| inflow.meter).chain([body.level_meter])
+    });
+    let wetlands = basin.wetlands.iter().flat_map(|wetland| [wetland.level_meter, wetland.flow_meter]);
+    let intakes = basin.intakes.iter().map(|intake| intake.meter);
+    let transfers = basin.transfers.iter().map(|transfer| transfer.meter);
+    reservoirs.chain(wetlands).chain(intakes).chain(transfers).flatten().collect()
+}
+
+fn enters(inflow: &crate::basin::Inflow, node: crate::basin::NodeId) -> bool {
+    inflow.into.iter().any(|(place, _)| *place == crate::basin::Place::Node(node))
+}
+
+struct Seen<'a> {
+    ground: Ground<'a>,
+    samples: &'a Samples,
+}
+
+impl Seen<'_> {
+    fn of(&self, meter: Option<MeterId>) -> Signal {
+        signal(self.samples, meter.and_then(|meter| self.ground.point_of(meter)))
+    }
+
+    /// Water that passed while it was known, m³, and the share of the span that is known.
+    fn passed(&self, meter: Option<MeterId>, from: Timestamp, to: Timestamp) -> (Option<f64>, f64) {
+        let whole = self.of(meter).over(from, to);
+        (whole.mean.map(|mean| mean * whole.covered_s), whole.completeness())
+    }
+}
+
+/// Level, storage and its change, flood limit.
+pub fn reservoirs(ground: Ground<'_>, day: Day, samples: &Samples) -> Table {
+    let seen = Seen { ground, samples };
+    let basin = &ground.config.basin;
+    let bodies = basin.reservoirs.iter().filter(|body| body.kind == ReservoirKind::Reservoir);
+    let rows = bodies.map(|body| {
+        let level = seen.of(body.level_meter);
+        // The last value of the day stands at its end too.
+        let at = |utc: Timestamp| level.at(utc).and_then(Stage::new);
+        let (begin, end) = (at(day.from), at(day.to));
+        let volume = |level: Stage| body.volume_at(level).get() / WAN;
+        let (before, after) = (begin.map(volume), end.map(volume));
+        let limit = body.flood_limit_on(day.date);
+        let mut into = basin.inflows.iter().filter(|inflow| enters(inflow, body.at)).peekable();
+        let is_metered = into.peek().is_some();
+        let inflow = into
+            .map(|inflow| seen.of(inflow.meter).over(day.from, day.to).mean_if(0.8))
+            .try_fold(0.0, |sum, mean| Some(sum + mean?))
+            .filter(|_| is_metered);
+        vec![
+            Cell::Plain(body.id.clone()),
+            Cell::Name(body.name.clone()),
+            Cell::Number(end.map(Stage::get), 2),
+            Cell::Number(after, 1),
+            Cell::Number(after.zip(before).map(|(after, before)| after - before), 2),
+            Cell::Flow(inflow),
+            Cell::Number(limit.map(Stage::get), 2),
+            Cell::Number(end.zip(limit).map(|(level, limit)| (level - limit).get()), 2),
+        ]
+    });
+    Table {
+        id: "reservoirs",
+        head: ("水库", "Reservoirs"),
+        columns: vec![
+            Column::hidden("reservoir"),
+            Column::new("name", ("水库", "Reservoir"), ""),
+            Column::new("reservoir_level_m", ("库水位", "Level"), "m"),
+            Column::new("storage_1e4_m3", ("蓄水量", "Storage"), "10⁴ m³"),
+            Column::new("storage_change_1e4_m3", ("日蓄变量", "Change"), "10⁴ m³"),
+            Column::new("inflow_m3s", ("入库流量", "Inflow"), "m³/s"),
+            Column::new("flood_limit_level_m", ("汛限水位", "Flood limit"), "m"),
+            Column::new("above_flood_limit_m", ("汛限差", "Above limit"), "m"),
+        ],
+        rows: rows.collect(),
+        most: 8,
+        is_half: false,
+        may_miss: true,
+    }
+}
+
+/// Water taken on the day and since the begin of the year, against the permit.
+pub fn intakes(ground: Ground<'_>, day: Day, year: Timestamp, samples: &Samples) -> Table {
+    let seen = Seen { ground, samples };
+    let rows = ground.config.basin.intakes.iter().map(|intake| {
+        let (today, known) = seen.passed(intake.meter, day.from, day.to);
+        let (so_far, known_so_far) = seen.passed(intake.meter, year, day.to);
+        vec![
+            Cell::Plain(intake.id.clone()),
+            Cell::Name(intake.name.clone()),
+            Cell::Flow(Some(intake.max_rate.get())),
+            Cell::Number(today.map(|m3| m3 / WAN), 3),
+            Cell::Share(Some(known)),
+            Cell::Number(so_far.map(|m3| m3 / WAN), 2),
+            Cell::Share(so_far.map(|m3| m3 / intake.permit_m3)),
+            Cell::Share(Some(known_so_far)),
+        ]
+    });
+    Table {
+        id: "intakes",
+        head: ("取水口", "Intakes"),
+        columns: vec![
+            Column::hidden("intake"),
+            Column::new("name", ("取水口", "Intake"), ""),
+            Column::new("permit_rate_m3s", ("许可流量", "Permit"), "m³/s"),
+            Column::new("day_volume_1e4_m3", ("日取水", "Day"), "10⁴ m³"),
+            Column::hidden("day_known"),
+            Column::new("year_volume_1e4_m3", ("年累计", "Year"), "10⁴ m³"),
+            Column::new("year_share", ("占许可", "Of permit"), "%"),
+            Column::new("year_known", ("已知时间", "Known"), "%"),
+        ],
+        rows: rows.collect(),
+        most: 12,
+        is_half: true,
+        may_miss: true,
+    }
+}
+
+/// Demand, supply and level.
+pub fn wetlands(ground: Ground<'_>, day: Day, samples: &Samples) -> Table {
+    let seen = Seen { ground, samples };
+    let rows = ground.config.basin.wetlands.iter().map(|wetland| {
+        let supplied = seen.of(wetland.flow_meter).over(day.from, day.to).mean_if(0.8);
+        let level = seen.of(wetland.level_meter).at(day.to);
+        let [lowest, target, _] = wetland.level_band.map(Stage::get);
+        let shown = Cell::Number(level, 2);
+        vec![
+            Cell::Plain(wetland.id.clone()),
+            Cell::Name(wetland.name.clone()),
+            Cell::Flow(Some(Discharge::get(wetland.survival))),
+            Cell::Flow(Some(Discharge::get(wetland.design))),
+            Cell::Flow(supplied),
+            shown,
+            Cell::Number(Some(target), 2),
+            match level {
+                Some(level) if level < lowest => {
+                    Cell::Marked(super::name("低于生存水位", "below survival level"))
+                }
+                Some(_) => Cell::text("", ""),
+                None => Cell::text("水位缺测", "level missing"),
+            },
+        ]
+    });
+    Table {
+        id: "wetlands",
+        head: ("湿地补水", "Wetland water supply"),
+        columns: vec![
+            Column::hidden("wetland"),
+            Column::new("name", ("湿地", "Wetland"), ""),
+            Column::new("survival_m3s", ("生存需水", "Survival"), "m³/s"),
+            Column::new("design_m3s", ("设计需水", "Design"), "m³/s"),
+            Column::new("supplied_m3s", ("实供", "Supplied"), "m³/s"),
+            Column::new("level_m", ("水位", "Level"), "m"),
+            Column::new("target_level_m", ("目标", "Target"), "m"),
+            Column::new("remark", ("备注", "Remark"), ""),
+        ],
+        rows: rows.collect(),
+        most: 10,
+        is_half: true,
+        may_miss: true,
+    }
+}
+
+/// Water transferred on the day and since the begin of the year, against the quota.
+pub fn transfers(ground: Ground<'_>, day: Day, year: Timestamp, samples: &Samples) -> Table {
+    let seen = Seen { ground, samples };
+    let rows = ground.config.basin.transfers.iter().map(|transfer| {
+        let mean = seen.of(transfer.meter).over(day.from, day.to).mean_if(0.8);
+        let (today, _) = seen.passed(transfer.meter, day.from, day.to);
+        let (so_far, known) = seen.passed(transfer.meter, year, day.to);
+        vec![
+            Cell::Plain(transfer.id.clone()),
+            Cell::Name(transfer.name.clone()),
+            Cell::Flow(mean),
+            Cell::Number(today.map(|m3| m3 / WAN), 2),
+            Cell::Number(so_far.map(|m3| m3 / WAN), 1),
+            Cell::Share(so_far.map(|m3| m3 / transfer.quota_m3)),
+            Cell::Share(Some(known)),
+        ]
+    });
+    Table {
+        id: "transfers",
+        head: ("调水", "Transfers"),
+        columns: vec![
+            Column::hidden("transfer"),
+            Column::new("name", ("调水工程", "Transfer"), ""),
+            Column::new("day_mean_flow_m3s", ("日均流量", "Day mean"), "m³/s"),
+            Column::new("day_volume_1e4_m3", ("日水量", "Day"), "10⁴ m³"),
+            Column::new("year_volume_1e4_m3", ("年累计", "Year"), "10⁴ m³"),
+            Column::new("year_share", ("占年度指标", "Of quota"), "%"),
+            Column::new("year_known", ("已知时间", "Known"), "%"),
+        ],
+        rows: rows.collect(),
+        most: 4,
+        is_half: false,
+        may_miss: true,
+    }
+}
