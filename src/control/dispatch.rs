@@ -16,12 +16,12 @@ use crate::units::Discharge;
 /// Sections nearer than this to their dam are held by the local loop, h.
 pub const LOCAL_LAG_H: f64 = 0.5;
 
-/// A lower need must have stood this many control cycles before the release follows it.
-const LOWER_AFTER: u32 = 60;
+/// A lower need must have stood this many control cycles before the release follows it: half an hour. Chosen.
+const LOWER_AFTER: u32 = 30;
 
-/// A need lower by less than the least action is followed once it has stood this many control cycles: two hours.
+/// A need lower by less than the least action is followed once it has stood this many control cycles: an hour.
 /// Otherwise the release would stay above the need by up to that action for good.
-const LOWER_A_LITTLE_AFTER: u32 = 120;
+const LOWER_A_LITTLE_AFTER: u32 = 60;
 
 /// Least such difference, as a share of the least action.
 const A_LITTLE: f64 = 0.2;
@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_release_rises_at_once_and_falls_after_an_hour() {
+    fn the_release_rises_at_once_and_falls_after_half_an_hour() {
         let mut release = Release::default();
         release.follow(2.0, 0.05, Vec::new());
         release.follow(2.3, 0.05, Vec::new());
@@ -199,15 +199,15 @@ mod tests {
             assert_eq!(release.target, Some(2.3), "cycle {cycle}");
         }
         release.follow(1.7, 0.05, Vec::new());
-        // The largest need of the hour counts.
+        // The largest need of that time counts.
         assert_eq!(release.target, Some(1.7));
     }
 
     #[test]
-    fn a_need_that_comes_back_starts_the_hour_again() {
+    fn a_need_that_comes_back_starts_the_time_again() {
         let mut release = Release::default();
         release.follow(2.0, 0.05, Vec::new());
-        for _ in 0..59 {
+        for _ in 1..LOWER_AFTER {
             release.follow(1.6, 0.05, Vec::new());
         }
         release.follow(2.0, 0.05, Vec::new());
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_need_lower_by_a_little_is_followed_after_two_hours() {
+    fn a_need_lower_by_a_little_is_followed_after_an_hour() {
         let mut release = Release::default();
         release.follow(2.0, 0.05, Vec::new());
         for cycle in 1..LOWER_A_LITTLE_AFTER {

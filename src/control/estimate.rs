@@ -179,6 +179,10 @@ impl River {
                 else {
                     continue;
                 };
+                let seen = match (seen, expected) {
+                    (Some(seen), Some(band)) => memory.learnt.believed(seen, band),
+                    (seen, _) => seen,
+                };
                 if let (Some(seen), Some(band)) = (seen, expected) {
                     let floor = floor.map_or(seen, Discharge::get);
                     let seen = memory.learnt.credible(seen, band);
@@ -199,6 +203,8 @@ impl River {
             let (latest, lately) = (foot.latest(), foot.means(PROMISED_H, PROMISED_H).next());
             let whole = self.whole(scene, path, &pace);
             let Some(memory) = self.by_path.get_mut(at) else { continue };
+            let is_believed = memory.segments.last().is_some_and(|last| last.learnt.doubted == 0);
+            let (latest, lately) = (latest.filter(|_| is_believed), lately.filter(|_| is_believed));
             if let (Some(seen), Some(band)) = (latest, whole) {
                 let seen = memory.whole.credible(seen, band);
                 memory.whole.learn(seen, band, floor.get(), BIN_S / control.loss_filter_s);
@@ -339,9 +345,16 @@ impl River {
         self.by_path.get(at).map_or(0.0, |path| path.promises.margin())
     }
 
-    /// Promises what `release` is decided on: the flow at the section of a path that is relied on when it arrives, unless
-    /// nobody knows yet what is on its way. Once an hour.
-    pub fn promise(&mut self, scene: &Scene<'_>, (path, at): (&Path, usize), pace: &Pace, release: f64) {
+    /// Promises what `release` is decided on: the flow at the section of a path that is relied on when it arrives, `most` at most
+    /// (more than its set point nobody relies on), unless nobody knows yet what is on its way. Once an hour.
+    pub fn promise(
+        &mut self,
+        scene: &Scene<'_>,
+        (path, at): (&Path, usize),
+        pace: &Pace,
+        release: f64,
+        most: f64,
+    ) {
         let lag_h = pace.over(&path.way).mid;
         if lag_h <= 0.0 || self.young_for((path, at), pace) > 0.0 {
             return;
@@ -351,7 +364,7 @@ impl River {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a travel time in bins")]
         let bins = ((lag_h + 0.5 * HOURS) * 3600.0 / BIN_S).round().clamp(1.0, 1e6) as u32;
         if let Some(memory) = self.by_path.get_mut(at) {
-            memory.promises.make(bins, flow);
+            memory.promises.make(bins, flow.min(most));
         }
     }
 

@@ -19,6 +19,12 @@ const LEAST_WEIGHT: f64 = 0.15;
 /// the class of a gauge in a natural bed.
 const FAR_APART: f64 = 0.3;
 
+/// Share of the least flow expected below which a gauge shows next to nothing. Assumed.
+const NOTHING: f64 = 0.1;
+
+/// Bins for which a gauge that shows next to nothing is not believed: a day. Assumed.
+const DOUBTED: u32 = 144;
+
 /// What is learnt of one segment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Learnt {
@@ -32,6 +38,9 @@ pub struct Learnt {
     pub primed: bool,
     /// Bins seen since then.
     pub bins: u32,
+    /// Bins in a row in which the gauge showed next to nothing and was not believed.
+    #[serde(default)]
+    pub doubted: u32,
 }
 
 impl Learnt {
@@ -39,6 +48,15 @@ impl Learnt {
     /// nobody knows what is on its way, and flow nobody metered may be gone tomorrow.
     pub fn young_for(&self, lag: Lag) -> f64 {
         (lag.late - f64::from(self.bins) * BIN_S / 3600.0).max(0.0)
+    }
+
+    /// What a gauge shows, unless it shows next to nothing where water was measured above: no user takes all of a river, but a
+    /// radar shows nothing when the water is slow. A weir that shuts holds it back for hours, and a dam a day away cannot help
+    /// with that; whoever stands there sees it, and the alarm tells them. After a day it is believed.
+    pub fn believed(&mut self, seen: f64, band: Band) -> Option<f64> {
+        let is_nothing = self.primed && seen < NOTHING * band.raised(self.unexplained).low;
+        self.doubted = if is_nothing { self.doubted.saturating_add(1) } else { 0 };
+        (!is_nothing || self.doubted > DOUBTED).then_some(seen)
     }
 
     /// What a gauge shows, as far as one bin of it can be believed: a river that loses or gains a third within minutes without
@@ -63,7 +81,7 @@ impl Learnt {
         let near_floor = |missed: f64| share * missed;
         if !self.primed {
             let unexplained = near_floor(seen - band.mid);
-            *self = Self { unexplained, lasting: unexplained, error: 0.0, primed: true, bins: 0 };
+            *self = Self { unexplained, lasting: unexplained, error: 0.0, primed: true, ..Self::default() };
             return;
         }
         self.bins = self.bins.saturating_add(1);
@@ -168,5 +186,21 @@ mod tests {
         for (seen, guess, flow) in [(2.06, 2.0, 2.009), (1.7, 2.0, 1.85), (4.0, 2.0, 4.0), (0.0, 0.0, 0.0)] {
             assert!((blend(seen, guess) - flow).abs() < 1e-9, "{seen} {guess}: {}", blend(seen, guess));
         }
+    }
+
+    #[test]
+    fn a_gauge_that_shows_nothing_is_not_believed_for_a_day() {
+        let mut memory = known();
+        for bin in 1..=DAY {
+            assert_eq!(memory.believed(0.0, band(1.6)), None, "bin {bin}");
+        }
+        assert_eq!(memory.believed(0.0, band(1.6)), Some(0.0));
+        // A tenth of what is expected at least, 1.55, is a flow; and the next nothing is doubted anew.
+        assert_eq!(memory.believed(0.156, band(1.6)), Some(0.156));
+        assert_eq!(memory.believed(0.154, band(1.6)), None);
+        // Where nothing is expected nothing is no wonder.
+        assert_eq!(memory.believed(0.0, Band::default()), Some(0.0));
+        // Nor before anything is known.
+        assert_eq!(Learnt::default().believed(0.0, band(1.6)), Some(0.0));
     }
 }

@@ -307,6 +307,12 @@ impl Outlets {
         ((target * BELIEVED.1).max(view.setpoint / BELIEVED.0) - promised).max(0.0)
     }
 
+    /// How much the outlets may be shut on the word of a meter that shows far more than the `promised` of the equations, m³/s:
+    /// what these promise above the set point of the floor, and above two thirds of what is wanted.
+    fn spare(view: &View<'_>, target: f64, promised: f64) -> f64 {
+        (promised - view.setpoint.max(target / BELIEVED.1)).max(0.0)
+    }
+
     /// A fall the outlet cannot wait for: a tripped unit, or the floor at risk for whatever cause. Where the meter shows less
     /// than can be believed of it, the stand-by carries the floor: it holds whichever of meter and valve is wrong.
     fn restore(&self, view: &View<'_>, target: f64, level: Stage, wishes: &mut Vec<Wish>) {
@@ -429,14 +435,37 @@ impl Outlets {
         }
         let why = because.first().cloned().unwrap_or(Because::Trim { error: Discharge::lossy(-error) });
         let promised = self.computed(view).unwrap_or(flow);
-        let rise = error.min(Self::believable(view, target, promised));
+        let rise = if flow > BELIEVED.1 * promised {
+            -Self::spare(view, target, promised).min(-error)
+        } else {
+            error.min(Self::believable(view, target, promised))
+        };
+        if rise == 0.0 {
+            return;
+        }
         if error > 0.0 && rise < control.dead_band.get().min(error) {
             return;
         }
         let mut wish = self.flow_wish(view, *id, (now + rise).max(0.0), level, Purpose::Discretionary, why);
+        if Self::is_too_small(view, &wish) {
+            return;
+        }
         wish.because.extend(because.iter().skip(1).cloned());
         wish.because.push(Because::Trim { error: Discharge::lossy(-error) });
         wishes.push(wish);
+    }
+
+    /// Less than the gate's least step would only be refused, cycle by cycle, and nothing else would have its turn.
+    fn is_too_small(view: &View<'_>, wish: &Wish) -> bool {
+        let (Some(gate), Some(facts)) = (view.basin.gates.get(wish.gate.0), view.facts.get(wish.gate.0))
+        else {
+            return false;
+        };
+        let from = view.gates.get(wish.gate.0).and_then(|memory| memory.heading(facts));
+        match (wish.action, from) {
+            (Action::Goto(to), Some(from)) => (to.fraction() - from.fraction()).abs() < gate.min_step - 1e-9,
+            (Action::Goto(_) | Action::Stop, _) => false,
+        }
     }
 
     /// Once all is quiet, the stand-by goes back to rest and the trim gate takes over its flow.

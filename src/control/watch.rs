@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::alarm::Condition;
 use super::controller::{Controller, due_after};
+use super::dispatch;
 use super::estimate::{self, Ahead};
 use super::operator::{Authority, Mode};
 use super::publish::FORECAST_H;
@@ -112,7 +113,10 @@ impl Controller {
             for (at, path) in self.paths.iter().enumerate() {
                 let Some(release) = self.release_of(path.source.0) else { continue };
                 let pace = river.pace(&scene, (path, at), release);
-                river.promise(&scene, (path, at), &pace, release);
+                let Some(section) = self.basin.sections.get(path.section.0) else { continue };
+                let relied_on = dispatch::setpoint(&self.basin, section, river.error(at), date);
+                let relied_on = relied_on.map_or(f64::INFINITY, Discharge::get);
+                river.promise(&scene, (path, at), &pace, release, relied_on);
             }
             self.carry.river = river;
         }
