@@ -43,6 +43,8 @@ impl River {
         let Some(intake) = scene.basin.intakes.get(id.0) else { return Band::default() };
         let Outlook { now, day_high, .. } =
             intake.meter.map_or_else(Outlook::default, |meter| self.outlook(scene, meter));
+        // The mean of the last hour would have a turn go on for half of it.
+        let now = intake.meter.and_then(|meter| self.meters.get(&meter)?.latest()).or(now);
         if !intake.by_turns {
             // A new month may take more than the old one: its users are on their way up already.
             let usual = |hours: f64| {

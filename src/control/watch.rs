@@ -135,10 +135,12 @@ impl Controller {
                 .enumerate()
                 .min_by(|a, b| a.1.total_cmp(&b.1))?;
             let ahead_h = Ahead::STEP_H * f64::from(u32::try_from(first + LOOKS / 2).unwrap_or(0));
-            let floor = self.basin.sections.get(path.section.0)?.floor_on(date).map_or(0.0, Discharge::get);
+            let section = self.basin.sections.get(path.section.0)?;
+            let floor = section.floor_on(date).map_or(0.0, Discharge::get);
             let before = self.foreseen.iter().find(|low| low.section == path.section);
-            // Half of what the forecast misses nearly always: less than that below the floor is as likely not to come.
-            let sure = 0.5 * self.carry.river.error(at).max(0.0);
+            // As far below the floor as the set point lies above it: less than that is as likely not to come.
+            let setpoint = dispatch::setpoint(&self.basin, section, self.carry.river.error(at), date);
+            let sure = setpoint.map_or(0.0, |setpoint| setpoint.get() - floor);
             let is_told =
                 before.is_some_and(|low| low.is_told && flow < floor) || flow < tolerated(floor) - sure;
             Some(Foreseen { section: path.section, ahead_h, flow, is_told })
