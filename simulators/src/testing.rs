@@ -140,6 +140,7 @@ pub(crate) fn body(id: &str, kind: ReservoirKind, at: usize, curve: &[(f64, f64)
         curve: curve.iter().map(row).collect(),
         dead_level: None,
         normal_level: Some(stage(level)),
+        cuts: Vec::new(),
         flood_limits: Vec::new(),
         initial_level: stage(level),
         net_evaporation_mm: 350.0,

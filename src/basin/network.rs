@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::lag::LagTable;
-use super::{MeterId, Name, NodeId, Place, Responsible, Season};
+use super::{MeterId, Name, NodeId, Place, Priority, Responsible, Season};
 use crate::units::{Discharge, Stage, Volume};
 
 /// A point where waters meet.
@@ -134,6 +134,9 @@ pub struct Reservoir {
     pub dead_level: Option<Stage>,
     /// Normal level.
     pub normal_level: Option<Stage>,
+    /// Levels below which a rank of uses gets nothing, first to be cut first: levels fall. Ranks that are not named are cut at
+    /// the dead level, if there is one.
+    pub cuts: Vec<(Priority, Stage)>,
     /// Flood limits by season.
     pub flood_limits: Vec<FloodLimit>,
     /// Level at the start of a simulation.
@@ -302,6 +305,12 @@ impl Reservoir {
     pub fn level_at(&self, volume: Volume) -> Stage {
         let xs = |p: &CurvePoint| (p.volume.get(), p.level.get());
         Stage::lossy(interpolate(&self.curve, xs, volume.get()))
+    }
+
+    /// Below this level uses of this rank get nothing; `None`: they are never cut.
+    pub fn cut_below(&self, rank: Priority) -> Option<Stage> {
+        let own = self.cuts.iter().find(|(cut, _)| *cut == rank).map(|(_, level)| *level);
+        own.or(self.dead_level)
     }
 
     /// The flood-limit level in force on a date.

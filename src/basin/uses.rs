@@ -25,6 +25,21 @@ pub enum Priority {
     Power,
 }
 
+impl Priority {
+    /// As the configuration writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Safety => "safety",
+            Self::Domestic => "domestic",
+            Self::Ecology => "ecology",
+            Self::Industry => "industry",
+            Self::Irrigation => "irrigation",
+            Self::Amenity => "amenity",
+            Self::Power => "power",
+        }
+    }
+}
+
 /// A riverside intake 取水口.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Intake {

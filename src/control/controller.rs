@@ -331,7 +331,7 @@ impl Controller {
             facts: &self.facts,
             gates: &self.gates,
             level,
-            flow: outlets.meter.and_then(|m| self.meter(m)),
+            flow: outlets.measured(&self.basin, |m| self.meter(m)),
             floor,
             setpoint,
             now: now.mono,

@@ -46,10 +46,9 @@ pub struct Inputs {
     pub sections_lost_s: f64,
     /// Two meters of the reservoir's level disagree: what its gates pass is not known well enough to plan with.
     pub level_in_doubt: bool,
-    /// The reservoir stands at or below its dead level.
-    pub at_dead_level: bool,
-    /// Estimated inflow of the reservoir, for the dead level.
-    pub inflow: Option<f64>,
+    /// Part of what is wanted that the reservoir still gives, 0..=1: less than all of it below its dead level only. The level
+    /// settles where this lets go what comes in (来多少泄多少), which nobody measures.
+    pub left: f64,
     /// Release of a plan for now, with the rung it stands on.
     pub planned: Option<(f64, Rung)>,
 }
@@ -96,6 +95,7 @@ impl Release {
         let lost = inputs.is_blind(control.field_lost_s);
         let planned = inputs.planned.filter(|_| !lost);
         let mut blind = false;
+        let mut at_outlet = 0.0_f64;
         for (at, path) in paths.iter().enumerate().filter(|(_, p)| p.source.0 == source) {
             let Some(section) = scene.basin.sections.get(path.section.0) else { continue };
             let error = river.error(at);
@@ -103,6 +103,7 @@ impl Release {
             let start = present.unwrap_or(setpoint.get());
             let local = path.lag_h(scene.basin, Discharge::lossy(start)) < LOCAL_LAG_H;
             let (need, cause) = if local {
+                at_outlet = at_outlet.max(setpoint.get());
                 (setpoint.get(), Because::OutletFloor { section: path.section, setpoint })
             } else if let Some(need) =
                 river.need(scene, paths, at, setpoint.get(), start).filter(|_| river.is_primed(at) && !lost)
@@ -129,12 +130,11 @@ impl Release {
                 because.push(cause);
             }
         }
-        if inputs.at_dead_level
-            && let Some(inflow) = inputs.inflow
-            && inflow < wanted
-        {
-            wanted = inflow;
-            because.insert(0, Because::DeadLevel { inflow: Discharge::lossy(inflow) });
+        // The floor at the outlet is left to people: they may doubt the level.
+        let given = (wanted * inputs.left).max(at_outlet);
+        if given < wanted {
+            because.insert(0, Because::DeadLevel { flow: Discharge::lossy(given) });
+            wanted = given;
         }
         if wanted.is_finite() {
             let (wanted, least) = (wanted.min(control.siren_above.get()), control.min_action.get());

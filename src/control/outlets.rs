@@ -59,6 +59,8 @@ pub struct Outlets {
     pub(super) trim: Vec<GateId>,
     pub(super) standby: Vec<GateId>,
     pub(super) base: Vec<GateId>,
+    /// Those that people alone move.
+    pub(super) flood: Vec<GateId>,
     pub(super) memory: Memory,
 }
 
@@ -78,6 +80,9 @@ pub(super) struct Memory {
     shared: Option<Duration>,
     /// Since when the trim gate carries more, so that a turbine may carry less.
     giving_way: Option<Duration>,
+    /// When a flood gate was last seen open.
+    #[serde(default)]
+    mixed: Option<Duration>,
     /// Levels last seen, lower and higher, for a day without one.
     level: Option<((Stage, Stage), Duration)>,
 }
@@ -131,6 +136,7 @@ impl Outlets {
             trim: of(Duty::Trim),
             standby: of(Duty::Standby),
             base: of(Duty::Base),
+            flood: of(Duty::Flood),
             memory: Memory::default(),
         }
     }
@@ -148,6 +154,14 @@ impl Outlets {
     /// disagree the lower: it makes less of an opening, and the floor is held by more.
     pub fn level(&self, now: Duration) -> Option<Stage> {
         self.levels(now).map(|(low, _)| low)
+    }
+
+    /// What the meter below the dam says of the flow. At the end of its range it says that so much passes or more, as in a
+    /// flood: by that nothing can be trimmed.
+    pub fn measured(&self, basin: &Basin, shown: impl Fn(MeterId) -> Option<f64>) -> Option<f64> {
+        let id = self.meter?;
+        let end = basin.meters.get(id.0)?.max;
+        shown(id).filter(|flow| *flow < end)
     }
 
     /// Lower and higher of what may be the level.
@@ -176,6 +190,27 @@ impl Outlets {
         Some(self.all().filter_map(|id| Some(self.flow_of(view.basin, id, facts(id)?, level))).sum())
     }
 
+    /// Water of a flood gate is, or was just now, in what the meter shows: that says nothing of the outlets moved from here, and
+    /// ends when people shut the gate.
+    fn is_mixed(&self, now: Duration) -> bool {
+        self.memory.mixed.is_some_and(|at| now.saturating_sub(at).as_secs_f64() < QUIET_S)
+    }
+
+    fn see_flood_gates(&mut self, view: &View<'_>) {
+        let open = |id: &GateId| {
+            let stands = view.facts.get(id.0).and_then(|facts| facts.opening);
+            stands.zip(view.basin.gates.get(id.0)).is_some_and(|(at, gate)| at.fraction() > gate.tolerance)
+        };
+        if self.flood.iter().any(open) {
+            self.memory.mixed = Some(view.now);
+        }
+    }
+
+    /// Smoothed measured flow, or the computed one without a meter or while it shows the water of a flood gate too.
+    fn own(&self, view: &View<'_>) -> Option<f64> {
+        if self.is_mixed(view.now) { self.computed(view) } else { self.present(view) }
+    }
+
     /// Smoothed measured flow, or the computed one without a meter.
     pub fn present(&self, view: &View<'_>) -> Option<f64> {
         view.flow.and(self.memory.smooth).or_else(|| self.computed(view))
@@ -186,6 +221,7 @@ impl Outlets {
         if let Some(level) = view.level {
             self.memory.level = Some((level, view.now));
         }
+        self.see_flood_gates(view);
         let Some(flow) = view.flow else {
             self.memory.smooth = None;
             return;
@@ -205,7 +241,7 @@ impl Outlets {
 
     /// Learns, at rest, how measured flow relates to computed flow.
     fn calibrate(&mut self, view: &View<'_>, smooth: f64) {
-        if view.level.is_some_and(|(low, high)| low != high) {
+        if view.level.is_some_and(|(low, high)| low != high) || self.is_mixed(view.now) {
             return;
         }
         let at_rest = self.quiet(view, SETTLE_S) && self.all().all(|id| Self::settled(view, id));
@@ -416,7 +452,7 @@ impl Outlets {
     /// Measured release off its target: one movement of the trim gate.
     fn trim(&self, view: &View<'_>, target: f64, level: Stage, because: &[Because], wishes: &mut Vec<Wish>) {
         let control = &view.basin.control;
-        let Some(flow) = self.present(view) else { return };
+        let Some(flow) = self.own(view) else { return };
         if !self.quiet(view, SETTLE_S) || !self.all().all(|id| Self::settled(view, id)) {
             return;
         }
@@ -470,7 +506,7 @@ impl Outlets {
 
     /// Once all is quiet, the stand-by goes back to rest and the trim gate takes over its flow.
     fn hand_back(&self, view: &View<'_>, target: f64, level: Stage, wishes: &mut Vec<Wish>) {
-        let (Some(flow), Some(trim)) = (self.present(view), self.trim.first()) else { return };
+        let (Some(flow), Some(trim)) = (self.own(view), self.trim.first()) else { return };
         let Some(id) = self.standby.iter().find(|id| self.flow_or_gone(view, **id, level) > 0.02) else {
             return;
         };
@@ -514,7 +550,7 @@ impl Outlets {
         let why = Because::ShareTurbine { flow: Discharge::lossy(wanted) };
         // First the valve takes over what the turbine is to give up, then the turbine gives it up: in the other order the
         // floor would stand in the way, and rightly.
-        let short = target - (self.present(view).unwrap_or(target) + wanted - now);
+        let short = target - (self.own(view).unwrap_or(target) + wanted - now);
         if let Some(trim) = self.trim.first()
             && wanted < now
             && short > view.basin.control.dead_band.get()

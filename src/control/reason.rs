@@ -67,6 +67,15 @@ pub enum Because {
         /// Flow asked for.
         flow: Discharge,
     },
+    /// The storage is low: of what is asked for, what ranks last gets nothing.
+    Cut {
+        /// Level of the reservoir, m.
+        level_m: f64,
+        /// All that is asked for.
+        asked: Discharge,
+        /// What is given.
+        flow: Discharge,
+    },
     /// A level is kept.
     KeepLevel {
         /// Level now, m.
@@ -111,10 +120,10 @@ pub enum Because {
         /// That margin, share of the floor.
         margin: f64,
     },
-    /// Too little water: reservoir at its dead level, releasing what comes.
+    /// Too little water: reservoir below its dead level, releasing what comes.
     DeadLevel {
-        /// Inflow passed on.
-        inflow: Discharge,
+        /// What is released.
+        flow: Discharge,
     },
     /// The loss of the link: the safe constant stands.
     SafeConstant {

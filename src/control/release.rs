@@ -18,6 +18,10 @@ use crate::units::Discharge;
 /// Smallest change of release shown as a parcel on its way, m³/s.
 const PARCEL: f64 = 0.04;
 
+/// Depth below the dead level over which the release fades, m: where inflow and release are alike it comes to rest. Assumed;
+/// five times the centimetre of a level meter.
+const BELOW_DEAD_M: f64 = 0.05;
+
 /// What a pond passes on of what a section below needs: the need is an estimate, and a pond that fills a little later
 /// costs nobody anything. Assumed.
 const OWED_RESERVE: f64 = 1.2;
@@ -39,18 +43,22 @@ impl Controller {
                 .map(|seen| now.mono.saturating_sub(*seen).as_secs_f64())
                 .fold(0.0, f64::max);
             let body = self.basin.reservoirs.get(outlets.source.0);
-            let dead =
-                body.and_then(|r| r.dead_level).zip(view.level).is_some_and(|(dead, (low, _))| low <= dead);
+            // Of two levels the higher: a meter that is wrong may not take water from the river.
+            let over_dead =
+                body.and_then(|r| r.dead_level).zip(view.level).map(|(dead, (_, high))| high - dead);
+            let left = over_dead.map_or(1.0, |over| (1.0 + over.get() / BELOW_DEAD_M).clamp(0.0, 1.0));
             let mut inputs = Inputs {
                 planned: None,
                 flow: outlets.present(&view),
                 sections_lost_s: lost,
                 level_in_doubt: view.level.is_some_and(|(low, high)| low != high),
-                at_dead_level: dead,
-                inflow: None,
+                left,
             };
             let old = release.target;
-            if self.basin.control.follow_plan && !dead && !inputs.is_blind(self.basin.control.field_lost_s) {
+            if self.basin.control.follow_plan
+                && left >= 1.0
+                && !inputs.is_blind(self.basin.control.field_lost_s)
+            {
                 let present = old.or(inputs.flow).unwrap_or(0.0);
                 let made = planned.keep(&scene, &self.carry.river, &self.paths, (outlets.source.0, present));
                 decision.entries.extend(made.map(|told| plan_entry(body.map(|r| r.id.as_str()), &told)));

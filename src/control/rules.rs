@@ -11,7 +11,9 @@ use super::gate::{GateFacts, GateMemory};
 use super::interlock::{Purpose, Wish};
 use super::reason::Because;
 use super::structure;
-use crate::basin::{Basin, Duty, Gate, GateId, GateKind, MeterId, Place, ReservoirId, ReservoirKind};
+use crate::basin::{
+    Basin, Duty, Gate, GateId, GateKind, MeterId, Place, Priority, ReservoirId, ReservoirKind, Transfer,
+};
 use crate::config::Schedules;
 use crate::units::{Discharge, Head, Opening, Stage};
 
@@ -29,6 +31,10 @@ const LEVEL_BAND_M: f64 = 0.1;
 
 /// Depth below its normal level over which a pond stops giving more than its minimum release, m. Assumed.
 const STOCK_M: f64 = 0.2;
+
+/// Height over the level of its cut from which a use gets all it asks for, m: over this it is cut in steps, so that the
+/// centimetre of a level meter does not switch a city's water. Assumed.
+const CUT_OVER_M: f64 = 0.1;
 
 /// What rules may look at.
 pub struct Scene<'a> {
@@ -111,29 +117,49 @@ fn towards(now: Opening, measured: f64, wanted: f64) -> Option<Opening> {
     Some(Opening::clamped(ideal.clamp(now.fraction() - STEP, now.fraction() + STEP)))
 }
 
-/// A canal head passes what its users take this month.
+/// A canal head passes what its users take this month, and from a reservoir that runs low what their rank still gets.
 fn supply(scene: &Scene<'_>, gate: &Gate, now: Opening) -> Option<(Opening, Because)> {
     let measured = (scene.meter)(gate.flow_meter?)?;
-    let month = usize::try_from(scene.basin.date_at(scene.utc).month() - 1).ok()?;
-    let from_here = |place: Place| place == gate.to;
-    let intakes: f64 = scene
-        .basin
-        .intakes
-        .iter()
-        .filter(|i| from_here(i.from) && !i.by_turns)
-        .filter_map(|i| i.monthly_use.get(month))
-        .map(|rate| rate.get())
-        .sum();
-    let transfers: f64 = scene
-        .basin
-        .transfers
-        .iter()
-        .filter(|t| from_here(Place::Node(t.head)))
-        .map(|t| t.shares.iter().map(|s| s.rate.get()).sum::<f64>().min(t.capacity.get()))
-        .sum();
-    let wanted = intakes + transfers;
+    let wanted = drawn(scene, gate, &|_| 1.0);
     (wanted > 0.0).then_some(())?;
-    Some((towards(now, measured, wanted)?, Because::Demand { flow: Discharge::lossy(wanted) }))
+    let low = match gate.from {
+        Place::Reservoir(ReservoirId(at)) => scene.basin.reservoirs.get(at),
+        Place::Node(_) | Place::Along { .. } | Place::Wetland(_) | Place::Outside => None,
+    };
+    // Nobody knows how low a reservoir without a level stands: the gate stays where it is.
+    let low = low.filter(|body| body.dead_level.is_some() || !body.cuts.is_empty());
+    let low = match low {
+        Some(body) => Some((body, Stage::new((scene.meter)(body.level_meter?)?)?)),
+        None => None,
+    };
+    let left = |rank: Priority| {
+        let cut = low.and_then(|(body, level)| Some(level - body.cut_below(rank)?));
+        cut.map_or(1.0, |over| (over.get() / CUT_OVER_M).clamp(0.0, 1.0))
+    };
+    let given = drawn(scene, gate, &left);
+    let [flow, asked] = [given, wanted].map(Discharge::lossy);
+    let because = match low {
+        Some((_, level)) if given < wanted => Because::Cut { level_m: level.get(), asked, flow },
+        Some(_) | None => Because::Demand { flow },
+    };
+    if given <= 0.0 {
+        return (now > Opening::SHUT).then_some((Opening::SHUT, because));
+    }
+    Some((towards(now, measured, given)?, because))
+}
+
+/// What is drawn below a canal head this month when each rank of users gets the part `left` of it, m³/s.
+fn drawn(scene: &Scene<'_>, gate: &Gate, left: &dyn Fn(Priority) -> f64) -> f64 {
+    let Ok(month) = usize::try_from(scene.basin.date_at(scene.utc).month() - 1) else { return 0.0 };
+    let from_here = |place: Place| place == gate.to;
+    let intakes = scene.basin.intakes.iter().filter(|i| from_here(i.from) && !i.by_turns);
+    let intakes: f64 = intakes.filter_map(|i| Some(i.monthly_use.get(month)?.get() * left(i.priority))).sum();
+    let transfers = scene.basin.transfers.iter().filter(|t| from_here(Place::Node(t.head)));
+    let carried = |t: &Transfer| {
+        let shares: f64 = t.shares.iter().map(|s| s.rate.get() * left(s.priority)).sum();
+        shares.min(t.capacity.get())
+    };
+    intakes + transfers.map(carried).sum::<f64>()
 }
 
 /// A wetland gets its design demand below its upper level, its survival demand above.

@@ -115,7 +115,8 @@ impl Controller {
             owing,
         } = self;
         let of_dam = |outlets: &Outlets| {
-            let Outlets { source: _, outlet: _, meter: _, trim: _, standby: _, base: _, memory } = outlets;
+            let Outlets { source: _, outlet: _, meter: _, trim: _, standby: _, base: _, flood: _, memory } =
+                outlets;
             memory.clone()
         };
         let of_pair = |pair: &Pair| {

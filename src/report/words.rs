@@ -136,7 +136,15 @@ pub fn cause(basin: &Basin, value: &Value) -> Name {
                 number("hours_left")
             )
         }
-        "dead_level" => format!("水库到死水位：来多少放多少，{}", flow("inflow")),
+        "cut" => {
+            format!(
+                "库水位低（{} m）：按次序压减，{} 中供 {}",
+                number("level_m"),
+                flow("asked"),
+                flow("flow")
+            )
+        }
+        "dead_level" => format!("水库低于死水位：来多少放多少，{}", flow("flow")),
         "safe_constant" => format!("断面情况尚不明或已失联：保持安全定值 {}", flow("flow")),
         // Of a later version: as stored.
         _ => value.to_string(),

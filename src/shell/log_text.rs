@@ -80,7 +80,16 @@ impl Display for Cause<'_> {
             "no_move" => {
                 write!(f, "no move, smallest margin {} at {}", fields.percent("margin"), t("section"))
             }
-            "dead_level" => write!(f, "reservoir at its dead level, inflow {} m³/s passed on", n("inflow")),
+            "cut" => write!(
+                f,
+                "reservoir low at {} m: {} of {} m³/s given, in the order of uses",
+                n("level_m"),
+                n("flow"),
+                n("asked")
+            ),
+            "dead_level" => {
+                write!(f, "reservoir below its dead level, passing on what comes: {} m³/s", n("flow"))
+            }
             "safe_constant" => write!(f, "safe constant of {} m³/s", n("flow")),
             "still_learning" => write!(
                 f,

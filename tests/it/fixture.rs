@@ -197,6 +197,7 @@ pub(crate) fn small_basin() -> Basin {
             ],
             dead_level: Some(stage(705.0)),
             normal_level: Some(stage(756.0)),
+            cuts: Vec::new(),
             flood_limits: Vec::new(),
             initial_level: stage(742.0),
             net_evaporation_mm: 600.0,

@@ -10,7 +10,7 @@ use qindan::control::command::Action;
 use qindan::control::gate::{GateFacts, GateMemory};
 use qindan::control::outlets::{Outlets, View};
 use qindan::control::structure;
-use qindan::units::Stage;
+use qindan::units::{Opening, Stage};
 
 use crate::fixture::SHUT_AT_REST;
 
@@ -182,6 +182,39 @@ fn a_meter_that_shows_a_flood_does_not_shut_the_valve_below_the_floor() {
     // Two thirds of the 1.6 that are wanted would be 1.07: more than the set point of 1.05.
     let moved = dam.minutes(180, 1.6);
     assert!(dam.release() >= 1.06, "{} m³/s after {moved:?}", dam.release());
+}
+
+/// People shut a tunnel that was open by a tenth: the meter shows ever less above the target, and it is not the valve that gives
+/// it. A valve trimmed by it would pass too little when the tunnel is shut.
+#[test]
+fn while_a_flood_gate_shuts_the_valve_stays_where_it_is() {
+    let mut dam = Dam::new();
+    let (valve, tunnel) = (dam.gate("zf.eco.v1"), dam.gate("zf.tunnel.g1"));
+    let target = 1.06;
+    dam.pass(valve, target);
+    dam.shows = |dam| dam.release() + dam.flow(dam.gate("zf.tunnel.g1"));
+    let mut moved = Vec::new();
+    for step in (0..=40).rev() {
+        dam.facts[tunnel.0].opening = Some(Opening::clamped(f64::from(step) * 0.0025));
+        moved.extend(dam.minutes(3, target));
+    }
+    moved.extend(dam.minutes(60, target));
+    assert!(moved.is_empty(), "{moved:?}");
+    // And from then on the meter counts again: 0.06 less is made good.
+    dam.pass(valve, target - 0.06);
+    let moved = dam.minutes(30, target);
+    assert!((dam.release() - target).abs() < 0.03, "{moved:?}");
+}
+
+#[test]
+fn a_meter_at_the_end_of_its_range_measures_nothing() {
+    let dam = Dam::new();
+    let basin = &dam.config.basin;
+    // q.zf_out shows 50 m³/s at most.
+    for (shown, measured) in [(50.0, None), (49.9, Some(49.9)), (0.0, Some(0.0))] {
+        assert_eq!(dam.outlets.measured(basin, |_| Some(shown)), measured);
+    }
+    assert_eq!(dam.outlets.measured(basin, |_| None), None);
 }
 
 #[test]

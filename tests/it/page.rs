@@ -460,7 +460,11 @@ async fn causes_are_told_with_all_their_numbers() {
         (Because::UnitTrip { unit: GateId(0), lost: fixture::q(1.2) }, "生态放水阀 跳机，补足 1.20 m³/s"),
         (Because::KeepLevel { level_m: 702.14, target_m: 702.2 }, "702.14 m → 702.20 m"),
         (Because::Trim { error: fixture::q(0.12) }, "+0.12 m³/s"),
-        (Because::DeadLevel { inflow: fixture::q(0.8) }, "0.80 m³/s"),
+        (Because::DeadLevel { flow: fixture::q(0.8) }, "0.80 m³/s"),
+        (
+            Because::Cut { level_m: 733.4, asked: fixture::q(3.49), flow: fixture::q(2.4) },
+            "（733.40 m）：按次序压减，3.49 m³/s 中供 2.40 m³/s",
+        ),
         (Because::Operator { who: "console".into(), reason: "检修".into() }, "控制台：检修"),
     ];
     for (cause, words) in told {

@@ -1,4 +1,4 @@
-//! What the sluice of a pond weir is asked to pass, against sums by hand on the shipped basin.
+//! What the sluice of a pond weir is asked to pass, and what a canal head, against sums by hand on the shipped basin.
 //!
 //! Wu'an with the water at its crest, 535.20 m: nothing over the crest; by the eco pipe of 0.7 m bore, axis at 534.45 m,
 //! 0.606 · 0.38485 m² · √(2 · 9.81 · 0.75) = 0.895 m³/s. The sand sluice, 4 m wide and 2.5 m high, sill at 533.5 m,
@@ -92,6 +92,50 @@ fn an_open_sluice_shuts_when_the_rest_does_it() {
 
 /// Longqu 1 by hand: the eco pipe of 0.35 m has its axis at 828.505 m; with the pond at 828.80 m it passes
 /// 0.606 · 0.09621 m² · √(2 · 9.81 · 0.295) = 0.1403 m³/s of the 0.18 owed. The crest stands at 829.00 m.
+/// Where the head gate of the main canal is wished to go in a February, 4.29 m³/s passing at 11.5 %: 0.8 for the first trunk
+/// (households) and 3.49 for the transfer (households 1.2, industry 1.2, the Dan 1.09).
+fn canal_at(config: &Config, level: Option<f64>) -> Option<f64> {
+    let basin: &Basin = &config.basin;
+    let head = basin.gate("zf.canal.g1").unwrap();
+    let zhangfeng = basin.reservoirs.iter().find(|r| r.id == "zhangfeng").unwrap();
+    let mut facts = vec![SHUT_AT_REST; basin.gates.len()];
+    facts[head.0].opening = Some(Opening::clamped(0.115));
+    let scene = rules::Scene {
+        basin,
+        schedules: &Schedules::default(),
+        meter: &|id| if Some(id) == zhangfeng.level_meter { level } else { Some(4.29) },
+        owed: &|_| None,
+        facts: &facts,
+        gates: &vec![GateMemory::default(); basin.gates.len()],
+        now: Duration::from_secs(86_400),
+        utc: "2026-02-10T00:00:00Z".parse().unwrap(),
+        flood_season: false,
+    };
+    let wish = rules::wishes(&scene).into_iter().find(|wish| wish.gate == head)?;
+    match wish.action {
+        Action::Goto(to) => Some(to.fraction()),
+        Action::Stop => panic!("{wish:?}"),
+    }
+}
+
+/// The order of the law: the supplement of the Dan first, then industry, households at the dead level; over the last
+/// decimetre a part of it. An opening passes in proportion.
+#[test]
+fn a_low_reservoir_cuts_its_uses_in_their_order() {
+    let config = shipped();
+    for (level, left) in [(733.4, 3.2), (731.05, 0.8 + 1.2 + 0.6), (730.5, 2.0), (730.05, 1.0), (729.9, 0.0)]
+    {
+        let to = canal_at(&config, Some(level)).unwrap();
+        assert!((to - 0.115 * left / 4.29).abs() < 1e-6, "{level} m: {to}");
+    }
+    assert_eq!(canal_at(&config, Some(740.0)), None);
+}
+
+#[test]
+fn a_reservoir_of_unknown_level_moves_no_head_gate() {
+    assert_eq!(canal_at(&shipped(), None), None);
+}
+
 #[test]
 fn a_station_that_stands_and_leaves_what_comes_holds_nothing_back() {
     let config = shipped();

@@ -1,11 +1,13 @@
 //! Water bodies and meters.
 
+use std::collections::BTreeMap;
+
 use super::super::raw::Given;
 use super::super::raw::network::{RawFloodLimit, RawMeter, RawReservoir};
 use super::super::sheet::{Sheet, Spot};
 use super::names::Names;
 use super::{NOT_NEGATIVE, Noted, PERCENT, POSITIVE};
-use crate::basin::{Basin, CurvePoint, FloodLimit, Meter, MeterKind, Place, Reservoir, Twin};
+use crate::basin::{Basin, CurvePoint, FloodLimit, Meter, MeterKind, Place, Priority, Reservoir, Twin};
 use crate::units::{Stage, Volume};
 
 pub(in crate::config) fn reservoir(
@@ -39,6 +41,7 @@ pub(in crate::config) fn reservoir(
         let what = format!("must lie below the normal level of {normal}");
         at.key("dead_level_m").complain(what, "correct one of the two");
     }
+    let cuts = cuts(at, raw.cut_below_m, dead, &within);
     let flood_limits = flood_limits(at, raw.flood_limits, &within);
     let remedy = "give the level a simulation starts from";
     let initial = at.number("initial_level_m", raw.initial_level_m, super::FINITE, remedy);
@@ -62,6 +65,7 @@ pub(in crate::config) fn reservoir(
         curve: curve?,
         dead_level: dead.and_then(Stage::new),
         normal_level: normal.and_then(Stage::new),
+        cuts: cuts?,
         flood_limits: flood_limits?,
         initial_level: Stage::new(initial?)?,
         net_evaporation_mm: evaporation?,
@@ -92,6 +96,40 @@ fn curve(at: &Spot<'_>, given: Given<Vec<[f64; 2]>>) -> Option<Vec<CurvePoint>> 
         list.push(CurvePoint { level: Stage::new(level)?, volume: Volume::new(volume)? });
     }
     Some(list)
+}
+
+/// Levels of the cuts, none below the dead level, and what ranks lower not later than what ranks higher.
+fn cuts(
+    at: &Spot<'_>,
+    given: Given<BTreeMap<Priority, f64>>,
+    dead: Option<f64>,
+    within: &impl Fn(&str, Option<f64>),
+) -> Option<Vec<(Priority, Stage)>> {
+    const REMEDY: &str = "give levels in m that rise from domestic over industry and irrigation to amenity";
+    if !given.is_there() {
+        return Some(Vec::new());
+    }
+    let spot = at.key("cut_below_m");
+    let mut cuts = Vec::new();
+    let mut higher = dead.unwrap_or(f64::NEG_INFINITY);
+    // From the rank that is served first: a map of ranks is in their order.
+    for (rank, level) in at.need("cut_below_m", given, REMEDY)? {
+        let here = spot.key(rank.name());
+        if matches!(rank, Priority::Safety | Priority::Ecology) {
+            here.complain("is never cut by a level", "name domestic, industry, irrigation, amenity or power");
+        }
+        let level = here.judge(level, super::FINITE, REMEDY)?;
+        within("cut_below_m", Some(level));
+        if level < higher {
+            let what =
+                format!("must not lie below {higher} m, the dead level or the cut of what ranks before it");
+            here.complain(what, REMEDY);
+        }
+        higher = higher.max(level);
+        cuts.push((rank, Stage::new(level)?));
+    }
+    cuts.reverse();
+    Some(cuts)
 }
 
 fn flood_limits(

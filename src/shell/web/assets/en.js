@@ -96,7 +96,7 @@ export default {
     season_lock: "shut outside the flood season", operator: "{who}: {reason}", hold_all: "hold all: stops moving gates", astray: "at {at} and going away from {to}, where it was sent: stop",
     announced_turn: "{intake} announced a change of {change}", no_move: "nothing needs to move: {section} is tightest, margin {margin}",
     still_learning: "the way to {section} has not been watched for one travel time, {left} h to go: the release is not lowered",
-    dead_level: "reservoir at its dead level: passing on the inflow, {inflow}", safe_constant: "the sections are not known yet or no longer: the safe constant {flow} stands",
+    cut: "reservoir low at {level}: {flow} of {asked} given, in the order of uses", dead_level: "reservoir below its dead level: passing on what comes, {flow}", safe_constant: "the sections are not known yet or no longer: the safe constant {flow} stands",
   },
   limit: {
     travel: "travel {lowest}–{highest}", outlet_floor: "floor at the outlet, at least {opening}", section_short: "{section} will be short already: no reduction",

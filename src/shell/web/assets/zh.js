@@ -96,7 +96,7 @@ export default {
     season_lock: "非汛期封堵", operator: "{who}：{reason}", hold_all: "全部保持：停下正在动的闸门", astray: "已到 {at}，与所令 {to} 背道而行：停闸",
     announced_turn: "{intake} 预告取水变化 {change}", no_move: "不需要动：最紧的是 {section}，余量 {margin}",
     still_learning: "到{section}的河段还没有看满一个传播时间（还差 {left} h）：不减放",
-    dead_level: "水库到死水位：来多少放多少，{inflow}", safe_constant: "断面情况尚不明或已失联：保持安全定值 {flow}",
+    cut: "库水位低（{level}）：按次序压减，{asked} 中供 {flow}", dead_level: "水库低于死水位：来多少放多少，{flow}", safe_constant: "断面情况尚不明或已失联：保持安全定值 {flow}",
   },
   limit: {
     travel: "行程限位 {lowest}–{highest}", outlet_floor: "出口断面下限，至少 {opening}", section_short: "{section} 在途水已不足，不得再减",
