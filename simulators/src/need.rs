@@ -61,36 +61,51 @@ const NEAR: f64 = 1e-4;
 /// No need is looked for above this release, m³/s.
 const MOST: f64 = 100.0;
 
-/// The configuration without water in its wetlands, for [`steady`].
-pub fn at_rest(config: &Config) -> Config {
-    let mut basin = Basin::clone(&config.basin);
-    for wetland in &mut basin.wetlands {
-        wetland.level_band = [wetland.floor_level, wetland.floor_level, wetland.level_band[2]];
-    }
-    Config { basin: Arc::new(basin), ..config.clone() }
+/// The river below a dam at rest, to be asked for the needs of one day after the other.
+#[derive(Debug)]
+pub struct AtRest {
+    dam: Dam,
+    basin: Arc<Basin>,
+    /// The outlets of the dam, shut: the release is poured in below it.
+    shut: Vec<(GateId, f64)>,
+    /// Where each trial begins to settle: the same for all, so that no answer hangs on the questions before it.
+    plant: Plant,
+    /// What each section needed when it was last asked for, where the search begins.
+    last: Vec<f64>,
 }
 
-/// The steady need of the dam in a configuration [`at_rest`] under `forcing` at `utc`, m³/s. `last` is what each section
-/// needed when it was last asked for, where the search begins, and then what it needs now; empty at first.
-pub fn steady(config: &Config, dam: &Dam, utc: Timestamp, forcing: &Forcing, last: &mut Vec<f64>) -> f64 {
-    let basin = &config.basin;
-    let date = basin.date_at(utc);
-    let shut = outlets(basin, dam).into_iter().map(|gate| (gate, 0.0)).collect::<Vec<_>>();
-    let at_rest = |release: f64| {
-        let mut forcing = forcing.clone();
-        forcing.lateral_extra.push((Place::Node(dam.outlet), release));
-        let mut plant = Plant::new(config, 0, utc, &forcing);
-        plant.adopt_openings(&shut, &forcing);
-        plant
-    };
-    last.resize(dam.sections.len(), 0.0);
-    for ((section, _), last) in dam.sections.iter().zip(last.iter_mut()) {
-        let floor = basin.sections.get(section.0).and_then(|s| s.floor_on(date));
-        *last = floor.map_or(0.0, |floor| {
-            least(*last, floor.get(), |release| at_rest(release).section_flow(*section) - floor.get())
-        });
+impl AtRest {
+    /// The river of `config` below `dam`, at first under `forcing` at `utc`.
+    pub fn new(config: &Config, dam: &Dam, utc: Timestamp, forcing: &Forcing) -> Self {
+        let mut basin = Basin::clone(&config.basin);
+        for wetland in &mut basin.wetlands {
+            wetland.level_band = [wetland.floor_level, wetland.floor_level, wetland.level_band[2]];
+        }
+        let basin = Arc::new(basin);
+        let plant = Plant::new(&Config { basin: Arc::clone(&basin), ..config.clone() }, 0, utc, forcing);
+        let shut = outlets(&basin, dam).into_iter().map(|gate| (gate, 0.0)).collect();
+        Self { dam: dam.clone(), basin, shut, plant, last: vec![0.0; dam.sections.len()] }
     }
-    last.iter().copied().fold(0.0, f64::max)
+
+    /// The steady need of the dam under `forcing` at `utc`, m³/s.
+    pub fn need(&mut self, utc: Timestamp, forcing: &Forcing) -> f64 {
+        let Self { dam, basin, shut, plant, last } = self;
+        let date = basin.date_at(utc);
+        let at_rest = |release: f64| {
+            let mut forcing = forcing.clone();
+            forcing.lateral_extra.push((Place::Node(dam.outlet), release));
+            let mut plant = plant.clone();
+            plant.rest_at(utc, shut, &forcing);
+            plant
+        };
+        for ((section, _), last) in dam.sections.iter().zip(last.iter_mut()) {
+            let floor = basin.sections.get(section.0).and_then(|s| s.floor_on(date));
+            *last = floor.map_or(0.0, |floor| {
+                least(*last, floor.get(), |release| at_rest(release).section_flow(*section) - floor.get())
+            });
+        }
+        last.iter().copied().fold(0.0, f64::max)
+    }
 }
 
 /// The least release at which nothing is `missing` (negative where it is), searched for from `guess`; 0 when none is needed.
@@ -145,7 +160,7 @@ mod tests {
     /// flows to that table, hence the tolerance of a tenth.
     #[test]
     fn the_need_is_that_of_the_steady_balance() {
-        let config = at_rest(&qindan::config::load(&crate::scenario::above("config").unwrap()).unwrap());
+        let config = qindan::config::load(&crate::scenario::above("config").unwrap()).unwrap();
         let dam = dams(&config.basin).remove(0);
         let may = "2026-05-15T04:00:00Z".parse().unwrap();
         let with_pump = Forcing::dry(&config.basin, 5);
@@ -153,11 +168,11 @@ mod tests {
         let pump = config.basin.intakes.iter().position(|intake| intake.id == "in.duanshi_irr").unwrap();
         without.intakes[pump] = 0.0;
         let january = "2026-01-15T04:00:00Z".parse().unwrap();
-        let mut last = Vec::new();
+        let mut river = AtRest::new(&config, &dam, may, &with_pump);
         let needs = [
-            steady(&config, &dam, may, &with_pump, &mut last),
-            steady(&config, &dam, may, &without, &mut last),
-            steady(&config, &dam, january, &Forcing::dry(&config.basin, 1), &mut last),
+            river.need(may, &with_pump),
+            river.need(may, &without),
+            river.need(january, &Forcing::dry(&config.basin, 1)),
         ];
         for (need, expected) in needs.iter().zip([1.99, 1.61, 1.78]) {
             assert!((need - expected).abs() < 0.1, "{needs:?}");

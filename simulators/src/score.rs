@@ -12,7 +12,7 @@ use jiff::civil::Date;
 use qindan::basin::{Duty, GateId, SectionId};
 use qindan::control::Now;
 
-use crate::need::{self, Dam};
+use crate::need::{self, AtRest, Dam};
 use crate::plant::{Event, Forcing, Plant};
 use crate::scenario::{Case, What};
 
@@ -205,13 +205,13 @@ impl Score {
     /// Computes the needs of the days.
     pub fn finish(&mut self, case: &Case) {
         let Some(dam) = &self.dam else { return };
-        let config = need::at_rest(&case.config);
-        let mut last = Vec::new();
+        let mut river = None;
         for day in &mut self.days {
             let mean = scaled(&day.forcing, 1.0 / day.seconds.max(1.0));
             let noon = case.config.basin.zone.to_ambiguous_timestamp(day.date.at(12, 0, 0, 0)).compatible();
             let utc = noon.unwrap_or(case.scenario.start);
-            day.need = need::steady(&config, dam, utc, &mean, &mut last);
+            let river = river.get_or_insert_with(|| AtRest::new(&case.config, dam, utc, &mean));
+            day.need = river.need(utc, &mean);
         }
     }
 

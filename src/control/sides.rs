@@ -5,7 +5,7 @@ use super::estimate::{River, Scene, hours_to_s};
 use super::outlook::Outlook;
 use super::routing::{self, Draw, Lateral, LateralSource, Pace};
 use super::series::{BIN_S, Series};
-use crate::basin::{IntakeId, MeterId};
+use crate::basin::{Intake, IntakeId, MeterId};
 
 impl River {
     /// Where a meter's flow is heading; after a restart it is worked out on the way until the first bin closes.
@@ -31,20 +31,23 @@ impl River {
 
     pub(super) fn draw(&self, scene: &Scene<'_>, draw: &Draw, pace: &Pace, when: When) -> Band {
         let Some(intake) = scene.basin.intakes.get(draw.intake.0) else { return Band::default() };
+        let seen = intake.meter.and_then(|meter| self.meters.get(&meter));
+        let future = |lead: f64| self.announced(scene, (draw.intake, intake), seen, lead);
         let empty = Series::default();
-        let series = intake.meter.and_then(|meter| self.meters.get(&meter)).unwrap_or(&empty);
-        let future = |lead: f64| self.announced(scene, draw.intake, lead);
-        arriving(pace, &draw.way, when, series, future)
-            .unwrap_or_else(|| self.announced(scene, draw.intake, when.hours()))
+        arriving(pace, &draw.way, when, seen.unwrap_or(&empty), future)
+            .unwrap_or_else(|| future(when.hours()))
     }
 
-    /// Rate an intake is expected to take `lead` hours from now: its announced turn, or what it took at that time of day.
-    fn announced(&self, scene: &Scene<'_>, id: IntakeId, lead: f64) -> Band {
-        let Some(intake) = scene.basin.intakes.get(id.0) else { return Band::default() };
-        let Outlook { now, day_high, .. } =
-            intake.meter.map_or_else(Outlook::default, |meter| self.outlook(scene, meter));
-        // The mean of the last hour would have a turn go on for half of it.
-        let now = intake.meter.and_then(|meter| self.meters.get(&meter)?.latest()).or(now);
+    /// Rate an intake is expected to take `lead` hours from now: its announced turn, or what it was `seen` to take at that
+    /// time of day.
+    fn announced(
+        &self,
+        scene: &Scene<'_>,
+        (id, intake): (IntakeId, &Intake),
+        seen: Option<&Series>,
+        lead: f64,
+    ) -> Band {
+        let outlook = || intake.meter.map_or_else(Outlook::default, |meter| self.outlook(scene, meter));
         if !intake.by_turns {
             // A new month may take more than the old one: its users are on their way up already.
             let usual = |hours: f64| {
@@ -53,12 +56,14 @@ impl River {
             };
             let rise = (usual(lead) - usual(0.0)).max(0.0);
             let most = intake.max_rate.get();
-            let Some(day) = intake.meter.and_then(|meter| self.meters.get(&meter)?.same_hour(lead)) else {
-                return Band::sure((day_high.unwrap_or_else(|| usual(0.0)) + rise).min(most));
+            let Some(day) = seen.and_then(|series| series.same_hour(lead)) else {
+                return Band::sure((outlook().day_high.unwrap_or_else(|| usual(0.0)) + rise).min(most));
             };
             let taken = |rate: f64| (rate + rise).min(most);
             return Band { low: taken(day.0), mid: taken(day.1), high: taken(day.2) };
         }
+        // The mean of the last hour would have a turn go on for half of it.
+        let now = seen.and_then(Series::latest).or_else(|| outlook().now);
         let turn = |hours: f64| turn_rate(scene, id, hours);
         // A pump that runs though nothing is announced is taken to run on: nobody knows until when. What is known of
         // it is the mean of a bin that may have begun two bins ago, in a turn that has ended since.

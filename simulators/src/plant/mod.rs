@@ -245,6 +245,17 @@ impl Plant {
         self.settle_down(forcing);
     }
 
+    /// The steady river under `forcing` at `utc` with gates where they are put: as if it began there.
+    pub(crate) fn rest_at(
+        &mut self,
+        utc: Timestamp,
+        openings: &[(qindan::basin::GateId, f64)],
+        forcing: &Forcing,
+    ) {
+        (self.start, self.time) = (utc, Duration::ZERO);
+        self.adopt_openings(openings, forcing);
+    }
+
     /// Shuts gates at once, without a movement, and turns their keys to local; the river runs on.
     pub(crate) fn shut_on_site(&mut self, gates: &[qindan::basin::GateId]) {
         for gate in gates {
