@@ -360,7 +360,7 @@ impl River {
             return;
         }
         let (inflow, intakes) = self.met(scene, path, pace);
-        let flow = release * path.gain + inflow - intakes + self.counted((path, at), path.way.len());
+        let flow = release * path.gain + inflow - intakes + self.counted(scene, (path, at), path.way.len());
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a travel time in bins")]
         let bins = ((lag_h + 0.5 * HOURS) * 3600.0 / BIN_S).round().clamp(1.0, 1e6) as u32;
         if let Some(memory) = self.by_path.get_mut(at) {
@@ -370,7 +370,7 @@ impl River {
 
     /// Unexplained flow between a node with `left` stretches below it and the section, as far as a release may rely on
     /// it: a surplus only when it lasts, a shortage as soon as it shows.
-    fn counted(&self, (path, at): (&Path, usize), left: usize) -> f64 {
+    fn counted(&self, scene: &Scene<'_>, (path, at): (&Path, usize), left: usize) -> f64 {
         let memories = self.by_path.get(at).into_iter().flat_map(|path| &path.segments);
         let (mut lately, mut lasting) = (0.0, 0.0);
         for (segment, memory) in path.segments.iter().zip(memories) {
@@ -384,18 +384,28 @@ impl River {
             return counted;
         }
         // A gauge on the way that shows too much explains away below it what it made up above, but only after the water has
-        // arrived. Until then the balance of the whole way has the last word on a surplus.
-        let whole = self.by_path.get(at).map(|path| path.whole).filter(|whole| whole.bins >= MET);
-        counted.min(whole.map_or(f64::INFINITY, |whole| whole.unexplained.max(whole.lasting)))
+        // arrived. Until then the balance of the whole way has the last word on a surplus; and where the two are further
+        // apart than the least margin covers, on a shortage too.
+        let Some(memory) = self.by_path.get(at).filter(|memory| memory.whole.bins >= MET) else {
+            return counted;
+        };
+        let Learnt { unexplained, lasting, .. } = memory.whole;
+        let covered = scene.basin.control.margin.least.get();
+        let is_contradicted = lately > unexplained + covered;
+        counted.min(if is_contradicted {
+            lasting.min(unexplained + covered)
+        } else {
+            lasting.max(unexplained)
+        })
     }
 
     /// How much of the unexplained flow of a path a release may not rely on, m³/s; never negative.
-    pub(super) fn not_relied_on(&self, (path, at): (&Path, usize), pace: &Pace) -> f64 {
+    pub(super) fn not_relied_on(&self, scene: &Scene<'_>, (path, at): (&Path, usize), pace: &Pace) -> f64 {
         let memories = self.by_path.get(at).into_iter().flat_map(|path| &path.segments);
         let each = path.segments.iter().zip(memories);
         let all: f64 = each.map(|(segment, memory)| segment.onward * memory.learnt.unexplained).sum();
         let relied_on = if self.young_for((path, at), pace) > 0.0 { 0.0 } else { f64::INFINITY };
-        all - self.counted((path, at), path.way.len()).min(relied_on).min(all)
+        all - self.counted(scene, (path, at), path.way.len()).min(relied_on).min(all)
     }
 
     /// Flow that sets the travel time: between what leaves the dam and what passes the section.
@@ -482,7 +492,7 @@ impl River {
         let (inflow, intakes) = self.met(scene, path, pace);
         let young_h = self.young_for((path, at), pace);
         let relied_on = if young_h > 0.0 { 0.0 } else { f64::INFINITY };
-        let counted = self.counted((path, at), path.way.len()).min(relied_on);
+        let counted = self.counted(scene, (path, at), path.way.len()).min(relied_on);
         let release = ((setpoint - counted - inflow + intakes) / path.gain).max(0.0);
         let losses = release * (1.0 - path.gain) - counted;
         Need { release, inflow, intakes, losses, lag_h: lag.mid, young_h }
@@ -536,7 +546,7 @@ impl River {
         let pace = &self.pace(scene, (path, at), setpoint);
         let below = path.way.get(path.way.len().checked_sub(left)?..)?;
         let when = When::With(pace.over(below));
-        let mut q = setpoint - self.counted((path, at), left).min(0.0);
+        let mut q = setpoint - self.counted(scene, (path, at), left).min(0.0);
         for lateral in path.laterals.iter().filter(|l| l.on_main < left) {
             q -= lateral.gain * self.lateral(scene, lateral, pace, when).low;
         }

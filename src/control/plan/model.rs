@@ -188,7 +188,7 @@ impl Task<'_> {
         short: &mut Vec<(Var, f64)>,
     ) {
         let pace = self.river.pace(self.scene, (path, at), around);
-        let less = self.river.not_relied_on((path, at), &pace);
+        let less = self.river.not_relied_on(self.scene, (path, at), &pace);
         let ways = [pace.early(), pace.expected(), pace.late()].map(|pace| {
             // The moves count as changes of the release as it stands, so that nothing hangs on where exactly the water
             // that has left ends and the water to come begins.
