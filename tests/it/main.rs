@@ -24,6 +24,8 @@ mod broken_config;
 mod browser;
 mod config;
 mod core;
+mod crash_flips;
+mod crash_power;
 mod device;
 mod engine;
 mod estimate;
