@@ -176,6 +176,38 @@ fn a_batch_of_which_a_power_cut_left_only_the_end_was_never_acknowledged() {
     assert_eq!((journal.last_seq(), story(dir.path()).unwrap().len()), (3, 2));
 }
 
+/// Header and first batch of a segment are written together: the power may lose the page of the header and keep the last
+/// frames.
+#[test]
+fn a_first_batch_of_which_a_power_cut_left_only_the_end_was_never_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = open(dir.path()).unwrap();
+    journal.append(&[note(&"a".repeat(3_000))], now(1)).unwrap();
+    let mark_path = Mark::path(dir.path(), ACTIONS);
+    let mark = fs::read(&mark_path).unwrap();
+    journal.append(&[note(&"b".repeat(600)), note("c"), note("d")], now(2)).unwrap();
+    drop(journal);
+    let path = segments(dir.path(), ACTIONS).unwrap().remove(1).path;
+    let whole = fs::read(&path).unwrap();
+    let mut bytes = whole.clone();
+    bytes[..512].fill(0);
+    fs::write(&path, &bytes).unwrap();
+    // The mark says it was acknowledged: then it is damage.
+    assert!(matches!(open(dir.path()).unwrap_err(), JournalError::Missing { from: 2, to: 4, .. }));
+    fs::write(&mark_path, &mark).unwrap();
+    // A header that holds anything else is damage.
+    bytes[20] = 1;
+    fs::write(&path, &bytes).unwrap();
+    assert!(matches!(open(dir.path()).unwrap_err(), JournalError::Damaged { seq: 2, .. }));
+    bytes[20] = 0;
+    fs::write(&path, &bytes).unwrap();
+    let journal = open(dir.path()).unwrap();
+    assert_eq!((journal.last_seq(), story(dir.path()).unwrap().len()), (2, 1));
+    let mut side = fs::read(path.with_extension("torn-at-0")).unwrap();
+    side.truncate(bytes.len());
+    assert_eq!(side, bytes, "kept for whoever wants to look");
+}
+
 /// Byte offset of the frame with this sequence: after length, CRC, kind and version.
 fn find_frame(bytes: &[u8], seq: u64) -> usize {
     let wanted = seq.to_be_bytes();

@@ -50,7 +50,8 @@ pub enum Repair {
         /// What was wrong with them.
         why: String,
     },
-    /// A segment that had been made but never written was removed.
+    /// A segment that had been made but never acknowledged was removed; what was written of its first batch is kept in a
+    /// side file.
     BlankSegment {
         /// Its name.
         segment: String,
@@ -144,7 +145,7 @@ impl Log {
             Some(_) | None => {}
         }
         if let Some(blank) = reader.blank() {
-            fs::remove_file(&blank.path).map_err(|error| JournalError::io(&blank.path, "remove", error))?;
+            set_aside(&blank.path).map_err(|error| JournalError::io(&blank.path, "remove", error))?;
             repairs.push(Repair::BlankSegment { segment: blank.name.file_name() });
         }
         let epoch = tail.as_ref().map_or(1, |tail| tail.epoch);
@@ -297,6 +298,15 @@ fn put(disk: &Disk, open: &mut Segment, bytes: &[u8]) -> Result<(), JournalError
     disk.sync(&open.file).map_err(|error| JournalError::io(&open.path, "sync", error))?;
     open.end += bytes.len() as u64;
     Ok(())
+}
+
+/// Removes a segment that was never acknowledged, or keeps what it holds in a side file.
+fn set_aside(blank: &Path) -> std::io::Result<()> {
+    if fs::read(blank)?.iter().all(|byte| *byte == 0) {
+        fs::remove_file(blank)
+    } else {
+        fs::rename(blank, blank.with_extension("torn-at-0"))
+    }
 }
 
 /// Opens the newest segment for writing: cuts a torn tail (kept in a side file) and takes its space again.

@@ -25,13 +25,14 @@ impl Reader {
     pub fn open(dir: &Path, stream: &str) -> Result<Self, JournalError> {
         let mut files = segments(dir, stream)?;
         let blank = match files.last() {
-            Some(newest) if is_blank(&newest.path)? => files.pop(),
+            Some(newest) if is_blank(newest)? => files.pop(),
             Some(_) | None => None,
         };
         Ok(Self { dir: dir.to_path_buf(), files, blank })
     }
 
-    /// A newest segment that was made but never written: no header and no frame.
+    /// A newest segment that was made but never acknowledged: no header and no frame, but those a power cut left of its
+    /// first batch.
     pub fn blank(&self) -> Option<&SegmentFile> {
         self.blank.as_ref()
     }
@@ -110,14 +111,18 @@ impl Reader {
     }
 }
 
-fn is_blank(path: &Path) -> Result<bool, JournalError> {
-    let failed = |error| JournalError::io(path, "read", error);
+/// A power cut may lose the page of the header and keep later ones of the batch that was written with it. Lost pages are
+/// zeros: a header that holds anything else is damage.
+fn is_blank(file: &SegmentFile) -> Result<bool, JournalError> {
+    let failed = |error| JournalError::io(&file.path, "read", error);
     let mut header = Vec::new();
-    File::open(path).map_err(failed)?.take(HEADER as u64).read_to_end(&mut header).map_err(failed)?;
+    File::open(&file.path).map_err(failed)?.take(HEADER as u64).read_to_end(&mut header).map_err(failed)?;
     if Header::decode(&header).is_ok() {
         return Ok(false);
     }
-    Ok(intact_from(&fs::read(path).map_err(failed)?, 0).next().is_none())
+    let is_lost = header.iter().all(|byte| *byte == 0);
+    let bytes = fs::read(&file.path).map_err(failed)?;
+    Ok(intact_from(&bytes, 0).all(|view| is_lost && of_batch_before(view, file.name.first)))
 }
 
 /// Bytes after the last intact frame of the newest segment that are neither frame nor zeros.

@@ -52,7 +52,7 @@ pub(super) fn walk(
         walk.whole &= !broken;
     }
     if let Some(blank) = reader.blank() {
-        walk.report.note(format!("{}: made but never written", blank.name.file_name()));
+        walk.report.note(format!("{}: made but never acknowledged", blank.name.file_name()));
     }
     walk.end(broken);
     Ok(walk.walked)
