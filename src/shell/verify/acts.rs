@@ -67,10 +67,16 @@ impl Acts {
         }
     }
 
-    /// Intents left open: natural in the newest start, a fault when a later start did not take them up.
-    pub(super) fn ends(&self) -> Vec<(Verdict, String)> {
+    /// Intents left open: natural in the newest start, a fault when a later start did not take them up. `upto`: the
+    /// record after which the log was not read, where more may be said of them.
+    pub(super) fn ends(&self, upto: Option<u64>) -> Vec<(Verdict, String)> {
         let told = |(command, (seq, boot)): (&u64, &(u64, String))| {
-            if *boot == self.boot {
+            if let Some(upto) = upto {
+                (
+                    Verdict::Right,
+                    format!("record {seq}: command {command} has no outcome up to record {upto}"),
+                )
+            } else if *boot == self.boot {
                 (Verdict::Right, format!("record {seq}: command {command} is still open"))
             } else {
                 (Verdict::Unmatched, format!("record {seq}: command {command} never got an outcome"))
