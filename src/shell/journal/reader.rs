@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::JournalError;
-use super::frame::{At, Chain, Frame, View, intact_from, look};
+use super::frame::{At, Chain, Frame, MAX_FRAME, View, intact_from, look};
 use super::segment::{HEADER, Header, SegmentFile, segments};
 
 /// The segments of a stream as they were when it was made.
@@ -51,6 +51,7 @@ impl Reader {
             follows: None,
             from,
             proved_from: 0,
+            bytes: u64::MAX,
             done: false,
             tail: None,
             bound: None,
@@ -78,7 +79,10 @@ impl Reader {
     /// # Errors
     /// On damage.
     pub fn first_of(&self, file: &SegmentFile) -> Result<Option<Frame>, JournalError> {
-        self.records_of(file).next().transpose()
+        let mut records = self.records_of(file);
+        // Not the whole of it: who looks for a time asks this of every segment.
+        records.bytes = (HEADER + MAX_FRAME) as u64;
+        records.next().transpose()
     }
 
     /// The newest `count` records that `keep` accepts, oldest first.
@@ -116,6 +120,15 @@ impl Reader {
         }
         Ok(found.into())
     }
+}
+
+/// The first bytes of a file, at most so many.
+fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let length = file.metadata()?.len().min(most);
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+    file.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn is_blank(path: &Path) -> Result<bool, JournalError> {
@@ -201,6 +214,8 @@ pub struct Records {
     from: u64,
     /// Hashes of records below are taken as they stand.
     proved_from: u64,
+    /// Read of a segment at most.
+    bytes: u64,
     done: bool,
     tail: Option<Tail>,
     /// Where the last of `todo` ends, when a segment not in it follows.
@@ -216,7 +231,7 @@ impl Records {
 
     fn open(&mut self, file: SegmentFile) -> Result<Open, JournalError> {
         let SegmentFile { path, name } = file;
-        let bytes = fs::read(&path).map_err(|error| JournalError::io(&path, "read", error))?;
+        let bytes = read(&path, self.bytes).map_err(|error| JournalError::io(&path, "read", error))?;
         let damaged = |why| JournalError::Damaged { path: path.clone(), at: 0, seq: name.first, why };
         let header = Header::decode(&bytes).map_err(damaged)?;
         if (header.first, header.epoch) != (name.first, name.epoch) {

@@ -9,7 +9,7 @@ use super::heads::Heads;
 use super::{Part, Report, Verdict};
 use crate::control::record::Kind;
 use crate::shell::journal::{
-    ACTIONS, Chain, Frame, JournalError, Mark, RESTORED, Reader, Record, SegmentFile,
+    ACTIONS, Brief, Chain, Frame, JournalError, Mark, RESTORED, Reader, Record, SegmentFile,
 };
 
 /// What was read.
@@ -118,17 +118,24 @@ impl Walk<'_> {
                 self.over = true;
                 return false;
             }
-            let record = match Record::of(&frame) {
+            let record = match Brief::of(&frame) {
                 Ok(record) => Some(record),
                 Err(error) => {
                     self.report.journal_error(&error);
                     None
                 }
             };
+            // Of few records the detail counts.
+            let detailed = |kind| matches!(kind, Kind::Recovered | Kind::Checkpoint);
+            let whole = record.as_ref().filter(|record| detailed(record.kind)).map(|_| Record::of(&frame));
+            let whole = whole.transpose().unwrap_or_else(|error| {
+                self.report.journal_error(&error);
+                None
+            });
             if std::mem::take(&mut begins) {
-                self.joins(&name, &frame, record.as_ref(), risen);
+                self.joins(&name, &frame, whole.as_ref(), risen);
             }
-            self.take(&frame, record.as_ref(), file.name.epoch);
+            self.take(&frame, record.as_ref(), whole.as_ref(), file.name.epoch);
         }
         let Some(torn) = records.tail().and_then(|tail| tail.torn.as_ref()) else { return false };
         if torn.followed && self.mark.is_some_and(|mark| mark.seq > self.walked.last) {
@@ -141,7 +148,7 @@ impl Walk<'_> {
         false
     }
 
-    fn take(&mut self, frame: &Frame, record: Option<&Record>, epoch: u64) {
+    fn take(&mut self, frame: &Frame, record: Option<&Brief>, whole: Option<&Record>, epoch: u64) {
         let mut found = self.heads.anchored(frame);
         if let Some(record) = record {
             if record.epoch != epoch {
@@ -150,8 +157,10 @@ impl Walk<'_> {
             }
             let counted = self.whole && self.oldest == Some(1);
             let (before, records) = (self.walked.last, counted.then_some(self.walked.records));
-            found.extend(self.heads.checkpoint(record, frame, before, records));
-            found.extend(self.acts.note(record, &frame.prev));
+            if let Some(whole) = whole {
+                found.extend(self.heads.checkpoint(whole, frame, before, records));
+            }
+            found.extend(self.acts.note(frame.seq, record, whole, &frame.prev));
             self.trimmed |= record.kind == Kind::Trim;
         }
         self.report.problems.extend(found);
