@@ -69,9 +69,10 @@ fn act(command: Command) -> Result<ExitCode> {
             let config = config.map(|folder| load(&folder)).transpose()?;
             log::show(&data.data, seq, config.as_ref(), &mut out)?;
         }
-        Command::Log(Log::Verify { data, anchors, from, to, json }) => match Part::of(from, to) {
-            Some(part) => code = verify(&data.data, anchors.as_deref(), part, json, &mut out)?,
-            None => {
+        Command::Log(Log::Verify { data, anchors, from, to, json }) => {
+            if let Some(part) = Part::of(from, to) {
+                code = verify(&data.data, anchors.as_deref(), part, json, &mut out)?;
+            } else {
                 let (from, to) = (from.unwrap_or(1), to.unwrap_or_default());
                 writeln!(
                     io::stderr(),
@@ -79,7 +80,7 @@ fn act(command: Command) -> Result<ExitCode> {
                 )?;
                 code = USAGE.into();
             }
-        },
+        }
         Command::History(History::Export { data, span, point }) => {
             data_dir::Identity::read(&data.data)?;
             let points: Vec<_> = point.iter().map(String::as_str).collect();

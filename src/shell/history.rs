@@ -4,7 +4,7 @@
 //! thread of its own writes one block a second at most. When the disk runs low samples stop first; a block that
 //! cannot be read is left out and said, it never keeps the service from starting.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -387,13 +387,14 @@ pub fn read(
     to: Timestamp,
 ) -> Result<BTreeMap<String, Vec<Kept>>, JournalError> {
     let mut found: BTreeMap<String, Vec<Kept>> = BTreeMap::new();
+    let points: BTreeSet<_> = points.iter().copied().collect();
     each_frame(journal, SAMPLES, from, |frame| {
         if begin(frame).is_none_or(|begins| begins >= to) {
             // A clock set back may bring earlier ones again.
             return;
         }
         let Ok(block) = serde_json::from_slice::<Block>(&frame.body) else { return };
-        take(&mut found, block, points, from, to);
+        take(&mut found, block, &points, from, to);
     })?;
     Ok(found)
 }
@@ -407,7 +408,7 @@ pub(super) fn each_block(
     each_frame(journal, SAMPLES, from, |frame| {
         let Ok(block) = serde_json::from_slice::<Block>(&frame.body) else { return };
         let mut found = BTreeMap::new();
-        take(&mut found, block, &[], from, Timestamp::MAX);
+        take(&mut found, block, &BTreeSet::new(), from, Timestamp::MAX);
         let dated = |(id, kept): (String, Vec<Kept>)| kept.into_iter().map(move |kept| (id.clone(), kept));
         let mut samples: Vec<_> = found.into_iter().flat_map(dated).collect();
         samples.sort_by_key(|(_, kept)| kept.utc);
@@ -446,12 +447,12 @@ pub(super) fn each_frame(
 fn take(
     found: &mut BTreeMap<String, Vec<Kept>>,
     block: Block,
-    points: &[&str],
+    points: &BTreeSet<&str>,
     from: Timestamp,
     to: Timestamp,
 ) {
     for (id, samples) in block.points {
-        if !points.is_empty() && !points.contains(&id.as_str()) {
+        if !points.is_empty() && !points.contains(id.as_str()) {
             continue;
         }
         let kept = samples.into_iter().filter_map(|(after, value, quality)| {

@@ -4,7 +4,7 @@
 //! retention. Samples remain what counts: after a start the open hour is made from them again, and so is everything when
 //! nothing is stored. A block that cannot be read is left out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
@@ -263,13 +263,14 @@ pub fn read(
     to: Timestamp,
 ) -> Result<BTreeMap<String, Vec<Dated>>, JournalError> {
     let mut found: BTreeMap<String, BTreeMap<i64, Bin>> = BTreeMap::new();
+    let points: BTreeSet<_> = points.iter().copied().collect();
     let (first, end) = (from.as_millisecond(), to.as_millisecond());
     // A block speaks for the hour that follows its time.
     let since = Timestamp::from_millisecond(first.saturating_sub(HOUR)).unwrap_or(Timestamp::MIN);
     history::each_frame(journal, level.stream(), since, |frame| {
         let Ok(block) = serde_json::from_slice::<Block>(&frame.body) else { return };
         for (id, runs) in block.points {
-            if !points.is_empty() && !points.contains(&id.as_str()) {
+            if !points.is_empty() && !points.contains(id.as_str()) {
                 continue;
             }
             let bins = found.entry(id).or_default();

@@ -1,5 +1,6 @@
 //! Fills the trends of the page after a restart: hours from what is kept by hour, the last days from the samples.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use jiff::{SignedDuration, Span, Timestamp};
@@ -23,10 +24,16 @@ const SPAN: SignedDuration = SignedDuration::from_hours(72);
 /// When the journal folder cannot be read; samples that cannot are left out.
 pub fn refill(trends: &Trends, config: &Config, journal: &Path, utc: Timestamp) -> Result<(), JournalError> {
     let from = utc.checked_sub(SPAN).unwrap_or(Timestamp::UNIX_EPOCH);
-    let samples = history::read(journal, &[], from, utc)?;
-    let quarter = i32::try_from(HOURS).map_or(SPAN, |hours| HOUR * hours);
-    let hours = levels::read(journal, Level::Hours, &[], utc.checked_sub(quarter).unwrap_or(from), utc)?;
     let (basin, field) = (&config.basin, &config.field);
+    // Only what is shown: three days of all points of a basin are a hundred megabytes.
+    let shown =
+        field.wiring.meters.iter().copied().chain(field.wiring.gates.iter().map(|gate| gate.position));
+    let shown: BTreeSet<_> = shown.flatten().map(|point| point.0).collect();
+    let names: Vec<_> =
+        field.names().enumerate().filter(|(at, _)| shown.contains(at)).map(|(_, name)| name).collect();
+    let samples = history::read(journal, &names, from, utc)?;
+    let quarter = i32::try_from(HOURS).map_or(SPAN, |hours| HOUR * hours);
+    let hours = levels::read(journal, Level::Hours, &names, utc.checked_sub(quarter).unwrap_or(from), utc)?;
     let load = |series, point: Option<PointId>, convert: &dyn Fn(f64) -> f64| {
         let name = point.and_then(|point| field.names().nth(point.0));
         if let Some(hours) = name.and_then(|name| hours.get(name)) {

@@ -303,12 +303,12 @@ fn a_part_knows_a_lost_end_a_cut_beginning_and_its_own_anchors_only() {
     let mut files = segments(&data.journal_dir(), ACTIONS).unwrap();
     let (newest, oldest) = (files.pop().unwrap(), files.remove(0));
     fs::remove_file(newest.path).unwrap();
-    let lost = newest.name.first;
-    assert_eq!(data.verify_part("", part(lost, 40)).0, Verdict::Missing);
-    assert_eq!(data.verify_part("", part(lost - 1, 90)).0, Verdict::Missing);
-    assert_eq!(data.verify_part("", part(1, lost - 1)).0, Verdict::Right);
+    let missing = newest.name.first;
+    assert_eq!(data.verify_part("", part(missing, 40)).0, Verdict::Missing);
+    assert_eq!(data.verify_part("", part(missing - 1, 90)).0, Verdict::Missing);
+    assert_eq!(data.verify_part("", part(1, missing - 1)).0, Verdict::Right);
     fs::remove_file(oldest.path).unwrap();
-    let (verdict, text) = data.verify_part("", part(2, lost - 1));
+    let (verdict, text) = data.verify_part("", part(2, missing - 1));
     assert_eq!(verdict, Verdict::Right, "{text}");
     assert!(text.contains(&format!("note: records 2 to {} are not here", files[0].name.first - 1)), "{text}");
     assert_eq!(data.verify("").0, Verdict::Missing);

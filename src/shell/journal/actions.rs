@@ -134,7 +134,7 @@ impl Journal {
             if about_commands.contains(&frame.kind) {
                 let brief = Brief::of(frame)?;
                 pending.note(brief.kind, brief.command, || {
-                    open_intent(frame.seq, brief.command?, brief.gate()?, brief.action?, brief.before)
+                    Some(open_intent(frame.seq, brief.command?, brief.gate()?, brief.action?, brief.before))
                 });
                 if brief.kind == Kind::Recovered {
                     pending.restored = restored(&Record::of(frame)?).or(pending.restored.take());
@@ -182,7 +182,7 @@ impl Journal {
             let record = Record::new(entry, of, place, *now, &self.common, &self.names);
             pending.note(entry.kind, entry.command, || {
                 let gate = record.gate.as_deref()?;
-                open_intent(record.seq, record.command?, gate, record.action?, record.before)
+                Some(open_intent(record.seq, record.command?, gate, record.action?, record.before))
             });
             Ok((entry.kind as u8, record.encode()?))
         })?;
@@ -278,8 +278,8 @@ fn open_intent(
     gate: &str,
     action: Action,
     before: Option<Opening>,
-) -> Option<(u64, OpenIntent)> {
-    Some((seq, OpenIntent { command, gate: gate.to_owned(), action, before }))
+) -> (u64, OpenIntent) {
+    (seq, OpenIntent { command, gate: gate.to_owned(), action, before })
 }
 
 fn recovered(repair: &Repair) -> Entry {

@@ -45,7 +45,7 @@ pub(super) fn walk(
     let walked = Walked { records: 0, segments: 0, last: 0, head: *genesis, checkpoints: 0, open: 0 };
     let (acts, oldest, trimmed, whole) = (Acts::default(), None, false, true);
     let mut walk =
-        Walk { report, part, mark, heads, walked, acts, oldest, trimmed, whole, before: false, over: false };
+        Walk { report, part, mark, heads, walked, acts, oldest, trimmed, whole, before: None, over: false };
     let (mut epoch, mut broken) = (0, false);
     for (index, file) in reader.files().iter().enumerate().skip(skip) {
         if walk.over || file.name.first > part.to() {
@@ -83,8 +83,8 @@ struct Walk<'a> {
     trimmed: bool,
     /// Everything could be read so far.
     whole: bool,
-    /// A record before the first one of the part is there.
-    before: bool,
+    /// The record before the first one of the part, where it is there.
+    before: Option<u64>,
     /// There are records after the last one of the part.
     over: bool,
 }
@@ -111,7 +111,7 @@ impl Walk<'_> {
             };
             if frame.seq < self.part.from() {
                 (self.walked.last, self.walked.head) = (frame.seq, frame.chain);
-                (self.before, begins) = (true, false);
+                (self.before, begins) = (Some(frame.seq), false);
                 continue;
             }
             if frame.seq > self.part.to() {
@@ -186,7 +186,7 @@ impl Walk<'_> {
                 "record {seq}: restored from a backup that ended at record {last}; what was recorded after it is not here"
             ));
         }
-        let why = match (self.oldest.or(self.before.then_some(last)), follows && risen) {
+        let why = match (self.oldest.or(self.before), follows && risen) {
             (None, _) => "begins with the hash of another store",
             (Some(_), true) => "begins an epoch that no restore before it explains",
             (Some(_), false) => "does not follow the one before",
@@ -197,7 +197,7 @@ impl Walk<'_> {
     fn end(&mut self, broken: bool) {
         let last = self.walked.last;
         let (from, whole) = (self.part.from(), self.part.is_whole());
-        let gap = self.oldest.filter(|oldest| *oldest > from && !self.before && !self.trimmed);
+        let gap = self.oldest.filter(|oldest| *oldest > from && self.before.is_none() && !self.trimmed);
         match gap.map(|oldest| oldest - 1) {
             Some(gone) if whole => {
                 let why = format!("records 1 to {gone} are missing, and no record says that they were removed");
