@@ -178,6 +178,95 @@ impl Signal {
     }
 }
 
+/// What a span came to, without when its extremes were: what is kept of it for years.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bin {
+    /// Least value.
+    pub least: f64,
+    /// Largest value.
+    pub most: f64,
+    /// Value times time, in the point's unit times s.
+    sum: f64,
+    /// Time known, ms; above 0.
+    pub covered_ms: i64,
+}
+
+impl Bin {
+    /// From its figures.
+    pub fn of(least: f64, mean: f64, most: f64, covered_ms: i64) -> Self {
+        Self { least, most, sum: mean * seconds(covered_ms), covered_ms }
+    }
+
+    /// Whether nothing moved while it was known.
+    pub fn is_still(&self) -> bool {
+        self.least >= self.most
+    }
+
+    /// Mean over the time known, weighted by time.
+    pub fn mean(&self) -> f64 {
+        let mean = self.sum / seconds(self.covered_ms.max(1));
+        mean.max(self.least).min(self.most)
+    }
+
+    /// Both spans together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            least: self.least.min(other.least),
+            most: self.most.max(other.most),
+            sum: self.sum + other.sum,
+            covered_ms: self.covered_ms + other.covered_ms,
+        }
+    }
+}
+
+/// One point as its samples come in, closed bin by bin: [`Signal::by`] without keeping the samples.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Running {
+    value: Option<f64>,
+    /// Counted up to here, ms since 1970.
+    since: i64,
+    /// The value holds until here at most.
+    until: i64,
+    bin: Option<Bin>,
+}
+
+impl Default for Running {
+    fn default() -> Self {
+        Self::since(i64::MIN)
+    }
+}
+
+impl Running {
+    /// Nothing before `ms` (since 1970) is counted; a sample from before it tells the value at it.
+    pub fn since(ms: i64) -> Self {
+        Self { value: None, since: ms, until: ms, bin: None }
+    }
+
+    /// Takes in the next sample. One from before what is counted already, where a clock was set back, holds from here on.
+    pub fn take(&mut self, kept: &Kept) {
+        let at = kept.utc.as_millisecond();
+        self.count(at);
+        self.value = kept.measured();
+        self.until = at.saturating_add(i64::try_from(HOLD.as_millis()).unwrap_or(i64::MAX));
+    }
+
+    /// Ends the bin at `ms` and begins the next; `None` when nothing of it is known.
+    pub fn close(&mut self, ms: i64) -> Option<Bin> {
+        self.count(ms);
+        self.bin.take()
+    }
+
+    fn count(&mut self, to: i64) {
+        let upto = to.min(self.until);
+        if let Some(value) = self.value.filter(|_| upto > self.since) {
+            let more = Bin::of(value, value, value, upto - self.since);
+            self.bin = Some(self.bin.map_or(more, |bin| bin.and(more)));
+        }
+        self.since = self.since.max(to);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,6 +333,35 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Taken in one by one, samples come to the same minutes.
+        #[test]
+        fn running_bins_are_those_of_the_signal(
+            samples in proptest::collection::vec((0_i64..7200, 0.0..10.0_f64, 0..4_u8), 0..60)
+        ) {
+            let mut samples: Vec<_> = samples
+                .into_iter()
+                .map(|(second, value, lost)| match lost {
+                    0 => Kept { quality: Quality::Bad, ..good(second, value) },
+                    _ => good(second, value),
+                })
+                .collect();
+            samples.sort_by_key(|kept| kept.utc);
+            let expected = Signal::new(&samples).by(MINUTE, at(0), at(7200));
+            let (mut running, mut next) = (Running::default(), samples.iter().peekable());
+            for (minute, expected) in (1..).zip(&expected) {
+                while let Some(kept) = next.next_if(|kept| kept.utc < at(60 * minute)) {
+                    running.take(kept);
+                }
+                let bin = running.close(60_000 * minute);
+                prop_assert_eq!(bin.map(|bin| bin.least), expected.least.map(|least| least.value));
+                prop_assert_eq!(bin.map(|bin| bin.most), expected.most.map(|most| most.value));
+                let known = Some(expected.covered_s).filter(|known| *known > 0.0);
+                prop_assert_eq!(bin.map(|bin| seconds(bin.covered_ms)), known);
+                let apart = bin.map_or(0.0, |bin| bin.mean()) - expected.mean.unwrap_or(0.0);
+                prop_assert!(apart.abs() < 1e-9);
+            }
+        }
 
         /// Sixty minutes hold the water of their hour, and its extremes.
         #[test]

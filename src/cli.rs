@@ -266,6 +266,12 @@ pub(crate) enum Log {
         /// Chain heads kept elsewhere: lines of the system log, or a list of `SEQ HEAD`, 12 characters at least.
         #[arg(long, value_name = "FILE")]
         anchors: Option<PathBuf>,
+        /// Only records from this number on; the first is proved against the record before it.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        from: Option<u64>,
+        /// Only records up to this number.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        to: Option<u64>,
         /// One JSON object instead of text.
         #[arg(long)]
         json: bool,
@@ -297,12 +303,16 @@ const VERIFY_NOTES: &str = "\
 A chain shows a change only to someone who knows a later hash. So the service tells the system log every hour, and after each
 segment, the chain head it has signed; and 12 characters of it stand on the daily report. --anchors takes either.
 
-Exit codes: 0 right, 1 no data folder or not readable, 2 damaged, 3 records missing, 4 chain broken or a checkpoint not signed
+With --from or --to only records of those numbers are checked, and anchors and view there. What only the whole log tells is a
+note then: an intent whose outcome may stand behind the range, records that are not there before it.
+
+Exit codes: 0 right, 1 no data folder, not readable or no record in the range, 2 damaged, 3 records missing, 4 chain broken or a checkpoint not signed
 by us, 5 intents and outcomes do not match, 6 the view differs, 8 a head kept elsewhere is not in the log. The smallest counts.
 
 Examples:
   qindan log verify --data /var/lib/qindan
   journalctl -u qindan -o cat > kept.txt && qindan log verify --data /var/lib/qindan --anchors kept.txt
+  qindan log verify --data /var/lib/qindan --from 120000 --to 130000
   qindan log verify --data /var/lib/qindan --json";
 
 const SHOW_NOTES: &str = "\

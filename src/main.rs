@@ -22,6 +22,7 @@ use qindan::shell::clock::Clock;
 use qindan::shell::field::Access;
 use qindan::shell::point_test::{self, Answers, Moves, Stopper};
 use qindan::shell::service::{Options, Running, StartError, Stop, Time};
+use qindan::shell::verify::Part;
 use qindan::shell::{data_dir, history, log, pace, probe, telemetry, verify};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -68,8 +69,17 @@ fn act(command: Command) -> Result<ExitCode> {
             let config = config.map(|folder| load(&folder)).transpose()?;
             log::show(&data.data, seq, config.as_ref(), &mut out)?;
         }
-        Command::Log(Log::Verify { data, anchors, json }) => {
-            code = verify(&data.data, anchors.as_deref(), json, &mut out)?;
+        Command::Log(Log::Verify { data, anchors, from, to, json }) => {
+            if let Some(part) = Part::of(from, to) {
+                code = verify(&data.data, anchors.as_deref(), part, json, &mut out)?;
+            } else {
+                let (from, to) = (from.unwrap_or(1), to.unwrap_or_default());
+                writeln!(
+                    io::stderr(),
+                    "qindan: --from {from} --to {to}: no record lies between; give the lower number first"
+                )?;
+                code = USAGE.into();
+            }
         }
         Command::History(History::Export { data, span, point }) => {
             data_dir::Identity::read(&data.data)?;
@@ -95,7 +105,13 @@ fn load(folder: &Path) -> Result<Config> {
     config::load(folder).with_context(|| format!("{} cannot be used", folder.display()))
 }
 
-fn verify(data: &Path, anchors: Option<&Path>, json: bool, out: &mut dyn Write) -> Result<ExitCode> {
+fn verify(
+    data: &Path,
+    anchors: Option<&Path>,
+    part: Part,
+    json: bool,
+    out: &mut dyn Write,
+) -> Result<ExitCode> {
     let mut kept = Vec::new();
     if let Some(file) = anchors {
         let shown = file.display();
@@ -107,7 +123,7 @@ fn verify(data: &Path, anchors: Option<&Path>, json: bool, out: &mut dyn Write) 
             );
         }
     }
-    let report = verify::check(data, &kept);
+    let report = verify::check(data, &kept, part);
     if json {
         report.print_json(out)?;
     } else {

@@ -4,7 +4,7 @@
 //! thread of its own writes one block a second at most. When the disk runs low samples stop first; a block that
 //! cannot be read is left out and said, it never keeps the service from starting.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,8 +19,9 @@ use serde::{Deserialize, Serialize};
 
 use super::data_dir::space_at;
 use super::journal::{
-    Frame, JournalError, Log, LogOptions, Mark, Reader, SAMPLES, SEGMENT_BYTES, genesis, segments,
+    Chain, Frame, JournalError, Log, LogOptions, Mark, Reader, SAMPLES, SEGMENT_BYTES, genesis, segments,
 };
+use super::levels::Levels;
 use crate::aggregate::HOLD;
 pub use crate::aggregate::Kept;
 use crate::control::quality::{Quality, Reading};
@@ -82,12 +83,14 @@ impl History {
         days: u32,
         least_free: Option<u64>,
     ) -> Result<(Self, JoinHandle<()>), JournalError> {
-        let log = open(journal, store)?;
+        let log = open(journal, SAMPLES, SEGMENT_BYTES, genesis(store))?;
+        let levels = Levels::open(journal, store, points.clone())?;
         let (queue, rounds) = sync_channel(QUEUE);
         let shared = Arc::new(Shared::default());
         let last = vec![None; points.len()];
         let writer = Writer {
             log,
+            levels,
             journal: journal.to_path_buf(),
             points,
             days,
@@ -150,8 +153,9 @@ impl Direct {
     /// When the journal folder cannot be used.
     pub fn open(journal: &Path, store: &str, points: Vec<String>) -> Result<Self, JournalError> {
         let last = vec![None; points.len()];
-        let writer = Writer {
-            log: open(journal, store)?,
+        let mut writer = Writer {
+            log: open(journal, SAMPLES, SEGMENT_BYTES, genesis(store))?,
+            levels: Levels::open(journal, store, points.clone())?,
             journal: journal.to_path_buf(),
             points,
             days: 0,
@@ -160,6 +164,7 @@ impl Direct {
             newest: None,
             files: 0,
         };
+        writer.levels.resume()?;
         Ok(Self { writer, last, waiting: Vec::new() })
     }
 
@@ -190,12 +195,17 @@ fn is_news(last: &Kept, now: &Kept) -> bool {
     age >= MOST || (moved && age >= LEAST)
 }
 
-/// Opens the sample journal; segments that cannot be read are set aside, newest first, until it opens.
-fn open(journal: &Path, store: &str) -> Result<Log, JournalError> {
+/// Opens the samples or what was made of them; segments that cannot be read are set aside, newest first, until it opens.
+pub(super) fn open(
+    journal: &Path,
+    stream: &str,
+    segment_bytes: u64,
+    genesis: Chain,
+) -> Result<Log, JournalError> {
     let options = LogOptions {
-        stream: SAMPLES.into(),
-        segment_bytes: SEGMENT_BYTES,
-        genesis: genesis(store),
+        stream: stream.into(),
+        segment_bytes,
+        genesis,
         reserve: None,
         fault: None,
         only_newest: true,
@@ -205,9 +215,9 @@ fn open(journal: &Path, store: &str) -> Result<Log, JournalError> {
             Ok(opened) => return Ok(opened.log),
             Err(error) => error,
         };
-        tracing::error!(%error, "the newest samples cannot be read and are set aside");
-        drop(fs::remove_file(Mark::path(journal, SAMPLES)));
-        let Some(newest) = segments(journal, SAMPLES)?.pop() else { return Err(error) };
+        tracing::error!(%error, stream, "the newest samples cannot be read and are set aside");
+        drop(fs::remove_file(Mark::path(journal, stream)));
+        let Some(newest) = segments(journal, stream)?.pop() else { return Err(error) };
         let aside = newest.path.with_extension("bad");
         fs::rename(&newest.path, &aside).map_err(|error| JournalError::io(&aside, "set aside", error))?;
     }
@@ -218,7 +228,7 @@ fn open(journal: &Path, store: &str) -> Result<Log, JournalError> {
 /// # Errors
 /// When the samples cannot be opened or the disk refuses.
 pub(super) fn begin_epoch(journal: &Path, store: &str, utc: Timestamp) -> Result<(), JournalError> {
-    let mut log = open(journal, store)?;
+    let mut log = open(journal, SAMPLES, SEGMENT_BYTES, genesis(store))?;
     log.raise_epoch();
     let block = Block { from: utc, batch: None, points: BTreeMap::new() };
     log.append(1, |_, place| {
@@ -231,6 +241,7 @@ pub(super) fn begin_epoch(journal: &Path, store: &str, utc: Timestamp) -> Result
 #[derive(Debug)]
 struct Writer {
     log: Log,
+    levels: Levels,
     journal: PathBuf,
     points: Vec<String>,
     days: u32,
@@ -244,6 +255,9 @@ impl Writer {
     fn run(mut self, rounds: &Receiver<Vec<(usize, Kept)>>) {
         // Nothing is ever sent here: waiting on it is the pause between two blocks.
         let (_pause, pause) = sync_channel::<()>(0);
+        if let Err(error) = self.levels.resume() {
+            tracing::warn!(%error, "the aggregates of the open hour begin anew");
+        }
         loop {
             let mut samples = match rounds.recv_timeout(PERIOD) {
                 Ok(first) => first,
@@ -284,6 +298,8 @@ impl Writer {
         if let Err(error) = written {
             tracing::error!(%error, "samples lost");
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.levels.take(samples);
         }
         self.newest = samples.last().map(|(_, kept)| kept.utc);
         if let Err(error) = self.retain() {
@@ -310,24 +326,30 @@ impl Writer {
         if files.len() == self.files {
             return Ok(());
         }
-        let horizon = newest.saturating_sub(SignedDuration::from_hours(24 * i64::from(self.days)));
-        let reader = Reader::open(&self.journal, SAMPLES)?;
-        for pair in files.windows(2) {
-            let [old, next] = pair else { continue };
-            let begins = reader.first_of(next).ok().flatten().and_then(|frame| begin(&frame));
-            if horizon.as_ref().is_ok_and(|horizon| begins.is_some_and(|begins| begins < *horizon)) {
-                fs::remove_file(&old.path).map_err(|error| JournalError::io(&old.path, "remove", error))?;
-            } else {
-                break;
-            }
+        if let Ok(horizon) = newest.checked_sub(SignedDuration::from_hours(24 * i64::from(self.days))) {
+            remove_before(&self.journal, SAMPLES, horizon)?;
         }
         self.files = segments(&self.journal, SAMPLES)?.len();
         Ok(())
     }
 }
 
+/// Removes the segments of a stream whose newest block is older than `horizon`.
+pub(super) fn remove_before(journal: &Path, stream: &str, horizon: Timestamp) -> Result<(), JournalError> {
+    let reader = Reader::open(journal, stream)?;
+    for pair in reader.files().windows(2) {
+        let [old, next] = pair else { continue };
+        let begins = reader.first_of(next).ok().flatten().and_then(|frame| begin(&frame));
+        if begins.is_none_or(|begins| begins >= horizon) {
+            break;
+        }
+        fs::remove_file(&old.path).map_err(|error| JournalError::io(&old.path, "remove", error))?;
+    }
+    Ok(())
+}
+
 /// When a block begins, without taking it apart.
-fn begin(frame: &Frame) -> Option<Timestamp> {
+pub(super) fn begin(frame: &Frame) -> Option<Timestamp> {
     #[derive(Deserialize)]
     struct Begin {
         from: Timestamp,
@@ -365,7 +387,44 @@ pub fn read(
     to: Timestamp,
 ) -> Result<BTreeMap<String, Vec<Kept>>, JournalError> {
     let mut found: BTreeMap<String, Vec<Kept>> = BTreeMap::new();
-    let reader = Reader::open(journal, SAMPLES)?;
+    let points: BTreeSet<_> = points.iter().copied().collect();
+    each_frame(journal, SAMPLES, from, |frame| {
+        if begin(frame).is_none_or(|begins| begins >= to) {
+            // A clock set back may bring earlier ones again.
+            return;
+        }
+        let Ok(block) = serde_json::from_slice::<Block>(&frame.body) else { return };
+        take(&mut found, block, &points, from, to);
+    })?;
+    Ok(found)
+}
+
+/// Hands over the samples of all blocks since `from`, in the order written and within a block in the order of time.
+pub(super) fn each_block(
+    journal: &Path,
+    from: Timestamp,
+    mut act: impl FnMut(Vec<(String, Kept)>),
+) -> Result<(), JournalError> {
+    each_frame(journal, SAMPLES, from, |frame| {
+        let Ok(block) = serde_json::from_slice::<Block>(&frame.body) else { return };
+        let mut found = BTreeMap::new();
+        take(&mut found, block, &BTreeSet::new(), from, Timestamp::MAX);
+        let dated = |(id, kept): (String, Vec<Kept>)| kept.into_iter().map(move |kept| (id.clone(), kept));
+        let mut samples: Vec<_> = found.into_iter().flat_map(dated).collect();
+        samples.sort_by_key(|(_, kept)| kept.utc);
+        act(samples);
+    })
+}
+
+/// Hands over the frames of a stream from the segment in which the block of `from` stands on. What cannot be read is left out
+/// with a warning.
+pub(super) fn each_frame(
+    journal: &Path,
+    stream: &str,
+    from: Timestamp,
+    mut act: impl FnMut(&Frame),
+) -> Result<(), JournalError> {
+    let reader = Reader::open(journal, stream)?;
     for (index, file) in reader.files().iter().enumerate() {
         let next = reader.files().get(index + 1).and_then(|next| reader.first_of(next).ok().flatten());
         if next.as_ref().and_then(begin).is_some_and(|begins| begins < from) {
@@ -375,30 +434,25 @@ pub fn read(
             let frame = match frame {
                 Ok(frame) => frame,
                 Err(error) => {
-                    tracing::warn!(%error, "samples left out");
+                    tracing::warn!(%error, stream, "samples left out");
                     break;
                 }
             };
-            if begin(&frame).is_none_or(|begins| begins >= to) {
-                // A clock set back may bring earlier ones again.
-                continue;
-            }
-            let Ok(block) = serde_json::from_slice::<Block>(&frame.body) else { continue };
-            take(&mut found, block, points, from, to);
+            act(&frame);
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 fn take(
     found: &mut BTreeMap<String, Vec<Kept>>,
     block: Block,
-    points: &[&str],
+    points: &BTreeSet<&str>,
     from: Timestamp,
     to: Timestamp,
 ) {
     for (id, samples) in block.points {
-        if !points.is_empty() && !points.contains(&id.as_str()) {
+        if !points.is_empty() && !points.contains(id.as_str()) {
             continue;
         }
         let kept = samples.into_iter().filter_map(|(after, value, quality)| {

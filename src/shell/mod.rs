@@ -11,6 +11,7 @@ pub mod field;
 pub mod forecast;
 pub mod history;
 pub mod journal;
+pub mod levels;
 mod lock;
 pub mod log;
 mod log_inputs;

@@ -1,29 +1,45 @@
-//! Fills the trends of the page from the stored samples after a restart.
+//! Fills the trends of the page after a restart: hours from what is kept by hour, the last days from the samples.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use jiff::{SignedDuration, Span, Timestamp};
 
 use super::history::{self, Kept, SILENCE};
 use super::journal::JournalError;
-use super::trend::{Series, Trends};
+use super::levels::{self, Level};
+use super::trend::{HOURS, Series, Trends};
+use crate::aggregate::{Bin, HOUR};
 use crate::config::Config;
 use crate::control::quality::Quality;
 use crate::points::PointId;
 
-/// What the trends hold.
+/// What the trends hold by minute.
 const SPAN: SignedDuration = SignedDuration::from_hours(72);
 
-/// Loads the last 72 hours before `utc` of meters, sections (from their meter) and gate openings.
+/// Loads what is kept before `utc` of meters, sections (from their meter) and gate openings: a quarter of a year by hour, 72
+/// hours by minute.
 ///
 /// # Errors
 /// When the journal folder cannot be read; samples that cannot are left out.
 pub fn refill(trends: &Trends, config: &Config, journal: &Path, utc: Timestamp) -> Result<(), JournalError> {
     let from = utc.checked_sub(SPAN).unwrap_or(Timestamp::UNIX_EPOCH);
-    let samples = history::read(journal, &[], from, utc)?;
     let (basin, field) = (&config.basin, &config.field);
+    // Only what is shown: three days of all points of a basin are a hundred megabytes.
+    let shown =
+        field.wiring.meters.iter().copied().chain(field.wiring.gates.iter().map(|gate| gate.position));
+    let shown: BTreeSet<_> = shown.flatten().map(|point| point.0).collect();
+    let names: Vec<_> =
+        field.names().enumerate().filter(|(at, _)| shown.contains(at)).map(|(_, name)| name).collect();
+    let samples = history::read(journal, &names, from, utc)?;
+    let quarter = i32::try_from(HOURS).map_or(SPAN, |hours| HOUR * hours);
+    let hours = levels::read(journal, Level::Hours, &names, utc.checked_sub(quarter).unwrap_or(from), utc)?;
     let load = |series, point: Option<PointId>, convert: &dyn Fn(f64) -> f64| {
         let name = point.and_then(|point| field.names().nth(point.0));
+        if let Some(hours) = name.and_then(|name| hours.get(name)) {
+            let hours: Vec<_> = hours.iter().map(|(at, bin)| (*at, converted(bin, convert))).collect();
+            trends.preload_hours(series, &hours);
+        }
         if let Some(kept) = name.and_then(|name| samples.get(name)) {
             let minutes = by_minute(kept, utc);
             trends.preload(series, minutes.into_iter().map(|(at, value)| (at, convert(value))));
@@ -41,6 +57,12 @@ pub fn refill(trends: &Trends, config: &Config, journal: &Path, utc: Timestamp) 
         load(Series::Gate(index), position, &|position| gate.stroke.opening(position).fraction());
     }
     Ok(())
+}
+
+/// A bin in the unit of its series; an opening may fall where its position rises.
+fn converted(bin: &Bin, convert: &dyn Fn(f64) -> f64) -> Bin {
+    let (one, other) = (convert(bin.least), convert(bin.most));
+    Bin::of(one.min(other), convert(bin.mean()), one.max(other), bin.covered_ms)
 }
 
 /// A dead-banded series at least once a minute: a value stands until the next one, for at most the time after which

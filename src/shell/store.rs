@@ -5,6 +5,7 @@
 //! needed to control the river.
 
 use std::fs;
+use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -278,22 +279,28 @@ impl View {
         Ok(found)
     }
 
-    /// Checks the view against the journal from `from` on; true when the view only lacks the newest records.
-    fn agrees(&self, reader: &Reader, from: u64) -> Result<bool, Trouble> {
+    /// Whether the view begins with the same record as the journal, or is empty.
+    fn begins(&self, reader: &Reader) -> Result<bool, Trouble> {
+        let first = reader.files().first().map(|file| file.name.first);
+        let first_here = self.action.first()?.map(|(key, _)| seq_of(&key));
+        Ok(first_here.is_none() || first_here == first)
+    }
+
+    /// Checks the records with these numbers against the journal; true when the view only lacks the newest ones.
+    fn agrees(&self, reader: &Reader, seqs: RangeInclusive<u64>) -> Result<bool, Trouble> {
         if self.meta.get("schema")?.as_deref() != Some(SCHEMA) {
             return Ok(self.action.is_empty());
         }
-        let first = reader.files().first().map(|file| file.name.first);
-        let first_here = self.action.first()?.map(|(key, _)| seq_of(&key));
+        let (from, to) = seqs.into_inner();
         let last = self.last()?;
-        if first_here.is_some() && first_here != first {
-            return Ok(false);
-        }
         let mut end = 0;
         let mut stored = self.action.range(from.to_be_bytes()..);
         for frame in reader.records(from) {
             let frame = frame?;
             end = frame.seq;
+            if end > to {
+                return Ok(true);
+            }
             if frame.seq <= last {
                 let Some((key, here)) = stored.next().transpose()? else { return Ok(false) };
                 if seq_of(&key) != frame.seq || here != value(&frame) {
@@ -406,7 +413,7 @@ impl Keeper {
             let view = std::mem::ManuallyDrop::new(View::open(&self.dir)?);
             let reader = Reader::open(&self.shared.journal, ACTIONS)?;
             let from = view.last()?.saturating_sub(COMPARED - 1).max(1);
-            if !view.agrees(&reader, from)? {
+            if !view.begins(&reader)? || !view.agrees(&reader, from..=u64::MAX)? {
                 // Out of the hot path and not known damaged: closed in order.
                 drop(std::mem::ManuallyDrop::into_inner(view));
                 return Err(Trouble::Unusable("it differs from the journal".into()));
@@ -529,6 +536,11 @@ pub enum Comparison {
 
 /// Compares the whole view of a data folder that no service uses with its journal.
 pub fn compare(data: &Path) -> Comparison {
+    compare_part(data, 0..=u64::MAX)
+}
+
+/// As [`compare`], but the records with these numbers only; 0 as the first one asks for the beginning too.
+pub fn compare_part(data: &Path, seqs: RangeInclusive<u64>) -> Comparison {
     let (dir, journal) = (data.join("sled"), data.join("journal"));
     if !dir.exists() {
         return Comparison::NoView;
@@ -536,7 +548,9 @@ pub fn compare(data: &Path) -> Comparison {
     let work = move || {
         let result = guarded(|| {
             let view = std::mem::ManuallyDrop::new(View::open(&dir)?);
-            let agrees = view.agrees(&Reader::open(&journal, ACTIONS)?, 1)?;
+            let reader = Reader::open(&journal, ACTIONS)?;
+            let begins = *seqs.start() > 0 || view.begins(&reader)?;
+            let agrees = begins && view.agrees(&reader, seqs)?;
             drop(std::mem::ManuallyDrop::into_inner(view));
             Ok(agrees)
         });

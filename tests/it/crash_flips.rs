@@ -19,7 +19,7 @@ use qindan::shell::journal::{ACTIONS, Frame, Journal, Reader, Record, SAMPLES, S
 use qindan::shell::log::Verdict;
 use qindan::shell::snapshots::{self, Opened, Step, Tail};
 use qindan::shell::store::{Query, Store};
-use qindan::shell::verify;
+use qindan::shell::verify::{self, Part};
 
 use crate::crash_power::number;
 use crate::journal::{now, settings};
@@ -156,7 +156,7 @@ impl Said {
     /// Opens everything in the order of a start. What was refused or mended by name; a wrong answer fails the test.
     fn open(&self, folder: &Path, what: &str) -> Vec<String> {
         let mut told = Vec::new();
-        let verified = verify::check(folder, &[]);
+        let verified = verify::check(folder, &[], Part::WHOLE);
         told.extend(verified.problems.iter().map(|(verdict, why)| format!("verify {verdict:?}: {why}")));
         let dir = match DataDir::open(folder, Some("alder")) {
             Ok(dir) => dir,

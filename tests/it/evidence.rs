@@ -13,7 +13,7 @@ use qindan::shell::data_dir;
 use qindan::shell::journal::{ACTIONS, Journal, Mark, Reader, Record, Settings, segments};
 use qindan::shell::log::{self, Verdict};
 use qindan::shell::record::RecordHandle;
-use qindan::shell::verify;
+use qindan::shell::verify::{self, Part};
 
 use crate::journal::{intent, note, now, outcome, settings};
 use crate::running::{Bench, Folder, at_rest, ended};
@@ -54,7 +54,11 @@ impl Data {
     }
 
     fn verify(&self, anchors: &str) -> (Verdict, String) {
-        let report = verify::check(self.path(), &anchors::read(anchors).unwrap());
+        self.verify_part(anchors, Part::WHOLE)
+    }
+
+    fn verify_part(&self, anchors: &str, part: Part) -> (Verdict, String) {
+        let report = verify::check(self.path(), &anchors::read(anchors).unwrap(), part);
         let mut out = Vec::new();
         report.print(&mut out).unwrap();
         (report.verdict(), String::from_utf8(out).unwrap())
@@ -220,6 +224,119 @@ fn the_program_compares_anchors_and_says_it_in_exit_code_and_json() {
     assert!(code == Some(1) && text.contains("no chain heads in it"), "{text}");
     let (code, text) = verify("2 0123\n", &[]);
     assert!(code == Some(1) && text.contains("line 1"), "{text}");
+}
+
+fn part(from: u64, to: u64) -> Part {
+    Part::of(Some(from), Some(to)).unwrap()
+}
+
+/// Turns one byte of the body of a record into another one, checksum left wrong or, `sealed`, made right.
+fn bend(data: &Data, seq: u64, sealed: bool) {
+    let files = segments(&data.journal_dir(), ACTIONS).unwrap();
+    let file = files.iter().rfind(|file| file.name.first <= seq).unwrap();
+    let mut bytes = fs::read(&file.path).unwrap();
+    let (at, size) = crate::tampering::frames(&bytes)[usize::try_from(seq - file.name.first).unwrap()];
+    let actor = bytes[at..at + size].windows(8).position(|text| text == b"dispatch").unwrap();
+    bytes[at + actor] ^= 1;
+    if sealed {
+        crate::tampering::seal(&mut bytes[at..at + size]);
+    }
+    fs::write(&file.path, bytes).unwrap();
+}
+
+/// Segments of 4096 bytes: some ten records each, so that a part begins and ends inside of one or goes over several.
+#[test]
+fn a_part_is_judged_by_its_own_records_only() {
+    let data = Data::new();
+    let mut journal = data.journal();
+    for second in 0..30 {
+        let command = u64::from(second) + 1;
+        journal.append(&[intent(command, 0.5)], now(second)).unwrap();
+        journal.append(&[outcome(command)], now(second)).unwrap();
+    }
+    drop(journal);
+    for (from, to) in [(1, 1), (1, 60), (2, 59), (30, 30), (31, 60), (60, 900)] {
+        let (verdict, text) = data.verify_part("", part(from, to));
+        assert_eq!(verdict, Verdict::Right, "{from} to {to}: {text}");
+        let count = to.min(60) - from + 1;
+        assert!(text.contains(&format!("of records {from} to {to} only: {count} records in ")), "{text}");
+    }
+    // Record 30 is the outcome of 29, record 31 the intent of 32: neither counts where the other is outside.
+    let (_, text) = data.verify_part("", part(30, 31));
+    assert!(text.contains("note: record 31: command 16 has no outcome up to record 31"), "{text}");
+    let (verdict, text) = data.verify_part("", part(61, 900));
+    assert_eq!(verdict, Verdict::Usage, "{text}");
+    assert!(text.contains("no record of 61 to 900 is in the log"), "{text}");
+
+    // What is damaged or changed counts in its part and nowhere else.
+    bend(&data, 40, true);
+    assert_eq!(data.verify("").0, Verdict::Chain);
+    assert_eq!(data.verify_part("", part(40, 40)).0, Verdict::Chain);
+    assert_eq!(data.verify_part("", part(20, 60)).0, Verdict::Chain);
+    for (from, to) in [(1, 39), (41, 60), (41, 41)] {
+        let (verdict, text) = data.verify_part("", part(from, to));
+        assert_eq!(verdict, Verdict::Right, "{from} to {to}: {text}");
+    }
+    bend(&data, 10, false);
+    assert_eq!(data.verify_part("", part(10, 20)).0, Verdict::Damaged);
+    assert_eq!(data.verify_part("", part(1, 9)).0, Verdict::Right);
+    assert_eq!(data.verify_part("", part(25, 39)).0, Verdict::Right);
+}
+
+#[test]
+fn a_part_knows_a_lost_end_a_cut_beginning_and_its_own_anchors_only() {
+    let data = Data::new();
+    let mut journal = data.journal();
+    for second in 0..40 {
+        journal.append(&[note("as much text as a decision has, more or less")], now(second)).unwrap();
+    }
+    drop(journal);
+    let frames: Vec<_> =
+        Reader::open(&data.journal_dir(), ACTIONS).unwrap().records(0).map(Result::unwrap).collect();
+    let head = qindan::shell::journal::hex(&frames[19].chain);
+    let list = format!("20 {head}\n30 {}", "0".repeat(64));
+    assert_eq!(data.verify_part(&list, part(10, 29)).0, Verdict::Right);
+    assert_eq!(data.verify_part(&list, part(10, 30)).0, Verdict::AnchorDiffers);
+    let (_, text) = data.verify_part(&list, part(10, 29));
+    assert!(text.contains("note: chain heads of 1 records outside of the range were not compared"), "{text}");
+
+    let mut files = segments(&data.journal_dir(), ACTIONS).unwrap();
+    let (newest, oldest) = (files.pop().unwrap(), files.remove(0));
+    fs::remove_file(newest.path).unwrap();
+    let missing = newest.name.first;
+    assert_eq!(data.verify_part("", part(missing, 40)).0, Verdict::Missing);
+    assert_eq!(data.verify_part("", part(missing - 1, 90)).0, Verdict::Missing);
+    assert_eq!(data.verify_part("", part(1, missing - 1)).0, Verdict::Right);
+    fs::remove_file(oldest.path).unwrap();
+    let (verdict, text) = data.verify_part("", part(2, missing - 1));
+    assert_eq!(verdict, Verdict::Right, "{text}");
+    assert!(text.contains(&format!("note: records 2 to {} are not here", files[0].name.first - 1)), "{text}");
+    assert_eq!(data.verify("").0, Verdict::Missing);
+}
+
+#[test]
+fn the_program_checks_a_part_and_refuses_an_empty_one() {
+    let data = Data::new();
+    data.journal().append(&[note("a"), note("b"), note("c")], now(1)).unwrap();
+    let verify = |more: &[&str]| {
+        let args = ["log", "verify", "--data", data.path().to_str().unwrap()];
+        program(&[&args[..], more].concat())
+    };
+    let (code, text) = verify(&["--from", "2"]);
+    assert!(
+        code == Some(0) && text.contains("of records 2 to the end only: 2 records in 1 segments"),
+        "{text}"
+    );
+    let (code, text) = verify(&["--from", "2", "--to", "2", "--json"]);
+    let object: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((code, object["log"]["records"].as_u64()), (Some(0), Some(1)), "{text}");
+    assert_eq!((object["range"]["from"].as_u64(), object["range"]["to"].as_u64()), (Some(2), Some(2)));
+    let (code, text) = verify(&["--from", "3", "--to", "2"]);
+    assert!(code == Some(64) && text.contains("--from 3 --to 2: no record lies between"), "{text}");
+    let (code, text) = verify(&["--from", "0"]);
+    assert!(code == Some(64) && text.contains("--from"), "{text}");
+    let (code, text) = verify(&["--from", "4"]);
+    assert!(code == Some(1) && text.contains("no record of 4 to the end is in the log"), "{text}");
 }
 
 /// Runs the page of Python on a text.

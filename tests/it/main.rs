@@ -44,6 +44,7 @@ mod half_open;
 mod identity;
 mod import;
 mod journal;
+mod levels;
 mod line;
 mod live;
 mod lock_step;

@@ -6,7 +6,7 @@ use std::fs;
 use qindan::shell::checkpoint::anchors::Kept;
 use qindan::shell::journal::{ACTIONS, Reader, chain_after, hex, segments};
 use qindan::shell::log::Verdict;
-use qindan::shell::verify;
+use qindan::shell::verify::{self, Part};
 
 use crate::evidence::Data;
 use crate::journal::{intent, note, now, outcome};
@@ -17,7 +17,7 @@ fn changes() -> usize {
 }
 
 /// Where frames lie in a segment: length u32, CRC u32, then kind, version, sequence, body, chain hash.
-fn frames(bytes: &[u8]) -> Vec<(usize, usize)> {
+pub(crate) fn frames(bytes: &[u8]) -> Vec<(usize, usize)> {
     let (mut found, mut at) = (Vec::new(), 64);
     while at + 4 <= bytes.len() {
         let length = u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
@@ -31,7 +31,7 @@ fn frames(bytes: &[u8]) -> Vec<(usize, usize)> {
 }
 
 /// Makes the checksum of a frame right.
-fn seal(frame: &mut [u8]) {
+pub(crate) fn seal(frame: &mut [u8]) {
     let mut covered = frame[..4].to_vec();
     covered.extend_from_slice(&frame[8..]);
     frame[4..8].copy_from_slice(&crc32c::crc32c(&covered).to_be_bytes());
@@ -50,7 +50,7 @@ fn changed_records_are_all_found() {
     let newest = Reader::open(&data.journal_dir(), ACTIONS).unwrap().last(1, |_| true).unwrap().remove(0);
     // As it stands on a report: the very last record has nothing behind it that would tell.
     let kept = [Kept { line: 1, seq: newest.seq, head: hex(&newest.chain)[..12].to_owned() }];
-    let report = verify::check(data.path(), &kept);
+    let report = verify::check(data.path(), &kept, Part::WHOLE);
     assert_eq!(report.verdict(), Verdict::Right, "{report:?}");
 
     let files = segments(&data.journal_dir(), ACTIONS).unwrap();
@@ -100,7 +100,7 @@ fn changed_records_are_all_found() {
             seal(&mut bytes[at..at + size]);
         }
         fs::write(&files[which].path, &bytes).unwrap();
-        let verdict = verify::check(data.path(), &kept).verdict();
+        let verdict = verify::check(data.path(), &kept, Part::WHOLE).verdict();
         assert_ne!(
             verdict,
             Verdict::Right,
@@ -111,7 +111,7 @@ fn changed_records_are_all_found() {
         *found.entry((what, verdict)).or_insert(0) += 1;
         fs::write(&files[which].path, &whole[which]).unwrap();
     }
-    assert_eq!(verify::check(data.path(), &kept).verdict(), Verdict::Right);
+    assert_eq!(verify::check(data.path(), &kept, Part::WHOLE).verdict(), Verdict::Right);
     assert_eq!(found.values().sum::<usize>(), changes(), "{found:?}");
     assert!(found.keys().any(|(_, verdict)| *verdict == Verdict::Chain), "{found:?}");
 }

@@ -10,8 +10,8 @@
 //! a disk that refuses the sync gives its number to another record later. So the mark is read first, and the open segment
 //! copied up to it; and a segment counts as sealed only when the mark lies in a later one.
 //!
-//! Not copied: the view (made from the journal), snapshots (a question of days), the secret key (a restored folder makes its
-//! own), the reserve and the lock.
+//! Not copied: the view (made from the journal), minutes and hours (made from the samples, as far as these go back),
+//! snapshots (a question of days), the secret key (a restored folder makes its own), the reserve and the lock.
 
 mod copy;
 mod error;

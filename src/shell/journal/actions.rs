@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::body::{Common, Names, Record};
+use super::body::{Brief, Common, Names, Record};
 use super::disk::FaultHook;
 use super::frame::{Frame, genesis, hex};
 use super::log::{Log, LogOptions, Repair, first_after};
 use super::{ACTIONS, JournalError, SEGMENT_BYTES};
 use crate::control::Now;
-use crate::control::command::{CommandId, OpenIntent};
+use crate::control::command::{Action, CommandId, OpenIntent};
 use crate::control::record::{Entry, Kind};
 use crate::shell::checkpoint::{Claim, Due, Signer};
+use crate::units::Opening;
 
 /// What every record of a run says about it, and how the files are kept.
 #[derive(Clone, Debug)]
@@ -131,13 +132,17 @@ impl Journal {
         let opened = Log::open(dir, options, |frame| {
             records += 1;
             if about_commands.contains(&frame.kind) {
-                let record = Record::of(frame)?;
-                pending.note(record.kind, record.command, || open_intent(&record));
-                pending.restored = restored(&record).or(pending.restored.take());
+                let brief = Brief::of(frame)?;
+                pending.note(brief.kind, brief.command, || {
+                    Some(open_intent(frame.seq, brief.command?, brief.gate()?, brief.action?, brief.before))
+                });
+                if brief.kind == Kind::Recovered {
+                    pending.restored = restored(&Record::of(frame)?).or(pending.restored.take());
+                }
             } else if frame.kind == Kind::Boot as u8 {
                 pending.restored = None;
             }
-            let utc = || Record::of(frame).ok().map(|record| record.utc);
+            let utc = || Brief::of(frame).ok().map(|brief| brief.utc);
             if frame.kind == Kind::Checkpoint as u8 {
                 due.found_checkpoint(utc());
             } else {
@@ -175,7 +180,10 @@ impl Journal {
             let intent = entry.command.and_then(|command| pending.open.get(&command));
             let of = intent.map(|(seq, _)| *seq).filter(|_| !is_intent(entry.kind));
             let record = Record::new(entry, of, place, *now, &self.common, &self.names);
-            pending.note(entry.kind, entry.command, || open_intent(&record));
+            pending.note(entry.kind, entry.command, || {
+                let gate = record.gate.as_deref()?;
+                Some(open_intent(record.seq, record.command?, gate, record.action?, record.before))
+            });
             Ok((entry.kind as u8, record.encode()?))
         })?;
         self.pending = pending;
@@ -264,14 +272,14 @@ impl Journal {
     }
 }
 
-fn open_intent(record: &Record) -> Option<(u64, OpenIntent)> {
-    let intent = OpenIntent {
-        command: record.command?,
-        gate: record.gate.clone()?,
-        action: record.action?,
-        before: record.before,
-    };
-    Some((record.seq, intent))
+fn open_intent(
+    seq: u64,
+    command: CommandId,
+    gate: &str,
+    action: Action,
+    before: Option<Opening>,
+) -> (u64, OpenIntent) {
+    (seq, OpenIntent { command, gate: gate.to_owned(), action, before })
 }
 
 fn recovered(repair: &Repair) -> Entry {

@@ -1,6 +1,9 @@
 //! The body of an action record: one JSON object, fields in fixed order, readable without the configuration.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -158,6 +161,75 @@ impl Record {
             return Err(failed("body and frame name different records".to_owned()));
         }
         Ok(record)
+    }
+}
+
+/// A text that stays where it stands.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub(in crate::shell) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// A record as a start and `verify` look at it, by the million: every field is checked as that of [`Record`], but texts are
+/// not copied, and causes, limits and detail are read over.
+#[derive(Debug, Deserialize)]
+#[expect(dead_code, reason = "some fields are only there to be checked")]
+pub(in crate::shell) struct Brief<'a> {
+    seq: u64,
+    pub(in crate::shell) epoch: u64,
+    pub(in crate::shell) kind: Kind,
+    pub(in crate::shell) utc: Timestamp,
+    pub(in crate::shell) mono_us: u64,
+    #[serde(borrow)]
+    pub(in crate::shell) boot: Cow<'a, str>,
+    #[serde(default)]
+    bench: bool,
+    #[serde(borrow)]
+    config: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(in crate::shell) prev: Cow<'a, str>,
+    batch: Option<u64>,
+    #[serde(borrow)]
+    actor: Cow<'a, str>,
+    #[serde(borrow)]
+    gate: Option<Text<'a>>,
+    pub(in crate::shell) command: Option<CommandId>,
+    pub(in crate::shell) of: Option<u64>,
+    pub(in crate::shell) action: Option<Action>,
+    pub(in crate::shell) before: Option<Opening>,
+    after: Option<Opening>,
+    flow: Option<Discharge>,
+    #[serde(default)]
+    because: Vec<IgnoredAny>,
+    #[serde(default)]
+    limits: Vec<IgnoredAny>,
+    write: Option<WriteResult>,
+    outcome: Option<Terminal>,
+    took_ms: Option<u64>,
+    #[serde(borrow)]
+    inputs: Option<Text<'a>>,
+    detail: Option<IgnoredAny>,
+}
+
+impl<'a> Brief<'a> {
+    /// The body of a frame.
+    ///
+    /// # Errors
+    /// As [`Record::of`].
+    pub(in crate::shell) fn of(frame: &'a Frame) -> Result<Self, JournalError> {
+        let failed = |why| JournalError::Body { seq: frame.seq, why };
+        if frame.version != VERSION {
+            return Err(failed(format!("body of version {}", frame.version)));
+        }
+        let brief: Self = serde_json::from_slice(&frame.body).map_err(|error| failed(error.to_string()))?;
+        if brief.seq != frame.seq || brief.kind as u8 != frame.kind {
+            return Err(failed("body and frame name different records".to_owned()));
+        }
+        Ok(brief)
+    }
+
+    /// Gate identifier.
+    pub(in crate::shell) fn gate(&self) -> Option<&str> {
+        self.gate.as_ref().map(|gate| &*gate.0)
     }
 }
 

@@ -8,6 +8,8 @@ pub const VERSION: u8 = 1;
 const MAX_LENGTH: usize = 64 * 1024;
 /// Length and CRC.
 const HEAD: usize = 8;
+/// Largest frame, bytes.
+pub(super) const MAX_FRAME: usize = HEAD + MAX_LENGTH;
 /// Kind, version, sequence, chain hash.
 const FIXED: usize = 1 + 1 + 8 + 32;
 /// Largest body, bytes.
@@ -38,6 +40,12 @@ pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |n: u8| char::from(DIGITS.get(usize::from(n & 0xF)).copied().unwrap_or(b'?'));
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+}
+
+/// Whether a text is the lower-case hexadecimal of these bytes.
+pub(in crate::shell) fn is_hex_of(text: &str, bytes: &[u8]) -> bool {
+    let digit = |n: u8| if n < 10 { b'0' + n } else { b'a' - 10 + n };
+    text.bytes().eq(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xF)]))
 }
 
 /// h(0) of a store.
@@ -164,6 +172,16 @@ fn intact(rest: &[u8]) -> Result<(View<'_>, usize), &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hexadecimal_is_known_again() {
+        let bytes = [0x00, 0x9a, 0xff];
+        assert_eq!(hex(&bytes), "009aff");
+        assert!(is_hex_of("009aff", &bytes));
+        for other in ["009afe", "009af", "009aff0", "009AFF", ""] {
+            assert!(!is_hex_of(other, &bytes), "{other}");
+        }
+    }
 
     #[test]
     fn the_checksum_is_crc_32c() {

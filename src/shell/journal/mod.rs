@@ -29,12 +29,13 @@ mod reader;
 mod segment;
 
 pub use actions::{Journal, RESTORED, Settings};
+pub(in crate::shell) use body::Brief;
 pub use body::{Names, Record};
 pub(in crate::shell) use disk::Disk;
 pub use disk::{DiskOp, FaultHook};
 pub use error::JournalError;
-pub(in crate::shell) use frame::checksum;
 pub use frame::{Chain, Frame, MAX_BODY, VERSION, chain_after, genesis, hex};
+pub(in crate::shell) use frame::{checksum, is_hex_of};
 pub use log::{Log, LogOptions, Opened, Place, Repair, first_after};
 pub use mark::Mark;
 pub(in crate::shell) use prefix::{Prefix, prefix};

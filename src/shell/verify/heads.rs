@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Verdict;
+use super::{Part, Verdict};
 use crate::control::record::Kind;
 use crate::shell::checkpoint::anchors::Kept;
 use crate::shell::checkpoint::{Signed, short};
@@ -26,6 +26,13 @@ impl Heads {
             by_seq.entry(anchor.seq).or_default().push(anchor.clone());
         }
         Self { store: store.to_owned(), keys, anchors: by_seq, signed: 0 }
+    }
+
+    /// Leaves out the anchors of other records; how many.
+    pub(super) fn only(&mut self, part: &Part) -> usize {
+        let before = self.anchors.len();
+        self.anchors.retain(|seq, _| part.holds(*seq));
+        before - self.anchors.len()
     }
 
     /// Compares a record with the anchors of its number.

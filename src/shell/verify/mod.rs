@@ -5,6 +5,7 @@
 
 mod acts;
 mod heads;
+mod part;
 mod walk;
 
 use std::io::{self, Write};
@@ -13,6 +14,7 @@ use std::path::Path;
 use serde_json::json;
 
 use self::heads::Heads;
+pub use self::part::Part;
 use self::walk::Walked;
 use super::checkpoint::anchors::Kept;
 use super::checkpoint::{known_keys, short};
@@ -59,8 +61,10 @@ impl From<&JournalError> for Verdict {
 }
 
 /// What was found.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Report {
+    /// Which records were to be checked.
+    part: Part,
     /// What is wrong, and how it counts.
     pub problems: Vec<(Verdict, String)>,
     /// What is natural and worth knowing.
@@ -99,6 +103,9 @@ impl Report {
             writeln!(out, "note: {what}")?;
         }
         let Some(walked) = &self.walked else { return Ok(()) };
+        if !self.part.is_whole() {
+            write!(out, "of records {} only: ", self.part.said())?;
+        }
         let head = hex(&walked.head);
         let said = match self.problems.len() {
             0 => "all right".to_owned(),
@@ -129,9 +136,13 @@ impl Report {
                 "head": hex(&walked.head), "checkpoints": walked.checkpoints, "open_intents": walked.open,
             })
         });
-        let object = json!({
+        let mut object = json!({
             "exit": self.verdict() as u8, "problems": problems.collect::<Vec<_>>(), "notes": self.notes, "log": log,
         });
+        if !self.part.is_whole() {
+            let to = Some(self.part.to()).filter(|to| *to < u64::MAX);
+            object["range"] = json!({ "from": self.part.from(), "to": to });
+        }
         writeln!(out, "{object}")
     }
 }
@@ -141,14 +152,18 @@ impl Report {
 /// # Errors
 /// When `out` takes no more.
 pub fn verify(data: &Path, out: &mut dyn Write) -> io::Result<Verdict> {
-    let report = check(data, &[]);
+    let report = check(data, &[], Part::WHOLE);
     report.print(out)?;
     Ok(report.verdict())
 }
 
-/// Checks a data folder, and that it holds the chain heads that were kept elsewhere.
-pub fn check(data: &Path, anchors: &[Kept]) -> Report {
-    let mut report = Report::default();
+/// Checks a data folder, and that it holds the chain heads that were kept elsewhere; of both only what `part` holds.
+///
+/// A part is proved against the record before its first one. What can only be said of the whole log is no problem of a
+/// part: an outcome whose intent stands before it, an intent whose outcome may stand behind it, and records removed at
+/// the beginning.
+pub fn check(data: &Path, anchors: &[Kept], part: Part) -> Report {
+    let mut report = Report { part, problems: Vec::new(), notes: Vec::new(), walked: None };
     let identity = match Identity::read(data) {
         Ok(identity) => identity,
         Err(error) => {
@@ -161,23 +176,27 @@ pub fn check(data: &Path, anchors: &[Kept]) -> Report {
         Vec::new()
     });
     let heads = Heads::new(&identity.store, keys, anchors);
-    match walk::walk(&mut report, &data.join("journal"), &genesis(&identity.store), heads) {
+    match walk::walk(&mut report, &data.join("journal"), &genesis(&identity.store), heads, part) {
         Ok(walked) => report.walked = Some(walked),
         Err(error) => {
             report.journal_error(&error);
             return report;
         }
     }
-    view(&mut report, data);
+    view(&mut report, data, part);
     report
 }
 
-fn view(report: &mut Report, data: &Path) {
+fn view(report: &mut Report, data: &Path, part: Part) {
     let held = match DataDir::open(data, None) {
         Ok(held) => held,
         Err(error) => return report.note(format!("the view was not compared: {error}")),
     };
-    let compared = store::compare(data);
+    let compared = if part.is_whole() {
+        store::compare(data)
+    } else {
+        store::compare_part(data, part.from()..=part.to())
+    };
     drop(held);
     match compared {
         Comparison::Agrees => {}

@@ -22,6 +22,8 @@ use crate::shell::trend::{Bucket, Series, Window};
 const SERIES_LIMIT: usize = 16;
 /// Most points of one series in one answer.
 const POINTS_LIMIT: usize = 2000;
+/// Longest time back, hours: a quarter of a year, as [`crate::shell::trend::HOURS`].
+const HOURS_LIMIT: f64 = 2208.0;
 /// Most rows of the action log in one answer.
 const ROWS_LIMIT: usize = 500;
 
@@ -81,7 +83,7 @@ pub type ActionsSource =
 pub(super) struct Span {
     /// `section:ID`, `meter:ID` or `gate:ID`, separated by commas.
     series: String,
-    /// Length back from the newest state, hours, up to 72.
+    /// Length back from the newest state, hours, up to 2208; by hour when above 72.
     hours: Option<f64>,
     /// Most points per series.
     points: Option<usize>,
@@ -102,8 +104,8 @@ pub(super) async fn trends(
         Err(error) => return failure(StatusCode::BAD_REQUEST, &error.body_text()),
     };
     let hours = span.hours.unwrap_or(24.0);
-    if !(0.0..=72.0).contains(&hours) {
-        return failure(StatusCode::BAD_REQUEST, "hours: must be from 0 to 72");
+    if !(0.0..=HOURS_LIMIT).contains(&hours) {
+        return failure(StatusCode::BAD_REQUEST, "hours: must be from 0 to 2208");
     }
     let to = app.web.status.borrow().utc;
     let back = SignedDuration::try_from_secs_f64(hours * 3600.0).unwrap_or_default();
