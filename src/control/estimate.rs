@@ -417,7 +417,7 @@ impl River {
 
     /// The pace of waves along a path with `release` at its head.
     pub fn pace(&self, scene: &Scene<'_>, (path, at): (&Path, usize), release: f64) -> Pace {
-        let mut pace = Pace::at(scene.basin, self.base_flow(scene, path, release));
+        let mut pace = Pace::along(scene.basin, path, self.base_flow(scene, path, release));
         let memories = self.by_path.get(at).into_iter().flat_map(|path| &path.segments);
         for (segment, memory) in path.segments.iter().zip(memories) {
             pace.correct(&segment.way, memory.timing.factor());
@@ -428,7 +428,7 @@ impl River {
     /// Learns how long waves take through a segment from what changed at its foot lately.
     fn time(&mut self, scene: &Scene<'_>, (path, at): (&Path, usize), nth: usize, release: f64) {
         let Some(segment) = path.segments.get(nth).filter(|segment| !segment.way.is_empty()) else { return };
-        let pace = Pace::at(scene.basin, self.base_flow(scene, path, release));
+        let pace = Pace::along(scene.basin, path, self.base_flow(scene, path, release));
         let change = |series: &Series, hours: f64| Some(series.hour(hours)? - series.hour(hours + CHANGE_H)?);
         let Some(foot) = self.meters.get(&segment.foot) else { return };
         let (Some(seen), Some(flow), Some(head)) =

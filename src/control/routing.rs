@@ -79,6 +79,8 @@ pub struct Path {
     pub draws: Vec<Draw>,
     /// The same, cut at the gauges it passes.
     pub segments: Vec<Segment>,
+    /// Reaches of all these ways, each once.
+    pub reaches: Vec<ReachId>,
 }
 
 impl Path {
@@ -103,10 +105,16 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// The pace at base flow `q` by the tables alone.
-    pub fn at(basin: &Basin, q: Discharge) -> Self {
-        let lag = |reach| Lag::of(reach_lag_h(reach, q), TABLE);
-        Self { lags: basin.reaches.iter().map(lag).collect() }
+    /// The pace at base flow `q` by the tables alone, of the reaches that `path` and what joins it or leaves it pass; all others
+    /// have no length.
+    pub(super) fn along(basin: &Basin, path: &Path, q: Discharge) -> Self {
+        let mut lags = vec![Lag::default(); basin.reaches.len()];
+        for id in &path.reaches {
+            if let (Some(lag), Some(reach)) = (lags.get_mut(id.0), basin.reaches.get(id.0)) {
+                *lag = Lag::of(reach_lag_h(reach, q), TABLE);
+            }
+        }
+        Self { lags }
     }
 
     /// What has been learnt of the reaches of a way.
@@ -324,7 +332,12 @@ fn along(basin: &Basin, section: SectionId, source: ReservoirId, outlet: NodeId,
         }
     }
     let gain = way_gain(basin, &way);
-    let mut path = Path { section, source, outlet, gain, way, nodes, laterals, draws, segments: Vec::new() };
+    let ways = laterals.iter().map(|l| &l.way).chain(draws.iter().map(|d| &d.way)).chain([&way]);
+    let mut reaches = ways.flatten().map(|stretch| stretch.reach).collect::<Vec<_>>();
+    reaches.sort_unstable();
+    reaches.dedup();
+    let segments = Vec::new();
+    let mut path = Path { section, source, outlet, way, gain, nodes, laterals, draws, segments, reaches };
     path.segments = segment::of(basin, &path);
     path
 }

@@ -20,6 +20,8 @@ pub struct Scene<'a> {
     date: Date,
     /// Begin of the next month at the site: most looks ahead end before it and need no calendar.
     month_ends: Timestamp,
+    /// The same as hours from now, rounded down.
+    month_left_h: f64,
 }
 
 impl<'a> Scene<'a> {
@@ -29,7 +31,9 @@ impl<'a> Scene<'a> {
         let next = date.last_of_month().tomorrow().ok();
         let begin = next.and_then(|day| basin.zone.to_timestamp(day.at(0, 0, 0, 0)).ok());
         let month_ends = begin.unwrap_or(utc);
-        Self { basin, schedules, utc, date, month_ends }
+        let whole_hours = utc.duration_until(month_ends).as_hours();
+        let month_left_h = i32::try_from(whole_hours).map_or(0.0, f64::from);
+        Self { basin, schedules, utc, date, month_ends, month_left_h }
     }
 
     pub(super) fn date(&self) -> Date {
@@ -42,6 +46,9 @@ impl<'a> Scene<'a> {
 
     /// Month at the site `hours` from now, not before now.
     pub(super) fn month_in(&self, hours: f64) -> i8 {
+        if (0.0..self.month_left_h).contains(&hours) {
+            return self.month();
+        }
         let then = self.after(hours);
         if then < self.month_ends { self.month() } else { self.basin.date_at(then).month() }
     }
