@@ -254,11 +254,11 @@ fn what_is_over_its_days_or_the_quota_goes_oldest_first() {
 fn a_disk_that_refuses_leaves_a_gap_and_the_stream_goes_on_later() {
     let folder = tempfile::tempdir().unwrap();
     let failing = Arc::new(AtomicBool::new(false));
-    let refused = Arc::new(AtomicBool::new(false));
-    let (asked, met) = (Arc::clone(&failing), Arc::clone(&refused));
+    let met = Arc::new(AtomicBool::new(false));
+    let (asked, meets) = (Arc::clone(&failing), Arc::clone(&met));
     let fault = FaultHook::new(move |op| {
         let refuses = op == DiskOp::Write && asked.load(Ordering::Acquire);
-        met.fetch_or(refuses, Ordering::Release);
+        meets.fetch_or(refuses, Ordering::Release);
         refuses.then(|| io::Error::from(io::ErrorKind::StorageFull))
     });
     let (mut snapshots, thread) =
@@ -285,7 +285,7 @@ fn a_disk_that_refuses_leaves_a_gap_and_the_stream_goes_on_later() {
     failing.store(true, Ordering::Release);
     let mut second = 5;
     // The thread meets the refusal in its own time; from then on the cycle knows. Before that it knows of a full queue at most.
-    while tick(&mut snapshots, second) == 0 || !refused.load(Ordering::Acquire) {
+    while tick(&mut snapshots, second) == 0 || !met.load(Ordering::Acquire) {
         second += 1;
         std::thread::yield_now();
         assert!(second < 50_000_000, "the refusal is never told");
