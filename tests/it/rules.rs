@@ -7,10 +7,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use qindan::basin::{Basin, GateId};
+use qindan::basin::{Basin, GateId, MeterId, ReservoirId};
 use qindan::config::{self, Config, Schedules};
 use qindan::control::command::Action;
-use qindan::control::gate::GateMemory;
+use qindan::control::gate::{GateFacts, GateMemory};
 use qindan::control::rules;
 use qindan::control::station::passes_what_comes;
 use qindan::units::{Discharge, Opening};
@@ -39,23 +39,36 @@ impl Moment {
         let mut stand = |gate: GateId, at: f64| facts[gate.0].opening = Some(Opening::clamped(at));
         stand(basin.gate("hp.wuan.u1").unwrap(), self.turbine);
         stand(sluice, self.sluice);
-        let gates = vec![GateMemory::default(); basin.gates.len()];
-        let scene = rules::Scene {
-            basin,
-            schedules: &Schedules::default(),
-            meter: &|id| (Some(id) == meter).then_some(self.level),
-            owed: &|pond| (pond.0 == wuan).then_some(self.owed),
-            facts: &facts,
-            gates: &gates,
-            now: Duration::from_secs(86_400),
-            utc: "2026-05-01T00:00:00Z".parse().unwrap(),
-            flood_season: false,
-        };
-        let wish = rules::wishes(&scene).into_iter().find(|wish| wish.gate == sluice)?;
-        match wish.action {
-            Action::Goto(to) => Some(to.fraction()),
-            Action::Stop => panic!("{wish:?}"),
-        }
+        let meter = |id| (Some(id) == meter).then_some(self.level);
+        let owed = |pond: ReservoirId| (pond.0 == wuan).then_some(self.owed);
+        wished(config, sluice, "2026-05-01T00:00:00Z", &facts, &meter, &owed)
+    }
+}
+
+/// Where the rules wish `gate` to go at `utc`, a day after the start, when meters show and ponds owe this.
+fn wished(
+    config: &Config,
+    gate: GateId,
+    utc: &str,
+    facts: &[GateFacts],
+    meter: &dyn Fn(MeterId) -> Option<f64>,
+    owed: &dyn Fn(ReservoirId) -> Option<f64>,
+) -> Option<f64> {
+    let scene = rules::Scene {
+        basin: &config.basin,
+        schedules: &Schedules::default(),
+        meter,
+        owed,
+        facts,
+        gates: &vec![GateMemory::default(); config.basin.gates.len()],
+        now: Duration::from_secs(86_400),
+        utc: utc.parse().unwrap(),
+        flood_season: false,
+    };
+    let wish = rules::wishes(&scene).into_iter().find(|wish| wish.gate == gate)?;
+    match wish.action {
+        Action::Goto(to) => Some(to.fraction()),
+        Action::Stop => panic!("{wish:?}"),
     }
 }
 
@@ -100,22 +113,8 @@ fn canal_at(config: &Config, level: Option<f64>) -> Option<f64> {
     let zhangfeng = basin.reservoirs.iter().find(|r| r.id == "zhangfeng").unwrap();
     let mut facts = vec![SHUT_AT_REST; basin.gates.len()];
     facts[head.0].opening = Some(Opening::clamped(0.115));
-    let scene = rules::Scene {
-        basin,
-        schedules: &Schedules::default(),
-        meter: &|id| if Some(id) == zhangfeng.level_meter { level } else { Some(4.29) },
-        owed: &|_| None,
-        facts: &facts,
-        gates: &vec![GateMemory::default(); basin.gates.len()],
-        now: Duration::from_secs(86_400),
-        utc: "2026-02-10T00:00:00Z".parse().unwrap(),
-        flood_season: false,
-    };
-    let wish = rules::wishes(&scene).into_iter().find(|wish| wish.gate == head)?;
-    match wish.action {
-        Action::Goto(to) => Some(to.fraction()),
-        Action::Stop => panic!("{wish:?}"),
-    }
+    let meter = |id| if Some(id) == zhangfeng.level_meter { level } else { Some(4.29) };
+    wished(config, head, "2026-02-10T00:00:00Z", &facts, &meter, &|_| None)
 }
 
 /// The order of the law: the supplement of the Dan first, then industry, households at the dead level; over the last
