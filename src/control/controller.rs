@@ -18,6 +18,7 @@ use super::interlock::{self, Authorities, Cleared, Purpose, Situation, Wish};
 use super::operator::{Authority, Mode};
 use super::outlets::{Outlets, View};
 use super::plan::Planned;
+use super::pond::Owed;
 use super::quality::Reading;
 use super::reason::{Because, Limit};
 use super::record::{Entry, Kind};
@@ -83,7 +84,7 @@ pub struct Controller {
     /// Flows expected along each path, as of then.
     pub(super) ahead: Vec<Ahead>,
     /// What has to pass each pond for the sections below it, by reservoir, as of the same bin.
-    pub(super) owing: Vec<Option<f64>>,
+    pub(super) owing: Vec<Option<Owed>>,
 }
 
 impl Controller {
@@ -292,6 +293,7 @@ impl Controller {
         self.outlets = all;
         let mut river = std::mem::take(&mut self.carry.river);
         river.add(|source| outflow.get(&source).copied().flatten(), |meter| self.meter(meter));
+        river.add_levels(|pond| self.meter(self.basin.reservoirs.get(pond.0)?.level_meter?));
         let bin_ends = *self.next_bin.get_or_insert(now.mono + Duration::from_secs_f64(BIN_S));
         if now.mono >= bin_ends {
             self.next_bin = Some(due_after(bin_ends, BIN_S, now.mono));

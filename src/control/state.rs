@@ -19,6 +19,7 @@ use super::gate::{GateFacts, GateMemory};
 use super::grade::Grader;
 use super::outlets::{Memory, Outlets};
 use super::plan::Planned;
+use super::pond::Owed;
 use super::quality::Reading;
 use super::reason::Limit;
 use super::status::{Explanation, Rung};
@@ -66,7 +67,7 @@ pub struct State {
     foreseen_in: u32,
     plans: Vec<Planned>,
     ahead: Vec<Ahead>,
-    owing: Vec<Option<f64>>,
+    owing: Vec<Option<Owed>>,
     forecasts: Arc<Forecasts>,
 }
 
