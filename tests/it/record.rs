@@ -12,7 +12,7 @@ use qindan::control::command::CommandId;
 use qindan::control::quality::{Quality, Reading};
 use qindan::control::record::{Entry, Kind};
 use qindan::shell::data_dir::{self, DataDir};
-use qindan::shell::history::{self, History, Kept};
+use qindan::shell::history::{self, History, Keep, Kept};
 use qindan::shell::journal::{ACTIONS, FaultHook, Journal, Reader, Record, Settings, chain_after, segments};
 use qindan::shell::log::{self, Verdict};
 use qindan::shell::record::RecordHandle;
@@ -310,7 +310,7 @@ fn samples_come_back_with_quality_after_a_restart() {
     let at = |second: i64| now(0).utc + SignedDuration::from_secs(second);
     let start = || {
         let points = vec!["a/value".to_owned(), "b/value".to_owned()];
-        History::start(&folder.journal_dir(), &folder.store, points, 0, Some(0)).unwrap()
+        History::start(&folder.journal_dir(), &folder.store, points, Keep::ALL, Some(0)).unwrap()
     };
     let (mut history, thread) = start();
     let steady = reading(Some(5.0), Quality::Good);
@@ -344,8 +344,9 @@ fn samples_come_back_with_quality_after_a_restart() {
 #[test]
 fn damaged_samples_are_set_aside_and_do_not_keep_the_service_from_starting() {
     let folder = Folder::new();
-    let start =
-        || History::start(&folder.journal_dir(), &folder.store, vec!["a".into()], 0, Some(0)).unwrap();
+    let start = || {
+        History::start(&folder.journal_dir(), &folder.store, vec!["a".into()], Keep::ALL, Some(0)).unwrap()
+    };
     for second in [0, 700] {
         let (mut history, thread) = start();
         history.record(now(second).utc, &[reading(Some(1.0), Quality::Good)]);
@@ -367,8 +368,14 @@ fn trends_are_refilled_after_a_restart() {
     let folder = Folder::new();
     let config = fixture::small();
     let points: Vec<_> = config.field.points.iter().map(|point| point.id.clone()).collect();
-    let (mut history, thread) =
-        History::start(&folder.journal_dir(), &folder.store, points, 30, Some(0)).unwrap();
+    let (mut history, thread) = History::start(
+        &folder.journal_dir(),
+        &folder.store,
+        points,
+        Keep { samples_days: 30, ..Keep::ALL },
+        Some(0),
+    )
+    .unwrap();
     let start = Timestamp::from_second(fixture::NOW / 60 * 60).unwrap();
     let stroke = config.basin.gates[0].stroke;
     let position = stroke.position(qindan::units::Opening::from_fraction(0.25).unwrap());
