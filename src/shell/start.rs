@@ -285,7 +285,7 @@ impl Folder {
             move |source| StartError::System { what, source }
         };
         let (view, view_thread) =
-            Store::start(dir.path()).map_err(system("start the thread of the view"))?;
+            Store::start_later(dir.path()).map_err(system("start the thread of the view"))?;
         let (record, record_thread) = RecordHandle::start(journal, Some(view.clone()))
             .map_err(system("start the thread of the record"))?;
         let least_free = config.service.least_free();
