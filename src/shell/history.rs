@@ -431,7 +431,9 @@ pub fn each_sample(
         let mut found = BTreeMap::new();
         take(&mut found, block, &points, from, to);
         for (id, samples) in found {
-            samples.into_iter().for_each(|kept| act(&id, kept));
+            for kept in samples {
+                act(&id, kept);
+            }
         }
     })
 }

@@ -66,16 +66,15 @@ pub(super) fn pack(records: &[Stored]) -> (Vec<u8>, BTreeMap<String, Vec<u64>>) 
     let mut gates: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     let mut block = vec![0; HEAD];
     for stored in records {
-        match stored.frame().as_ref().map(Brief::of) {
-            Some(Ok(brief)) => {
-                let at = brief.utc.as_microsecond();
-                (earliest, latest) = (earliest.min(at), latest.max(at));
-                if let Some(gate) = brief.gate() {
-                    gates.entry(gate.to_owned()).or_default().push(stored.seq);
-                }
+        if let Some(Ok(brief)) = stored.frame().as_ref().map(Brief::of) {
+            let at = brief.utc.as_microsecond();
+            (earliest, latest) = (earliest.min(at), latest.max(at));
+            if let Some(gate) = brief.gate() {
+                gates.entry(gate.to_owned()).or_default().push(stored.seq);
             }
+        } else {
             // It cannot be understood: nobody may pass it by.
-            Some(Err(_)) | None => (earliest, latest) = (i64::MIN, i64::MAX),
+            (earliest, latest) = (i64::MIN, i64::MAX);
         }
         kinds |= bit(stored.value.first().copied().unwrap_or_default());
         block.extend_from_slice(&stored.seq.to_be_bytes());

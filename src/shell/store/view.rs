@@ -67,7 +67,7 @@ impl View {
             let records = unpacked(&key, &block)?;
             view.last = records.last().map_or_else(|| seq_of(&key), |stored| stored.seq);
         }
-        for item in view.tail.iter() {
+        for item in &view.tail {
             let (key, value) = item?;
             let seq = seq_of(&key);
             if seq > view.last {
