@@ -383,7 +383,7 @@ impl River {
         let flow = release * path.gain + inflow - intakes + self.counted(scene, (path, at), path.way.len());
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a travel time in bins")]
         let bins = |hours: f64| ((hours + 0.5 * HOURS) * 3600.0 / BIN_S).round().clamp(1.0, 1e6) as u32;
-        let near = self.near_h(scene, path, pace);
+        let near = path.near_h(scene.basin, pace);
         let near = near.and_then(|hours| Some((hours, Ahead::at(ahead.section(), hours)?.mid)));
         if let Some(memory) = self.by_path.get_mut(at) {
             memory.promises.make(bins(lag_h), flow.min(most));

@@ -181,18 +181,6 @@ impl River {
         ((setpoint - counted - inflow + intakes) / path.gain).max(0.0)
     }
 
-    /// Hours from the furthest pond that lends on a path to its section, when there is one.
-    pub(super) fn near_h(&self, scene: &Scene<'_>, path: &Path, pace: &Pace) -> Option<f64> {
-        let hours = path.laterals.iter().filter_map(|lateral| match lateral.source {
-            LateralSource::Pond(id) => {
-                scene.basin.reservoirs.get(id.0)?.lends_above?;
-                Some(pace.over(&lateral.way).mid)
-            }
-            LateralSource::Meter(_) | LateralSource::Table(..) => None,
-        });
-        hours.reduce(f64::max)
-    }
-
     /// Flow that has to pass a node of a path with `left` stretches below it now, so that the section stands at
     /// `setpoint`: less what joins below, more what is taken and lost there.
     pub fn owed_at_node(
@@ -206,20 +194,20 @@ impl River {
         let below = path.way.get(path.way.len().checked_sub(left)?..)?;
         let when = When::With(pace.over(below));
         let counted = self.counted(scene, (path, at), left);
-        let (mut passed, mut lent) = (setpoint - counted.min(0.0), setpoint - counted);
+        let (mut passed, mut given) = (setpoint - counted.min(0.0), setpoint - counted);
         for lateral in path.laterals.iter().filter(|l| l.on_main < left) {
             let joins = self.lateral(scene, lateral, pace, when);
             passed -= lateral.gain * joins.low;
-            lent -= lateral.gain * joins.mid;
+            given -= lateral.gain * joins.mid;
         }
         for draw in path.draws.iter().filter(|d| d.on_main < left) {
             let taken = self.draw(scene, draw, pace, when);
             passed += draw.gain * taken.high;
-            lent += draw.gain * taken.mid;
+            given += draw.gain * taken.mid;
         }
         let gain = routing::way_gain(scene.basin, below);
-        let [passed, lent] = [passed, lent].map(|flow| Discharge::lossy((flow / gain).max(0.0)));
-        Some(Owed { passed, lent })
+        let [passed, given] = [passed, given].map(|flow| Discharge::lossy((flow / gain).max(0.0)));
+        Some(Owed { passed, lent: given })
     }
 
     /// What promises of a path's section fell short by at most, nearly always, less what ponds can stand in for; m³/s. What
@@ -239,6 +227,18 @@ impl River {
 }
 
 impl Path {
+    /// Hours from the furthest pond that lends on it to the section, when there is one.
+    pub(super) fn near_h(&self, basin: &Basin, pace: &Pace) -> Option<f64> {
+        let hours = self.laterals.iter().filter_map(|lateral| match lateral.source {
+            LateralSource::Pond(id) => {
+                basin.reservoirs.get(id.0)?.lends_above?;
+                Some(pace.over(&lateral.way).mid)
+            }
+            LateralSource::Meter(_) | LateralSource::Table(..) => None,
+        });
+        hours.reduce(f64::max)
+    }
+
     /// Ponds on the way that lend.
     pub(super) fn lenders<'a>(
         &'a self,
