@@ -1,6 +1,6 @@
 //! The view every query of the log reads: sled, written after the journal, rebuilt from it when it differs.
 //!
-//! [`view`] is the only file that names sled. Damage to its files becomes a panic in it, so one thread of its own owns it and
+//! `store/view` is the only file that names sled. Damage to its files becomes a panic in it, so one thread of its own owns it and
 //! alone catches its panics; whoever waits for an answer in vain reads the journal instead. Nothing in the view is
 //! needed to control the river.
 
