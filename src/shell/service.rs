@@ -12,16 +12,19 @@ use tokio::task::JoinHandle;
 use super::bulletins::Bulletins;
 use super::clock::Clock;
 use super::counters::Counters;
-use super::cycle::{ACTS, Cycle, OFFERS, Parts};
+use super::cycle::{ACTS, Cycle, NOTES, OFFERS, Parts};
 use super::data_dir::DataDir;
 use super::field::{self, FieldHandle};
 use super::forecast;
 use super::pace;
+use super::people::{self, People};
 use super::rows::actions_source;
 use super::start::{Folder, Pacing};
 pub use super::start::{Options, StartError, Time};
 use super::store::Store;
 use super::web::{self, RealTime, WebState, preview};
+use crate::config::Config;
+use crate::control::record::Entry;
 use crate::control::status::Status;
 
 /// Longest wait for the first readings before the first decision, real time: long enough for a device that is away
@@ -103,6 +106,11 @@ impl Running {
             }
         };
         let (pacing, start, paces) = paces;
+        if options.config.service.listen != listen {
+            let mut config = Config::clone(&options.config);
+            config.service.listen = listen;
+            options.config = Arc::new(config);
+        }
         let config = Arc::clone(&options.config);
         let access = options.access;
         let bulletins = options.reports.clone().map(|rules| Bulletins {
@@ -110,13 +118,16 @@ impl Running {
             rules,
             data: options.data.clone(),
         });
+        let (door, from_door) = mpsc::channel(NOTES);
         let opened = move || {
             let folder = Folder::open(&options.config, &options.data)?;
             let clock = folder.clock(pacing, start);
             let awake = folder.wake(&options, &clock, pacing)?;
-            Ok::<_, StartError>((clock, awake))
+            let people = people(&options, &awake.dir, door)?;
+            let tls = options.tls(listen)?;
+            Ok::<_, StartError>((clock, awake, people, tls))
         };
-        let (clock, awake) = tokio::task::spawn_blocking(opened).await.map_err(|error| {
+        let (clock, awake, people, tls) = tokio::task::spawn_blocking(opened).await.map_err(|error| {
             StartError::System { what: "open the data folder".into(), source: error.into() }
         })??;
         if let Some((first, paces)) = paces {
@@ -148,12 +159,14 @@ impl Running {
             snapshots: awake.snapshots,
             acts: waiting,
             offers: offered,
+            notes: from_door,
+            people: Arc::clone(&people),
             recovered: awake.recovered,
             counters,
         };
         let cycle = Cycle::begin(parts, stop.clone()).await;
         let status = cycle.status();
-        let real = Clock::real();
+        let time = real_time();
         let state = WebState {
             config,
             status: status.clone(),
@@ -164,10 +177,11 @@ impl Running {
             health,
             traces: Arc::new(move |link| traces.trace(link)),
             preview: Arc::new(preview::preview),
-            time: RealTime::new(move || real.now()),
+            time,
+            people,
             simulated_river,
         };
-        let page = web::serve(listener, state, async move { drop(stop.told().await) });
+        let page = web::serve(listener, tls, state, async move { drop(stop.told().await) });
         let page = tokio::spawn(page);
         let ended = tokio::spawn(run(cycle.run(), page, awake.view, awake.threads, awake.dir));
         tracing::info!(%address, "the service runs");
@@ -190,6 +204,27 @@ impl Running {
         // A task that panicked has ended too; the panic has been told.
         drop(self.ended.await);
     }
+}
+
+fn real_time() -> RealTime {
+    let real = Clock::real();
+    RealTime::new(move || real.now())
+}
+
+/// Who may do what; what of it goes into the record is handed to the cycle, in whose order and time it stands there.
+fn people(options: &Options, dir: &DataDir, notes: mpsc::Sender<Entry>) -> Result<Arc<People>, StartError> {
+    let settings = people::Settings {
+        rivers: options.config.basin.commanded_rivers(),
+        limits: options.config.service.session_limits(),
+        time: real_time(),
+        sink: Arc::new(move |entry| {
+            if let Err(error) = notes.try_send(entry) {
+                tracing::warn!(%error, "not recorded, too much at once");
+            }
+        }),
+        instance: dir.identity().store.clone(),
+    };
+    Ok(Arc::new(People::open(dir.path(), settings)?))
 }
 
 async fn keep_pace(clock: Clock, first: pace::Pace, paces: pace::Paces, stop: Stop) {

@@ -10,6 +10,7 @@ import { setSite } from "./format.js";
 import { buildGroups } from "./gates.js";
 import { buildBlind, buildHeader, setTheme } from "./header.js";
 import { lang, setLang, t } from "./i18n.js";
+import { loadMe } from "./people.js";
 import { buildSections } from "./sections.js";
 import { follow } from "./stream.js";
 import { buildStrips } from "./strip.js";
@@ -111,6 +112,7 @@ async function start() {
       await new Promise((resolve) => setTimeout(resolve, 2000));
     }
   }
+  await loadMe();
   build();
   keys();
   follow((state) => {

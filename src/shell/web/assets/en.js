@@ -112,6 +112,14 @@ export default {
     reason: "{v}", why: "{v}", twin: "against {v}", twin_m: "level there {v} m", estop: "emergency stop", silent: "{v} links silent", links: "of {v}", box: "{v}",
   },
   box: { acts: "acts by itself still", waits: "obeys again, waits for you" },
+  people: {
+    nobody: "looking, not signed in", sign_in: "sign in", sign_out: "Sign out", control: "Control", control_title: "Who has control of which river; take it, ask for it, give it back",
+    role: { viewer: "viewer", inspector: "inspector", operator: "operator", shift_leader: "shift leader", scheduler: "scheduler", engineer: "engineer", administrator: "administrator" },
+    about: "Set-points, modes and authority need control of the river. One person has it, until 15 min after the last act. Hold all and stop never need it.",
+    free: "free", yours: "yours, until {when}", theirs: "{who}, until {when}", password: "Own password", take: "Take control", ask: "Ask for it", force: "Take it from them…", release: "Give it back",
+    force_reason: "Why is control taken? It stands in the record.", asks: "{who} asks for control of {river}", hand_over: "Hand over",
+    needs_control: "This needs control of the river: take it first", take_first: "Take control…",
+  },
   alarm: {
     A01: { title: "Flow at a section below its floor", cause: "release too small, an abstraction nobody announced, meter", consequence: "ecological breach, entry in the compliance record", action: "look at the why-panel; open the outlet it names by hand if automatic may not; call the units upstream; cut the nearest low-priority intake" },
     A03: { title: "Floor will be missed", cause: "tributaries falling, a turn about to begin, an outlet out of service", consequence: "A01 when the water that is missing would have arrived", action: "check that automatic may move the outlets; call the dispatcher; cut intakes near the section, they act sooner than the dam" },
@@ -126,6 +134,7 @@ export default {
     A14: { title: "Drive fault or emergency stop", cause: "overload, phase loss, limit, somebody pressed the button", consequence: "the gate does not move", action: "never reset from afar before the site has answered; send a crew" },
     A15: { title: "Position cannot be believed", cause: "encoder, its coupling, cable, a transmitter that hangs", consequence: "wrong flow computed; the box may run to its limit switch", action: "compare with the site; the gate is held until its position changes or a person gives it back" },
     A20: { title: "The record cannot be written", cause: "disk full or failing", consequence: "discretionary movement has stopped, protection goes on", action: "call IT at once; free space; records kept in memory are written as soon as it works" },
+    A27: { title: "Sign-ins fail", cause: "somebody forgot the password; somebody tries others'", consequence: "further tries from that address wait up to a minute; nobody is locked out for good", action: "look in the record from which address, ask the person; unknown: call IT" },
     A30: { title: "Dispatch stands on a lower rung", cause: "stale data, no estimate, field lost", consequence: "more water is spent for the same safety", action: "restore the data it misses" },
     A31: { title: "A unit tripped", cause: "grid, governor, protection", consequence: "by-pass valves carry the floor alone", action: "inform the station; reset only on site" },
     A32: { title: "Flood level near or passed", cause: "inflow", consequence: "flood command takes over", action: "inform flood command; flood gates move only by people with an order number" },
