@@ -122,9 +122,10 @@ impl Running {
         let opened = move || {
             let folder = Folder::open(&options.config, &options.data)?;
             let clock = folder.clock(pacing, start);
-            let awake = folder.wake(&options, &clock, pacing)?;
-            let people = people(&options, &awake.dir, door)?;
+            // First: nothing is opened for a start that is refused.
+            let people = people(&options, folder.dir(), door)?;
             let tls = options.tls(listen)?;
+            let awake = folder.wake(&options, &clock, pacing)?;
             Ok::<_, StartError>((clock, awake, people, tls))
         };
         let (clock, awake, people, tls) = tokio::task::spawn_blocking(opened).await.map_err(|error| {

@@ -231,6 +231,11 @@ impl Folder {
         Ok(Self { dir, starts, carry, trouble })
     }
 
+    /// The folder taken.
+    pub(super) fn dir(&self) -> &DataDir {
+        &self.dir
+    }
+
     /// The clock of this run. A bench run without a start goes on where the last one was.
     pub(super) fn clock(&self, pacing: Pacing, start: Option<Timestamp>) -> Clock {
         match pacing {

@@ -59,15 +59,16 @@ async fn what_happens_at_the_door_stands_in_the_record_without_secrets() {
     bench.end().await;
     // While no service runs: told by the next start.
     Book::edit(folder.root.path(), |book| Ok(book.users.remove("wang").is_some())).unwrap();
+    // The open session ended when somebody else signed in from its browser.
+    door::reopen(folder.root.path());
     let bench = Bench::start(folder.options(site::config(&site.device, Mode::Manual), 20.0)).await;
     bench.page.control().await;
     bench.end().await;
 
     let told = details(&folder, Kind::Access);
     let what: Vec<_> = told.iter().map(|detail| detail["what"].as_str().unwrap()).collect();
-    assert_eq!(what[0], "user_added", "the leader, known before the start: {told:#?}");
     let count = |name: &str| what.iter().filter(|what| **what == name).count();
-    assert_eq!((count("sign_in_refused"), count("signed_in"), count("user_added")), (6, 1, 2), "{told:#?}");
+    assert_eq!((count("sign_in_refused"), count("signed_in"), count("user_added")), (6, 1, 1), "{told:#?}");
     assert_eq!((count("user_disabled"), count("user_role"), count("user_removed")), (1, 1, 1), "{told:#?}");
     let unknown = told.iter().find(|detail| detail["what"] == "sign_in_refused").unwrap();
     assert_eq!(
@@ -80,8 +81,9 @@ async fn what_happens_at_the_door_stands_in_the_record_without_secrets() {
     assert_eq!(folder.of_kind(Kind::Lease)[0].actor, "operator:li");
     let hash = Book::load(folder.root.path()).unwrap();
     let hash = serde_json::to_value(hash).unwrap()["users"][USER]["password"].as_str().unwrap().to_owned();
-    for file in fs::read_dir(folder.journal()).unwrap() {
-        let bytes = fs::read(file.unwrap().path()).unwrap();
+    let files = fs::read_dir(folder.journal()).unwrap().map(|file| file.unwrap().path());
+    for file in files.filter(|file| file.is_file()) {
+        let bytes = fs::read(file).unwrap();
         for secret in ["hunter2", "wrong password", "another sentence", PASSWORD, door::SESSION, &code, &hash]
         {
             let found = bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
@@ -312,7 +314,7 @@ async fn a_burst_of_sign_ins_and_headers_without_end_keep_nobody_from_holding_al
     }
     println!("hold-all during 200 sign-ins: at most {slowest:?}; sign-ins: {answers:?}");
     assert!(slowest < Duration::from_secs(5), "{slowest:?}");
-    assert!(answers.keys().all(|status| matches!(status, Some(401 | 429 | 503))), "{answers:?}");
+    assert!(answers.keys().all(|status| matches!(status, Some(401 | 429 | 503 | 504))), "{answers:?}");
     // A header of 10 MB.
     let mut stream = TcpStream::connect(address).await.unwrap();
     let mut sent = stream.write_all(b"GET /healthz HTTP/1.1\r\nx-long: ").await;

@@ -22,6 +22,16 @@ pub(crate) const SESSION: &str = "00112233445566778899aabbccddeeff";
 /// Makes the shift leader and the open session in a data folder, as a run before would have left them.
 pub(crate) fn furnish(data: &Path) {
     Book::edit(data, |book| book.add(USER, (Role::ShiftLeader, None), PASSWORD, fixture::utc(0))).unwrap();
+    reopen(data);
+    // The record knows of the user.
+    let seen =
+        json!({ "role": "shift_leader", "gates": null, "enabled": true, "password_set": fixture::utc(0) });
+    fs::write(data.join("people/told.json"), json!({ "users": { USER: seen }, "tokens": {} }).to_string())
+        .unwrap();
+}
+
+/// The open session alone, once more.
+pub(crate) fn reopen(data: &Path) {
     let hash = Sha256::digest(SESSION).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let now = jiff::Timestamp::now();
     let session = json!({ "id": "5e551011", "user": USER, "made": now, "seen": now, "address": "127.0.0.1", "agent": "test" });

@@ -172,6 +172,7 @@ async fn the_program_is_started_killed_started_again_and_stopped_in_order() {
     assert!(code == Some(1) && text.contains("qindan init --data"), "{text}");
     let (code, text) = said(&["init", "--config", config, "--data", data]);
     assert_eq!(code, Some(0), "{text}");
+    door::furnish(Path::new(data));
 
     let start = ["run", "--config", config, "--data", data, "--time-scale", "30"];
     let (child, page) = run(&start, Stdio::null());

@@ -71,6 +71,7 @@ const PUBLIC: &[(&str, &str)] = &[
     ("POST", "/api/v1/session"),
     ("GET", "/assets/app.css"),
     ("GET", "/assets/login.css"),
+    ("GET", "/assets/icon.svg"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
 ];

@@ -106,7 +106,7 @@ impl Need {
 pub enum Scope {
     /// State, stream, trends, actions.
     Read,
-    /// Handing in forecasts, and reading those held.
+    /// Handing in forecasts.
     Forecast,
     /// `/metrics`.
     Metrics,

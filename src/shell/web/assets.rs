@@ -52,6 +52,11 @@ pub(super) async fn login_style(headers: HeaderMap) -> Response {
     serve("login.css", &headers)
 }
 
+/// `GET /assets/icon.svg`: browsers ask for one on every page.
+pub(super) async fn icon(headers: HeaderMap) -> Response {
+    serve("icon.svg", &headers)
+}
+
 /// `GET /assets/{*name}`.
 pub(super) async fn file(
     State(app): State<Arc<App>>,

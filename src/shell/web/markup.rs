@@ -56,6 +56,7 @@ impl Markup {
         let html = format!(
             "<!doctype html>\n<html lang=\"zh-CN\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
+             <link rel=\"icon\" href=\"/assets/icon.svg\" type=\"image/svg+xml\">\n\
              <link rel=\"stylesheet\" href=\"/assets/app.css\">\n<link rel=\"stylesheet\" href=\"/assets/login.css\">\n\
              </head>\n<body class=\"plain\">\n{}\n</body>\n</html>\n",
             self.0

@@ -61,6 +61,7 @@ pub(super) fn rows(river: bool) -> Vec<Row> {
         Row::get("/status", View, plain::status),
         Row::get("/assets/app.css", Public, assets::common_style),
         Row::get("/assets/login.css", Public, assets::login_style),
+        Row::get("/assets/icon.svg", Public, assets::icon),
         Row::get("/assets/{*name}", View, assets::file),
         Row::get("/login", Public, doors::login_page),
         Row::post("/login", Public, doors::login),

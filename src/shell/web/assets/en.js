@@ -14,7 +14,7 @@ export default {
     manual: "People set the gates; only protective acts run by themselves. Dispatch stops: nobody answers a change of inflow.",
   },
   since_by: "since {when} · {who}", change_mode: "Change mode", mode_change: "Change the mode", mode_now: "now",
-  season: "season", flood: "flood season", dry: "dry season", to_flood: "flood season in {days} d", to_dry: "{days} d left",
+  season: "season", flood: "flood season", dry: "dry season", to_flood: "flood in {days} d", to_dry: "{days} d left",
   alarms_word: "Alarms", unacked: "{n} new", data: "data", data_good: "{good}/{total} good",
   record_lost: "RECORD LOST", bench: "BENCH: the field is simulated; records are kept apart and prove nothing",
   observe_banner: "OBSERVING (--observe): no register in the field is written, commands are not sent",
@@ -113,7 +113,7 @@ export default {
   },
   box: { acts: "acts by itself still", waits: "obeys again, waits for you" },
   people: {
-    nobody: "looking, not signed in", sign_in: "sign in", sign_out: "Sign out", control: "Control", control_title: "Who has control of which river; take it, ask for it, give it back",
+    nobody: "not signed in", sign_in: "sign in", sign_out: "Sign out", control: "Control", control_title: "Who has control of which river; take it, ask for it, give it back",
     role: { viewer: "viewer", inspector: "inspector", operator: "operator", shift_leader: "shift leader", scheduler: "scheduler", engineer: "engineer", administrator: "administrator" },
     about: "Set-points, modes and authority need control of the river. One person has it, until 15 min after the last act. Hold all and stop never need it.",
     free: "free", yours: "yours, until {when}", theirs: "{who}, until {when}", password: "Own password", take: "Take control", ask: "Ask for it", force: "Take it from them…", release: "Give it back",

@@ -43,7 +43,7 @@ export function buildHeader(basin, rebuild) {
     setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark");
     rebuild();
   } } }, "◐");
-  const people = buildPeople();
+  const people = buildPeople([language, theme]);
   const cell = (name, ...kids) => h("div", { class: `cell ${name}` }, ...kids);
   const el = h("header", { class: "top", tid: "header" },
     cell("name", h("h1", {}, named(basin.name))),
@@ -54,8 +54,7 @@ export function buildHeader(basin, rebuild) {
     cell("data-cell", h("span", {}, t("data")), h("span", {}, data, record)),
     cell("clock-cell", clock, date),
     cell("act-cell", hold, held, release, said),
-    people.el,
-    cell("switches", language, theme));
+    people.el);
   const banners = h("div", { class: "banners" },
     h("p", { class: "banner", tid: "bench", hidden: !basin.bench }, t("bench")),
     h("p", { class: "banner", tid: "observing", hidden: true }, t("observe_banner")));

@@ -17,27 +17,37 @@ export async function loadMe() {
 }
 
 const riverName = (row) => named(row.name) || row.river;
-const isMine = (row) => row.held !== null && row.held.session === me.session;
+// A patch of the state takes null keys away.
+const holder = (row) => row.held ?? null;
+const isMine = (row) => me.session !== null && holder(row)?.session === me.session;
 
-/** The cell of the top bar and its band; `update(state)` with every state. */
-export function buildPeople() {
-  const control = h("button", { type: "button", class: "plain control", tid: "control", title: t("people.control_title"), on: { click: () => controlDialog() } });
+/** Who has control, in one line: the name alone where one person has all. */
+function inControl(rows) {
+  const names = rows.map((row) => holder(row)?.by ?? "–");
+  if (new Set(names).size <= 1) return names[0] ?? "–";
+  return rows.map((row, i) => `${riverName(row)} ${names[i]}`).join(t("sep"));
+}
+
+/** The cell of the top bar with `switches` in it, and its band; `update(state)` with every state. */
+export function buildPeople(switches) {
+  const control = h("button", { type: "button", class: "plain control", tid: "control", on: { click: () => controlDialog() } });
   const out = me.user === null
     ? h("a", { href: "/login", tid: "sign-in" }, t("people.sign_in"))
     : h("button", { type: "button", class: "plain", tid: "sign-out", on: { click: async () => {
       await send("DELETE", "/api/v1/session", {});
       location.assign("/login");
     } } }, t("people.sign_out"));
+  const role = me.user === null ? "" : t(`people.role.${me.role}`);
   const name = me.user === null ? h("span", { tid: "user" }, t("people.nobody"))
-    : h("a", { href: "/account", tid: "user" }, h("b", {}, me.user), " ", t(`people.role.${me.role}`));
-  const el = h("div", { class: "cell people-cell" }, h("span", { class: "who" }, name, " ", out), control);
+    : h("a", { href: "/account", tid: "user", title: `${me.user}${t("sep")}${role}` }, h("b", {}, me.user), " ", h("span", { class: "role" }, role));
+  const el = h("div", { class: "cell people-cell" }, h("span", { class: "who" }, name, " ", out), h("span", { class: "who" }, control, ...switches));
   const band = h("p", { class: "banner asked", tid: "asked", role: "status", hidden: true });
   function update(state) {
     const rows = state.control ?? [];
-    const held = rows.map((row) => `${riverName(row)} ${row.held === null ? "–" : row.held.by}`).join(t("sep"));
-    renew(control, `${JSON.stringify(rows)}|${lang()}`, () => [`${t("people.control")} `, h("b", {}, held || "–")]);
+    renew(control, `${JSON.stringify(rows)}|${lang()}`, () => [`${t("people.control")} `, h("b", {}, inControl(rows))]);
+    control.title = `${t("people.control_title")}${t("colon")}${rows.map((row) => `${riverName(row)} ${holder(row)?.by ?? "–"}`).join(t("sep"))}`;
     control.disabled = !me.may.operate;
-    const asked = rows.filter((row) => isMine(row) && row.held.asked_by !== null);
+    const asked = rows.filter((row) => isMine(row) && (row.held.asked_by ?? null) !== null);
     band.hidden = asked.length === 0;
     renew(band, `${JSON.stringify(asked)}|${lang()}`, () => asked.flatMap((row) => [
       t("people.asks", { who: row.held.asked_by, river: riverName(row) }), " ",
@@ -55,8 +65,8 @@ export function controlDialog(onTaken) {
   openDialog(t("people.control"), null, { body: (close) => {
     const password = h("input", { type: "password", tid: "control-password", autocomplete: "current-password", maxlength: 200 });
     const note = h("p", { class: "flow-note", role: "alert", tid: "control-note" });
-    const others = newest.filter((row) => row.held !== null && !isMine(row));
-    const free = newest.filter((row) => row.held === null);
+    const others = newest.filter((row) => holder(row) !== null && !isMine(row));
+    const free = newest.filter((row) => holder(row) === null);
     const mine = newest.filter(isMine);
     const rivers = (rows) => rows.map((row) => row.river);
     async function go(what, body) {
@@ -75,7 +85,7 @@ export function controlDialog(onTaken) {
     queueMicrotask(() => password.focus());
     return h("div", { class: "control-dialog" },
       h("p", { class: "about" }, t("people.about")),
-      h("ul", { class: "modes" }, newest.map((row) => h("li", {}, h("b", {}, riverName(row)), h("span", {}, row.held === null ? t("people.free")
+      h("ul", { class: "modes" }, newest.map((row) => h("li", {}, h("b", {}, riverName(row)), h("span", {}, holder(row) === null ? t("people.free")
         : t(isMine(row) ? "people.yours" : "people.theirs", { who: row.held.by, when: civil(row.held.until_s).time.slice(0, 5) }))))),
       h("label", {}, t("people.password"), " ", password),
       may && h("label", {}, t("people.force_reason"), " ", reason), note,

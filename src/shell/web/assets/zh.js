@@ -113,7 +113,7 @@ export default {
   },
   box: { acts: "仍在自行动作", waits: "已恢复受控，等人交还" },
   people: {
-    nobody: "仅查看，未登录", sign_in: "登录", sign_out: "登出", control: "操作权", control_title: "各河操作权；接管、申请、交还",
+    nobody: "未登录", sign_in: "登录", sign_out: "登出", control: "操作权", control_title: "各河操作权；接管、申请、交还",
     role: { viewer: "查看", inspector: "督查", operator: "值班员", shift_leader: "值班长", scheduler: "调度员", engineer: "工程师", administrator: "管理员" },
     about: "设定值、模式、手自动切换需有该河操作权。每河一人持有，最后一次操作后 15 分钟失效。全部保持与停止从不需要。",
     free: "空闲", yours: "本人，至 {when}", theirs: "{who}，至 {when}", password: "本人密码", take: "接管", ask: "申请移交", force: "强制接管…", release: "交还",
