@@ -192,8 +192,8 @@ fn check(asked: &Check, out: &mut dyn Write) -> Result<()> {
     let scheme = if service.tls.is_some() { "https" } else { "http" };
     writeln!(
         out,
-        "  page at {scheme}://{}{bench}, history of {} days",
-        service.listen, service.history_days
+        "  page at {scheme}://{}{bench}, history of {} days in at most {} MB",
+        service.listen, service.history_days, service.history_mb
     )?;
     if !service.names.is_empty() {
         writeln!(out, "  page is called {}", service.names.join(", "))?;

@@ -14,7 +14,7 @@ use super::checkpoint::Signer;
 use super::clock::Clock;
 use super::data_dir::{self, DataDir, DataDirError};
 use super::field::Access;
-use super::history::History;
+use super::history::{History, Keep};
 use super::journal::{ACTIONS, FaultHook, Journal, JournalError, Names, Reader, Record, Settings};
 use super::memory::{self, Memory};
 use super::pace::{BadPace, Pace};
@@ -26,7 +26,7 @@ use super::starts::Starts;
 use super::store::Store;
 use super::trend::Trends;
 use super::web::tls::{self, TlsError};
-use crate::config::{Config, Tls};
+use crate::config::{Config, Service, Tls};
 use crate::control::carry::Carry;
 use crate::control::command::{OpenIntent, Terminal};
 use crate::control::record::{Entry, Kind};
@@ -315,13 +315,14 @@ impl Folder {
             let what = what.to_owned();
             move |source| StartError::System { what, source }
         };
-        let (view, view_thread) = Store::start(dir.path()).map_err(system("start the thread of the view"))?;
+        let (view, view_thread) =
+            Store::start_later(dir.path()).map_err(system("start the thread of the view"))?;
         let (record, record_thread) = RecordHandle::start(journal, Some(view.clone()))
             .map_err(system("start the thread of the record"))?;
         let least_free = config.service.least_free();
         let points = config.field.names().map(str::to_owned).collect();
         let (history, history_thread) =
-            History::start(&dir.journal(), &store, points, config.service.history_days, least_free)?;
+            History::start(&dir.journal(), &store, points, keep(&config.service), least_free)?;
         let trends = Trends::default();
         if let Err(error) = refill(&trends, config, &dir.journal(), now.utc) {
             tracing::warn!(%error, "the trends begin empty");
@@ -348,6 +349,16 @@ impl Folder {
             trends,
             threads,
         })
+    }
+}
+
+/// How much of the history is kept.
+fn keep(service: &Service) -> Keep {
+    Keep {
+        samples_days: service.history_days,
+        minutes_days: service.minutes_days,
+        hours_days: service.hours_days,
+        bytes: Some(u64::from(service.history_mb) * 1_000_000),
     }
 }
 

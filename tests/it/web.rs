@@ -17,7 +17,7 @@ use qindan::shell::field::engine::Counters;
 use qindan::shell::people::{Book, Role};
 use qindan::shell::trend::Trends;
 use qindan::shell::web::{
-    ActAnswer, ActRequest, ActionRow, Health, LinkRow, RealTime, WebState, preview, router, routes,
+    ActAnswer, ActRequest, ActionRow, Actions, Health, LinkRow, RealTime, WebState, preview, router, routes,
 };
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
@@ -53,7 +53,8 @@ pub(crate) fn state(
         acts,
         offers,
         actions: Arc::new(|limit| {
-            async move { Ok((0..limit.min(3) as u64).rev().map(row).collect()) }.boxed()
+            let rows = (0..limit.min(3) as u64).rev().map(row).collect();
+            async move { Ok(Actions { rows, view: None }) }.boxed()
         }),
         trends: Trends::default(),
         health: Arc::new(|| Health {

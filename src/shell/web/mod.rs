@@ -44,7 +44,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 pub use acts::{ActAnswer, ActRequest};
 pub use auth::Peer;
 pub use metrics::{Health, HealthSource, LagRow, LinkRow, Metric, MetricKind};
-pub use query::{ActionRow, ActionsSource, TraceSource};
+pub use query::{ActionRow, Actions, ActionsSource, TraceSource, ViewBehind};
 pub use table::{Route, routes};
 
 use crate::config::Config;
