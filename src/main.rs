@@ -183,7 +183,11 @@ fn check(asked: &Check, out: &mut dyn Write) -> Result<()> {
     let reports = config::reports::load(folder, &basin)?;
     writeln!(out, "  {} rules and {} filings of the reports", reports.rules.len(), reports.filings.len())?;
     let bench = if service.bench { ", bench" } else { "" };
-    writeln!(out, "  page at http://{}{bench}, history of {} days", service.listen, service.history_days)?;
+    writeln!(
+        out,
+        "  page at http://{}{bench}, history of {} days in at most {} MB",
+        service.listen, service.history_days, service.history_mb
+    )?;
     writeln!(
         out,
         "  decisions of {} days can be made again, in at most {} MB",

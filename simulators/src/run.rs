@@ -385,6 +385,7 @@ impl Run {
                         .unwrap_or_default(),
                     action: act.action,
                     before: act.before,
+                    set_points: Vec::new(),
                 });
                 self.recovered = open.collect();
                 self.reports.clear();

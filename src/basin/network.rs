@@ -134,6 +134,8 @@ pub struct Reservoir {
     pub dead_level: Option<Stage>,
     /// Normal level.
     pub normal_level: Option<Stage>,
+    /// Of a pond: level down to which it gives of its own water to a section below that would fall short; none gives nothing.
+    pub lends_above: Option<Stage>,
     /// Levels below which a rank of uses gets nothing, first to be cut first: levels fall. Ranks that are not named are cut at
     /// the dead level, if there is one.
     pub cuts: Vec<(Priority, Stage)>,
@@ -299,6 +301,13 @@ impl Reservoir {
     pub fn volume_at(&self, level: Stage) -> Volume {
         let xs = |p: &CurvePoint| (p.level.get(), p.volume.get());
         Volume::lossy(interpolate(&self.curve, xs, level.get()).max(0.0))
+    }
+
+    /// Area of the water at a level, m², over the decimetre below it; positive.
+    pub fn area_at(&self, level: Stage) -> f64 {
+        const DEPTH_M: f64 = 0.1;
+        let below = Stage::lossy(level.get() - DEPTH_M);
+        ((self.volume_at(level).get() - self.volume_at(below).get()) / DEPTH_M).max(1.0)
     }
 
     /// Level at a volume, the inverse of [`Self::volume_at`].

@@ -46,8 +46,14 @@ pub struct Service {
     pub listen: std::net::SocketAddr,
     /// Bench installation: `--time-scale` is allowed, page and every record say "bench".
     pub bench: bool,
-    /// Days of history to keep.
+    /// Days of samples to keep.
     pub history_days: u32,
+    /// Days of their minutes to keep.
+    pub minutes_days: u32,
+    /// Days of their hours to keep.
+    pub hours_days: u32,
+    /// Most room samples, minutes and hours may take on the disk, MB of 10⁶ bytes.
+    pub history_mb: u32,
     /// Days of exact inputs to keep, so that their decisions can be made again.
     pub snapshot_days: u32,
     /// Most room they may take on the disk, MB of 10⁶ bytes.

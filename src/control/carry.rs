@@ -111,6 +111,10 @@ impl Carry {
     pub fn resumed(mut self, basin: &Basin, paths: &[Path], dispatched: usize, utc: Timestamp) -> Self {
         self.forecasts.tidy(basin, utc);
         let fresh = Self::new(basin, paths, dispatched, self.mode, utc);
+        if self.river.ponds.is_empty() {
+            // Written before ponds were remembered.
+            self.river.ponds.clone_from(&fresh.river.ponds);
+        }
         let same = self.river.fits(&fresh.river)
             && self.releases.len() == fresh.releases.len()
             && self.authorities.len() == fresh.authorities.len()

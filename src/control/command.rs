@@ -137,4 +137,7 @@ pub struct OpenIntent {
     pub action: Action,
     /// Opening before it, if it was known.
     pub before: Option<Opening>,
+    /// Set-points that may have stood in the device before it.
+    #[serde(default)]
+    pub set_points: Vec<Opening>,
 }

@@ -18,6 +18,7 @@ use super::interlock::{self, Authorities, Cleared, Purpose, Situation, Wish};
 use super::operator::{Authority, Mode};
 use super::outlets::{Outlets, View};
 use super::plan::Planned;
+use super::pond::Owed;
 use super::quality::Reading;
 use super::reason::{Because, Limit};
 use super::record::{Entry, Kind};
@@ -83,7 +84,7 @@ pub struct Controller {
     /// Flows expected along each path, as of then.
     pub(super) ahead: Vec<Ahead>,
     /// What has to pass each pond for the sections below it, by reservoir, as of the same bin.
-    pub(super) owing: Vec<Option<f64>>,
+    pub(super) owing: Vec<Option<Owed>>,
 }
 
 impl Controller {
@@ -239,7 +240,7 @@ impl Controller {
     fn adopt(&mut self, intents: &[OpenIntent]) {
         for intent in intents {
             if let Some(gate) = self.basin.gate(&intent.gate).and_then(|id| self.gates.get_mut(id.0)) {
-                gate.open_intent = Some(intent.clone());
+                gate.open_intents.push(intent.clone());
             }
             self.number_from(intent.command.0 + 1);
         }
@@ -261,10 +262,7 @@ impl Controller {
                 let has_stop = self.field.wiring.gates.get(at).is_some_and(|points| points.command.is_some());
                 stops.extend(stop_astray(GateId(at), &ended, facts.opening).filter(|_| has_stop));
             }
-            if let Some(intent) = memory.open_intent.clone()
-                && let Some(terminal) = recovered(gate, facts, &intent)
-            {
-                memory.open_intent = None;
+            for (intent, terminal) in memory.explain(gate, facts, now.mono) {
                 let mut entry = Entry::new(Kind::Outcome, "recovery");
                 entry.gate = Some(gate.id.clone());
                 entry.command = Some(intent.command);
@@ -292,6 +290,7 @@ impl Controller {
         self.outlets = all;
         let mut river = std::mem::take(&mut self.carry.river);
         river.add(|source| outflow.get(&source).copied().flatten(), |meter| self.meter(meter));
+        river.add_levels(|pond| self.meter(self.basin.reservoirs.get(pond.0)?.level_meter?));
         let bin_ends = *self.next_bin.get_or_insert(now.mono + Duration::from_secs_f64(BIN_S));
         if now.mono >= bin_ends {
             self.next_bin = Some(due_after(bin_ends, BIN_S, now.mono));
@@ -418,10 +417,15 @@ impl Controller {
 
     fn take_up(&mut self, cleared: &Cleared, decision: &mut Decision, now: Now) {
         let Some(gate) = self.basin.gates.get(cleared.gate().0) else { return };
+        let at = cleared.gate().0;
+        let set_points =
+            self.gates.get(at).zip(self.facts.get(at)).map(|(memory, facts)| memory.set_points(gate, facts));
+        let set_points = set_points.unwrap_or_default();
         let next = InFlight {
             id: cleared.id(),
             action: cleared.action(),
             before: cleared.before(),
+            set_points: set_points.clone(),
             since: now.mono,
             deadline: gate::deadline(gate, cleared.before(), cleared.action(), now.mono),
             write: None,
@@ -433,6 +437,7 @@ impl Controller {
         intent.command = Some(cleared.id());
         intent.action = Some(cleared.action());
         intent.before = cleared.before();
+        intent.set_points = set_points;
         intent.because = cleared.because().to_vec();
         intent.limits = cleared.narrowed_by().to_vec();
         intent.inputs = Some(self.inputs_digest());
@@ -541,23 +546,6 @@ pub(super) fn due_after(due: Duration, period_s: f64, now: Duration) -> Duration
     let period = Duration::from_secs_f64(period_s);
     let next = due + period;
     if next > now { next } else { now + period }
-}
-
-/// How an intent of the last run ended, read off the gate; `None` while it cannot be told.
-fn recovered(gate: &crate::basin::Gate, facts: &GateFacts, intent: &OpenIntent) -> Option<Terminal> {
-    let to = match intent.action {
-        Action::Goto(to) => to,
-        Action::Stop => return Some(Terminal::Abandoned),
-    };
-    let (target, _) = facts.target?;
-    if gate::near(gate, target, to) {
-        return Some(Terminal::Verified);
-    }
-    let why = match intent.before {
-        Some(before) if gate::near(gate, target, before) => FailReason::NotDone,
-        Some(_) | None => FailReason::Foreign,
-    };
-    Some(Terminal::Failed { why })
 }
 
 pub(super) fn outcome_entry(gate: &str, ended: &Ended, after: Option<Opening>) -> Entry {

@@ -9,13 +9,14 @@ pub use super::arrival::{ARRIVAL, Band, Lag};
 use super::arrival::{When, arriving};
 use super::learnt::{Learnt, blend};
 use super::outlook::Outlook;
+use super::pond::Pond;
 use super::promise::Promises;
 use super::routing::{self, Draw, Lateral, LateralSource, Pace, Path};
 pub use super::scene::Scene;
 use super::segment::Segment;
 use super::series::{BIN_S, Series};
 use super::timing::{CHANGE_H, Timing};
-use crate::basin::{Basin, MeterId};
+use crate::basin::{Basin, MeterId, ReservoirId};
 use crate::units::Discharge;
 
 /// Hours a promise is held against: an hour of a gauge in a natural bed is mostly noise. Assumed.
@@ -46,6 +47,9 @@ pub struct River {
     /// Where each of `meters` is heading; worked out when a bin closes.
     #[serde(default)]
     pub(super) outlooks: BTreeMap<MeterId, Outlook>,
+    /// Ponds on the paths.
+    #[serde(default)]
+    pub(super) ponds: BTreeMap<ReservoirId, Pond>,
 }
 
 /// What is remembered of one path, by segment.
@@ -58,6 +62,15 @@ pub struct PathMemory {
     pub whole: Learnt,
     /// What was foretold of its section.
     pub promises: Promises,
+    /// What was foretold of it when the water passed the furthest pond that lends.
+    #[serde(default)]
+    pub near: Promises,
+    /// What the ponds on it can stand in for, m³/s.
+    #[serde(default)]
+    pub relief: f64,
+    /// What has been left to them: by how much less left the dam than a cautious view asked for, m³/s.
+    #[serde(default)]
+    pub left_to_ponds: Series,
 }
 
 /// What is remembered of one segment.
@@ -126,12 +139,17 @@ impl River {
             river.outflow.entry(path.source.0).or_default();
             let laterals = path.laterals.iter().filter_map(|l| match l.source {
                 LateralSource::Meter(meter) => Some(meter),
-                LateralSource::Table(..) => None,
+                LateralSource::Table(..) | LateralSource::Pond(_) => None,
             });
             let draws = path.draws.iter().filter_map(|d| basin.intakes.get(d.intake.0)?.meter);
             let feet = path.segments.iter().map(|segment| segment.foot);
             for meter in laterals.chain(draws).chain(feet) {
                 river.meters.entry(meter).or_default();
+            }
+            for lateral in &path.laterals {
+                if let LateralSource::Pond(id) = lateral.source {
+                    river.ponds.entry(id).or_default();
+                }
             }
         }
         river
@@ -142,6 +160,7 @@ impl River {
         let feet = |river: &Self| river.by_path.iter().map(|path| path.segments.len()).collect::<Vec<_>>();
         self.meters.keys().eq(other.meters.keys())
             && self.outflow.keys().eq(other.outflow.keys())
+            && self.ponds.keys().eq(other.ponds.keys())
             && feet(self) == feet(other)
     }
 
@@ -167,6 +186,7 @@ impl River {
         for series in self.outflow.values_mut().chain(self.meters.values_mut()) {
             series.close();
         }
+        self.close_ponds(scene.basin);
         let control = &scene.basin.control;
         self.outlooks = self.meters.iter().map(|(id, series)| (*id, Outlook::of(series, control))).collect();
         for (at, path) in paths.iter().enumerate() {
@@ -202,6 +222,7 @@ impl River {
             let (Some(foot), Some(floor)) = (foot, floor) else { continue };
             let (latest, lately) = (foot.latest(), foot.means(PROMISED_H, PROMISED_H).next());
             let whole = self.whole(scene, path, &pace);
+            let lent = self.lent(path, &pace);
             let Some(memory) = self.by_path.get_mut(at) else { continue };
             let is_believed = memory.segments.last().is_some_and(|last| last.learnt.doubted == 0);
             let (latest, lately) = (latest.filter(|_| is_believed), lately.filter(|_| is_believed));
@@ -219,7 +240,9 @@ impl River {
                 memory.promises.pass(latest, floor.get());
                 memory.promises.make(1, asked);
             } else {
-                memory.promises.pass(lately, floor.get());
+                // What a pond gave the dam had not promised.
+                memory.promises.pass(lately.map(|seen| seen - lent), floor.get());
+                memory.near.pass(lately, floor.get());
             }
         }
     }
@@ -228,7 +251,9 @@ impl River {
     pub fn skip(&mut self, bins: usize) {
         for path in &mut self.by_path {
             path.promises.forget();
+            path.near.forget();
         }
+        self.skip_ponds(bins);
         let feet =
             self.by_path.iter_mut().flat_map(|path| &mut path.segments).map(|segment| &mut segment.foot);
         for series in self.outflow.values_mut().chain(self.meters.values_mut()).chain(feet) {
@@ -340,11 +365,6 @@ impl River {
         each.map(|(segment, memory)| memory.learnt.young_for(pace.over(&segment.way))).fold(0.0, f64::max)
     }
 
-    /// What promises of a path's section fell short by at most, nearly always; m³/s.
-    pub fn error(&self, at: usize) -> f64 {
-        self.by_path.get(at).map_or(0.0, |path| path.promises.margin())
-    }
-
     /// Promises what `release` is decided on: the flow at the section of a path that is relied on when it arrives, `most` at most
     /// (more than its set point nobody relies on), unless nobody knows yet what is on its way. Once an hour.
     pub fn promise(
@@ -352,7 +372,7 @@ impl River {
         scene: &Scene<'_>,
         (path, at): (&Path, usize),
         pace: &Pace,
-        release: f64,
+        (ahead, release): (&Ahead, f64),
         most: f64,
     ) {
         let lag_h = pace.over(&path.way).mid;
@@ -362,15 +382,20 @@ impl River {
         let (inflow, intakes) = self.met(scene, path, pace);
         let flow = release * path.gain + inflow - intakes + self.counted(scene, (path, at), path.way.len());
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a travel time in bins")]
-        let bins = ((lag_h + 0.5 * HOURS) * 3600.0 / BIN_S).round().clamp(1.0, 1e6) as u32;
+        let bins = |hours: f64| ((hours + 0.5 * HOURS) * 3600.0 / BIN_S).round().clamp(1.0, 1e6) as u32;
+        let near = path.near_h(scene.basin, pace);
+        let near = near.and_then(|hours| Some((hours, Ahead::at(ahead.section(), hours)?.mid)));
         if let Some(memory) = self.by_path.get_mut(at) {
-            memory.promises.make(bins, flow.min(most));
+            memory.promises.make(bins(lag_h), flow.min(most));
+            if let Some((hours, flow)) = near {
+                memory.near.make(bins(hours), flow.min(most));
+            }
         }
     }
 
     /// Unexplained flow between a node with `left` stretches below it and the section, as far as a release may rely on
     /// it: a surplus only when it lasts, a shortage as soon as it shows.
-    fn counted(&self, scene: &Scene<'_>, (path, at): (&Path, usize), left: usize) -> f64 {
+    pub(super) fn counted(&self, scene: &Scene<'_>, (path, at): (&Path, usize), left: usize) -> f64 {
         let memories = self.by_path.get(at).into_iter().flat_map(|path| &path.segments);
         let (mut lately, mut lasting) = (0.0, 0.0);
         for (segment, memory) in path.segments.iter().zip(memories) {
@@ -439,7 +464,7 @@ impl River {
         let flow = flow.max(LEAST_FLOW);
         let metered = |lateral: &Lateral| match lateral.source {
             LateralSource::Meter(meter) => self.meters.get(&meter),
-            LateralSource::Table(..) => None,
+            LateralSource::Table(..) | LateralSource::Pond(_) => None,
         };
         let drawn = |draw: &Draw| self.meters.get(&scene.basin.intakes.get(draw.intake.0)?.meter?);
         let expected = |factor: f64| {
@@ -493,17 +518,18 @@ impl River {
         let young_h = self.young_for((path, at), pace);
         let relied_on = if young_h > 0.0 { 0.0 } else { f64::INFINITY };
         let counted = self.counted(scene, (path, at), path.way.len()).min(relied_on);
-        let release = ((setpoint - counted - inflow + intakes) / path.gain).max(0.0);
+        let cautious = setpoint - counted - inflow + intakes;
+        // What a cautious view asks for more than a fair one, the ponds on the way stand in for as far as they last.
+        let relief = self.relief_left(at);
+        let asked = if relief > 0.0 {
+            let (inflow, intakes) = self.met_fairly(scene, path, pace);
+            (setpoint - counted - inflow + intakes).max(cautious - relief).min(cautious)
+        } else {
+            cautious
+        };
+        let release = (asked / path.gain).max(0.0);
         let losses = release * (1.0 - path.gain) - counted;
         Need { release, inflow, intakes, losses, lag_h: lag.mid, young_h }
-    }
-
-    /// What joins and what is taken, as they count at the section, when the water that leaves now arrives there.
-    fn met(&self, scene: &Scene<'_>, path: &Path, pace: &Pace) -> (f64, f64) {
-        let when = When::With(pace.over(&path.way));
-        let inflow = path.laterals.iter().map(|l| l.gain * self.lateral(scene, l, pace, when).mid);
-        let intakes = path.draws.iter().map(|d| d.gain * self.draw(scene, d, pace, when).high);
-        (inflow.sum(), intakes.sum())
     }
 
     /// Flow expected now at a node of a path that has `left` stretches below it, from the gauge above it.
@@ -523,7 +549,7 @@ impl River {
         let last = head.ago(0.0)?;
         let coming = |_| Band::sure(if nth == 0 { release } else { last });
         let mut q = segment.gain * arriving(pace, &segment.way, when, head, coming)?.mid;
-        for lateral in segment.laterals.iter().filter(|l| l.on_main >= left) {
+        for lateral in segment.laterals.iter().filter(|l| l.passes(left)) {
             q += lateral.gain * self.lateral(scene, lateral, pace, when).mid;
         }
         for draw in segment.draws.iter().filter(|d| d.on_main >= left) {
@@ -532,28 +558,6 @@ impl River {
         let learnt = self.by_path.get(at)?.segments.get(nth)?.learnt;
         let done = 1.0 - share(left - segment.left, segment.way.len());
         Some((q / rest + learnt.unexplained * done).max(0.0))
-    }
-
-    /// Flow that has to pass a node of a path with `left` stretches below it now, so that the section stands at
-    /// `setpoint`: less what joins below, more what is taken and lost there.
-    pub fn owed_at_node(
-        &self,
-        scene: &Scene<'_>,
-        (path, at): (&Path, usize),
-        left: usize,
-        setpoint: f64,
-    ) -> Option<f64> {
-        let pace = &self.pace(scene, (path, at), setpoint);
-        let below = path.way.get(path.way.len().checked_sub(left)?..)?;
-        let when = When::With(pace.over(below));
-        let mut q = setpoint - self.counted(scene, (path, at), left).min(0.0);
-        for lateral in path.laterals.iter().filter(|l| l.on_main < left) {
-            q -= lateral.gain * self.lateral(scene, lateral, pace, when).low;
-        }
-        for draw in path.draws.iter().filter(|d| d.on_main < left) {
-            q += draw.gain * self.draw(scene, draw, pace, when).high;
-        }
-        Some(q / routing::way_gain(scene.basin, below))
     }
 }
 

@@ -20,6 +20,8 @@ use super::still::Still;
 use crate::basin::Gate;
 use crate::units::Opening;
 
+mod left_open;
+
 /// How long a command may wait for its turn on the link, s of service time.
 pub const VALID_S: u64 = 120;
 
@@ -35,6 +37,8 @@ pub struct InFlight {
     pub action: Action,
     /// Opening before.
     pub before: Option<Opening>,
+    /// Set-points that may have stood in the device before.
+    pub set_points: Vec<Opening>,
     /// When it was given.
     pub since: Duration,
     /// When it must have ended.
@@ -105,8 +109,10 @@ pub struct GateMemory {
     pub missed: bool,
     /// It went away from where a command sent it, or past it, until a person settles it.
     pub astray: Option<FailReason>,
-    /// An intent from before the start, to be explained.
-    pub open_intent: Option<OpenIntent>,
+    /// Intents from before the start, to be explained, oldest first.
+    pub open_intents: Vec<OpenIntent>,
+    /// Since when they wait for it.
+    open_since: Option<Duration>,
     /// Since when the position has been usable without a break.
     pub seen_since: Option<Duration>,
     was_local: bool,
@@ -132,7 +138,8 @@ impl Default for GateMemory {
             drifted: None,
             missed: false,
             astray: None,
-            open_intent: None,
+            open_intents: Vec::new(),
+            open_since: None,
             seen_since: None,
             was_local: false,
             course: None,
@@ -389,16 +396,16 @@ pub fn near(gate: &Gate, a: Opening, b: Opening) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::basin::GateKind;
     use crate::control::testing::{self, facts};
 
-    fn valve() -> Gate {
+    pub(super) fn valve() -> Gate {
         testing::gate(GateKind::Valve { bore_m: 0.6, cd_full: 0.6 }, 702.0)
     }
 
-    fn commanded(to: f64) -> (Gate, GateMemory) {
+    pub(super) fn commanded(to: f64) -> (Gate, GateMemory) {
         let (gate, mut memory) = (valve(), GateMemory::default());
         memory.advance(&gate, &facts(0.2, 0.2, 0), Duration::ZERO);
         assert_eq!(memory.state, GateState::Idle);
@@ -410,6 +417,7 @@ mod tests {
             id: CommandId(7),
             action,
             before,
+            set_points: before.into_iter().collect(),
             since,
             deadline,
             write: None,

@@ -326,7 +326,8 @@ fn service(allowed: &mut Allowed, gate: &Gate, seen: &Situation<'_>) {
     if gate.lock.is_some() && !seen.service.flood_season {
         allowed.at_most(Opening::SHUT, Limit::SeasonLock);
     }
-    if seen.memory.state == GateState::Adopting || seen.memory.open_intent.is_some() || seen.memory.foreign {
+    if seen.memory.state == GateState::Adopting || !seen.memory.open_intents.is_empty() || seen.memory.foreign
+    {
         allowed.refuse(Limit::Unresolved, Applies::Discretionary);
     }
     // Protection too would only send it further the wrong way: another gate has to do it.

@@ -23,6 +23,7 @@ pub mod operator;
 pub mod outlets;
 mod outlook;
 pub mod plan;
+pub mod pond;
 pub mod promise;
 mod publish;
 pub mod quality;

@@ -13,8 +13,17 @@ const TREND_H: f64 = 24.0;
 /// and `McMahon` 1990, daily recession constants of 0.2 to 0.8 for surface runoff.
 const FASTEST_DAY: f64 = 0.2;
 
+/// Times its least of the recent days that a flow without a wave reaches. Assumed: a daily wave is up to a third of the mean.
+const CALM: f64 = 1.5;
+
+/// Times what came in the last six hours that the mean of a day counts at most: a wave of a day stands at its foot then. Assumed.
+const RISEN: f64 = 1.2;
+
 /// Hours of which the least mean is sought: one hour of a gauge of small flows is mostly noise. Assumed.
 const MEAN_H: usize = 6;
+
+/// The same, h.
+const SIX_H: f64 = 6.0;
 
 /// Newest hours that do not count as "before" when a flow is compared with its recent past.
 const RECENT_H: usize = 12;
@@ -26,6 +35,18 @@ pub(super) struct Outlook {
     pub(super) now: Option<f64>,
     /// Largest hour of the last day.
     pub(super) day_high: Option<f64>,
+    /// Mean of the last day.
+    #[serde(default)]
+    day: f64,
+    /// The same as a share of the day before, at most 1.
+    #[serde(default)]
+    daily: f64,
+    /// Mean of the last six hours.
+    #[serde(default)]
+    lately: f64,
+    /// The same as a share of the six hours before, where less came: `None` where more did.
+    #[serde(default)]
+    fell: Option<f64>,
     /// Least mean of six hours in the window, never above `now`.
     least: f64,
     /// Share of its flow that is left after a day, where it has been falling all along; `None` elsewhere.
@@ -35,7 +56,8 @@ pub(super) struct Outlook {
 impl Outlook {
     /// Of a flow's memory now.
     pub(super) fn of(series: &Series, control: &ControlParameters) -> Self {
-        let day_high = series.window(0.0, 24.0).map(|(_, _, high)| high);
+        let day = series.window(0.0, 24.0);
+        let day_high = day.map(|(_, _, high)| high);
         let Some(now) = series.around(0.0) else { return Self { day_high, ..Self::default() } };
         let means = series.means(MEAN_H, bins_to_hours(control.tributary_window_s)).enumerate();
         let (least, older) = means.fold((now, f64::INFINITY), |(least, older), (nth, mean)| {
@@ -46,7 +68,27 @@ impl Outlook {
             let before = series.window(TREND_H - 1.0, TREND_H + 1.0).map_or(now, |(_, mean, _)| mean);
             if before > 0.0 { (now / before).clamp(FASTEST_DAY, 1.0) } else { 1.0 }
         });
-        Self { now: Some(now), day_high, least, recession }
+        let day = day.map_or(now, |(_, mean, _)| mean);
+        let before = series.window(TREND_H, 2.0 * TREND_H).map_or(day, |(_, mean, _)| mean);
+        let daily = if before > 0.0 { (day / before).min(1.0) } else { 1.0 };
+        let mut hours = series.means(MEAN_H, 2 * MEAN_H);
+        let lately = hours.next().unwrap_or(now);
+        let fell = hours.next().filter(|before| *before > lately).map(|before| lately / before);
+        Self { now: Some(now), day_high, day, daily, lately, fell, least, recession }
+    }
+
+    /// The flow `lead` hours from now as expected: on days without a wave what the last day brought, less by as much as it fell
+    /// from the day before, and at most a little more than what came lately; behind a wave what falls as it fell in the last hours
+    /// (a recession slows down, so this is less than what comes); while a wave rises the cautious side is what is expected.
+    pub(super) fn fair(&self, lead: f64, control: &ControlParameters) -> f64 {
+        let cautious = self.cautious(lead, control);
+        let is_calm = self.now.is_some_and(|now| now.max(self.day) <= CALM * self.least);
+        if !is_calm {
+            let falls = |share: f64| self.lately * share.powf((lead + 0.5 * SIX_H) / SIX_H);
+            return self.fell.map_or(cautious, |share| cautious.max(falls(share)));
+        }
+        let carried_on = self.day * self.daily.powf((lead + 0.5 * TREND_H) / TREND_H);
+        cautious.max(carried_on.min(RISEN * self.lately))
     }
 
     /// The flow `lead` hours from now, on the cautious side: from its present value it falls to the least of the

@@ -62,6 +62,13 @@ pub enum Because {
         /// Minimum owed below it.
         owed: Discharge,
     },
+    /// A pond gives of its own water what a section below would miss.
+    Lend {
+        /// What should leave it.
+        owed: Discharge,
+        /// What comes to it.
+        comes: Discharge,
+    },
     /// A canal, transfer or wetland demand.
     Demand {
         /// Flow asked for.

@@ -70,6 +70,10 @@ pub struct Entry {
     /// Opening before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Opening>,
+    /// In an intent: set-points that may have stood in the device before the write. One when it is known, more while commands
+    /// follow each other faster than it is read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub set_points: Vec<Opening>,
     /// Opening after, read back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Opening>,
@@ -109,6 +113,7 @@ impl Entry {
             command: None,
             action: None,
             before: None,
+            set_points: Vec::new(),
             after: None,
             flow: None,
             because: Vec::new(),

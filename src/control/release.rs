@@ -6,14 +6,16 @@ use super::carry::Parcel;
 use super::controller::Controller;
 use super::dispatch::{self, Inputs};
 use super::estimate;
+use super::operator::{Authority, Mode};
 use super::plan::model::Task;
 use super::plan::programme::Unsolved;
 use super::plan::{Plan, Planned};
+use super::pond::Owed;
 use super::record::{Entry, Kind};
 use super::status::Rung;
-use super::{Decision, Now};
-use crate::basin::ReservoirId;
-use crate::units::Discharge;
+use super::{Decision, Now, rules};
+use crate::basin::{Duty, Place, ReservoirId};
+use crate::units::{Discharge, Stage};
 
 /// Smallest change of release shown as a parcel on its way, m³/s.
 const PARCEL: f64 = 0.04;
@@ -133,18 +135,22 @@ impl Controller {
         }
     }
 
-    /// What must pass a pond for the sections below it, at most what comes to it, m³/s.
-    pub(super) fn owed(&self, pond: ReservoirId, now: Now) -> Option<f64> {
+    /// What must pass a pond for the sections below it: at most what comes to it, and beyond that what it should lend; m³/s.
+    pub(super) fn owed(&self, pond: ReservoirId, now: Now) -> Option<rules::Owing> {
         let node = self.basin.reservoirs.get(pond.0)?.at;
         let owed = self.owing.get(pond.0).copied().flatten()?;
-        Some((OWED_RESERVE * owed).min(self.node_flow(node.0, now).flow?.get()))
+        let comes = self.node_flow(node.0, now).flow?.get();
+        let passed = (OWED_RESERVE * owed.passed.get()).min(comes);
+        Some(rules::Owing { passed, lent: owed.lent.get(), comes, gives: self.carry.river.gave_lately(pond) })
     }
 
-    /// What has to pass each pond for the sections below it. Once a bin is enough, since the memory of the river moves in bins.
+    /// What has to pass each pond for the sections below it, and what the ponds can stand in for. Once a bin is enough, since the
+    /// memory of the river moves in bins.
     pub(super) fn find_owed(&mut self, now: Now) {
         let scene = estimate::Scene::new(&self.basin, &self.schedules, now.utc);
         let date = self.basin.date_at(now.utc);
-        let river = &self.carry.river;
+        let mut river = std::mem::take(&mut self.carry.river);
+        river.rely_on(&scene, &self.paths, |pond| self.lendable(pond), |source| self.release_of(source));
         let below = |pond: &crate::basin::Reservoir| {
             let below = self.paths.iter().enumerate().filter_map(|(at, path)| {
                 let (_, left) = path.nodes.iter().find(|(on_way, _)| *on_way == pond.at)?;
@@ -152,9 +158,30 @@ impl Controller {
                 let setpoint = dispatch::setpoint(&self.basin, section, river.error(at), date)?.get();
                 river.owed_at_node(&scene, (path, at), *left, setpoint)
             });
-            below.reduce(f64::max)
+            below.reduce(|one, other| Owed {
+                passed: one.passed.max(other.passed),
+                lent: one.lent.max(other.lent),
+            })
         };
         self.owing = self.basin.reservoirs.iter().map(below).collect();
+        self.carry.river = river;
+    }
+
+    /// Level of a pond that lends, while one of its sluices obeys.
+    fn lendable(&self, pond: ReservoirId) -> Option<Stage> {
+        let level = Stage::new(self.meter(self.basin.reservoirs.get(pond.0)?.level_meter?)?)?;
+        let obeys = |(at, gate): (usize, &crate::basin::Gate)| {
+            gate.from == Place::Reservoir(pond)
+                && gate.duty == Duty::PassOn
+                && gate.is_dispatched()
+                && self.carry.mode == Mode::Automatic
+                && self.carry.authorities.get(at) == Some(&Authority::Automatic)
+                && self.facts.get(at).is_some_and(|facts| {
+                    let is_well = facts.estop != Some(true) && facts.fault != Some(true);
+                    facts.opening.is_some() && facts.remote == Some(true) && is_well
+                })
+        };
+        self.basin.gates.iter().enumerate().any(obeys).then_some(level)
     }
 }
 

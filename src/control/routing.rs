@@ -30,6 +30,8 @@ pub enum LateralSource {
     Meter(MeterId),
     /// Unmetered: the dry-year table of an inflow, with the share of it that enters here.
     Table(InflowId, f64),
+    /// A pond on the way, from its level: what it gives of its own water, negative while it fills.
+    Pond(ReservoirId),
 }
 
 /// Water that joins on the way to a section.
@@ -43,6 +45,16 @@ pub struct Lateral {
     pub gain: f64,
     /// Stretches of the main way below the first node it passes: it passes every node with at most as many left.
     pub on_main: usize,
+}
+
+impl Lateral {
+    /// Whether it passes a node of the main way that has `left` stretches below it. What a pond gives passes only nodes below it.
+    pub(super) fn passes(&self, left: usize) -> bool {
+        match self.source {
+            LateralSource::Pond(_) => self.on_main > left,
+            LateralSource::Meter(_) | LateralSource::Table(..) => self.on_main >= left,
+        }
+    }
 }
 
 /// Water taken on the way to a section.
@@ -308,6 +320,15 @@ fn along(basin: &Basin, section: SectionId, source: ReservoirId, outlet: NodeId,
                     Place::Along { .. } | Place::Wetland(_) | Place::Outside => None,
                 };
                 collect(basin, here, below.len(), &mut laterals, &mut draws);
+                let ponds = basin.reservoirs.iter().enumerate().filter(|(at, body)| {
+                    body.at == node && is_pond(basin, ReservoirId(*at)) && body.level_meter.is_some()
+                });
+                laterals.extend(ponds.map(|(at, _)| Lateral {
+                    source: LateralSource::Pond(ReservoirId(at)),
+                    gain: way_gain(basin, &below),
+                    way: below.clone(),
+                    on_main: below.len(),
+                }));
                 nodes.push((node, below.len()));
             }
             Step::Reach(stretch) => {

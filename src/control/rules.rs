@@ -10,9 +10,10 @@ use super::command::Action;
 use super::gate::{GateFacts, GateMemory};
 use super::interlock::{Purpose, Wish};
 use super::reason::Because;
-use super::structure;
+use super::{pond, structure};
 use crate::basin::{
-    Basin, Duty, Gate, GateId, GateKind, MeterId, Place, Priority, ReservoirId, ReservoirKind, Transfer,
+    Basin, Duty, Gate, GateId, GateKind, MeterId, Place, Priority, Reservoir, ReservoirId, ReservoirKind,
+    Transfer,
 };
 use crate::config::Schedules;
 use crate::units::{Discharge, Head, Opening, Stage};
@@ -26,10 +27,23 @@ const STEP: f64 = 0.1;
 /// Relative error of a metered flow that is left alone: the meters' own class, twice.
 const FLOW_BAND: f64 = 0.05;
 
+/// Share of a flow by which what a pond lends may fall short: it is asked for because there is nothing to spare. Assumed.
+const LENT_BAND: f64 = 0.01;
+
+/// Time after which a move shows in what the level says of the last half hour, s.
+const SETTLED_S: f64 = 2400.0;
+
+/// Share of what formulas give a weir that it passes at least and at most, as far as one that comes to another result is followed:
+/// a gauge that shows too much may not shut a sluice. Assumed.
+const LESS: f64 = 0.75;
+
+/// The same.
+const MORE: f64 = 1.1;
+
 /// Band around a kept level, m (plan notes for the landscape weirs: ± 0.1).
 const LEVEL_BAND_M: f64 = 0.1;
 
-/// Depth below its normal level over which a pond stops giving more than its minimum release, m. Assumed.
+/// Depth below a level over which a pond stops giving more than its minimum release, m. Assumed.
 const STOCK_M: f64 = 0.2;
 
 /// Height over the level of its cut from which a use gets all it asks for, m: over this it is cut in steps, so that the
@@ -44,8 +58,8 @@ pub struct Scene<'a> {
     pub schedules: &'a Schedules,
     /// Usable value of a meter.
     pub meter: &'a dyn Fn(MeterId) -> Option<f64>,
-    /// What must pass a pond for the sections further down, as far as water comes for it, m³/s.
-    pub owed: &'a dyn Fn(ReservoirId) -> Option<f64>,
+    /// What must pass a pond for the sections further down.
+    pub owed: &'a dyn Fn(ReservoirId) -> Option<Owing>,
     /// Facts of all gates.
     pub facts: &'a [GateFacts],
     /// Memories of all gates.
@@ -193,47 +207,114 @@ fn level(scene: &Scene<'_>, gate: &Gate, now: Opening) -> Option<(Opening, Becau
 /// A weir's sluice passes on what is owed below it, and shuts again when the rest does it alone.
 ///
 /// The minimum release is owed at the toe of the weir, whatever the turbines pass. What a section further down needs
-/// may pass by the turbines too; when they stop, the pond would fill at its cost.
+/// may pass by the turbines too; when they stop, the pond would fill at its cost. A pond that lends gives of its own water
+/// what the section would miss, and fills again from what it does not need.
 fn pass_on(scene: &Scene<'_>, id: GateId, gate: &Gate, now: Opening) -> Option<(Opening, Because)> {
     let Place::Reservoir(body) = gate.from else { return None };
     let pond = scene.basin.reservoirs.get(body.0).filter(|r| r.kind == ReservoirKind::Pond)?;
     let level = Stage::new((scene.meter)(pond.level_meter?)?)?;
     let station = scene.basin.stations.iter().find(|s| s.pond == Some(body))?;
-    let fixed: f64 = scene
-        .basin
-        .fixed_openings
-        .iter()
-        .filter(|f| f.from == body)
-        .map(|f| structure::fixed_flow(f, level).get())
-        .sum();
-    let passing = |is: &dyn Fn(&Gate) -> bool| -> f64 {
+    let owing = (scene.owed)(body).unwrap_or_default();
+    let lends = pond.lends_above.is_some();
+    let far = owing.wanted(pond, level);
+    let lent = (far - owing.comes).max(0.0);
+    let passing = |is: &dyn Fn(&Gate) -> bool, level: Stage| -> f64 {
         let gates = scene.basin.gates.iter().zip(scene.facts).filter(|(g, _)| g.from == gate.from && is(g));
         gates.map(|(g, f)| structure::flow(g, f.opening.unwrap_or(Opening::SHUT), level).get()).sum()
     };
-    let sluices = passing(&|g| g.duty == Duty::PassOn);
-    let turbines = passing(&|g| matches!(g.kind, GateKind::Turbine { .. }));
+    let weir = |level: Stage| {
+        let fixed = scene.basin.fixed_openings.iter().filter(|f| f.from == body);
+        let fixed: f64 = fixed.map(|f| structure::fixed_flow(f, level).get()).sum();
+        fixed + passing(&|g| g.duty == Duty::PassOn, level)
+    };
+    let turbines = passing(&|g| matches!(g.kind, GateKind::Turbine { .. }), level);
+    let by_formula = weir(level);
+    // What is known of the water tells more than the formulas, once the last move shows in it.
+    let last_move = |(g, memory): (&Gate, &GateMemory)| {
+        let since =
+            memory.last_move.map_or(f64::INFINITY, |(at, _)| scene.now.saturating_sub(at).as_secs_f64());
+        (g.from == gate.from).then_some(since)
+    };
+    let since = scene.basin.gates.iter().zip(scene.gates).filter_map(last_move).fold(f64::INFINITY, f64::min);
+    let is_known = lends && turbines <= 0.0 && since >= SETTLED_S;
+    let known = owing.gives.filter(|_| is_known).map_or(by_formula, |gives| owing.comes + gives);
+    let off = known.clamp(LESS * by_formula, MORE * by_formula) - by_formula;
+    // While it lends the water sinks, and less passes over the crest: what counts is the middle of the time to the next move.
+    let level = level + Head::lossy(-0.5 * lent * INTERVAL_S / pond.area_at(level));
+    let passes = weir(level) + off;
     let own = structure::flow(gate, now, level).get();
     let least = station.min_release.get();
-    let stock = pond.normal_level.map_or(0.0, |normal| stock(level - normal));
-    let far = (scene.owed)(body).unwrap_or(0.0) * stock - turbines;
-    let owed = least.max(far);
+    let owed = least.max(far - turbines);
     // Running turbines want the water the sluice still gives; without them a sluice that is shut too early is opened again.
-    let slack = if turbines > 0.0 { 1.0 } else { 1.2 };
+    // A pond that lends has its sluice open mostly, and a wave that is over leaves less than is owed behind it.
+    let slack = if turbines > 0.0 {
+        1.0
+    } else if lends {
+        2.0
+    } else {
+        1.2
+    };
     let first =
         scene.basin.gates.iter().position(|g| g.from == gate.from && g.duty == Duty::PassOn) == Some(id.0);
-    let wanted = if fixed + sluices < 0.95 * owed && first {
-        own + owed - fixed - sluices
-    } else if own > 0.0 && fixed + sluices - own > slack * owed {
+    let missed = if lent > 0.0 { LENT_BAND * owed } else { FLOW_BAND * owed };
+    let step = own / now.fraction().max(gate.min_step) * gate.min_step.max(gate.tolerance);
+    let fills = lends && pond.normal_level.is_some_and(|normal| level < normal);
+    // Half a step more than is owed by a pond that lends: where its gate stops is not known better.
+    let spare = if lends { 0.5 * step } else { 0.0 };
+    let wanted = if passes < owed - missed && first {
+        own + owed + spare - passes
+    } else if own > 0.0 && passes - own > slack * owed {
         0.0
+    } else if own > 0.0 && fills && passes.min(passes - off) > owed + 1.5 * step {
+        (own + owed + spare - passes).max(0.0)
     } else {
         return None;
     };
     let to = structure::opening_for(gate, Discharge::lossy(wanted), level);
-    Some((to, Because::PassOn { owed: Discharge::lossy(owed) }))
+    let owed = Discharge::lossy(owed);
+    let because = if lent > 0.0 {
+        Because::Lend { owed, comes: Discharge::lossy(owing.comes) }
+    } else {
+        Because::PassOn { owed }
+    };
+    Some((to, because))
 }
 
-/// Share of what is owed far below that a pond gives, by its height over its normal level: a sluice passes on what
-/// comes, it does not empty the pond.
+/// What a pond owes the sections below it, m³/s.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Owing {
+    /// What it passes on, at most what comes.
+    pub passed: f64,
+    /// What they need as expected, whether it comes or not.
+    pub lent: f64,
+    /// What comes to it.
+    pub comes: f64,
+    /// What it gave of its own water in the last half hour, by its level; negative: kept back.
+    pub gives: Option<f64>,
+}
+
+impl Owing {
+    /// What should leave the pond with the water at `level`.
+    fn wanted(self, pond: &Reservoir, level: Stage) -> f64 {
+        let is_full = pond.normal_level.is_some_and(|normal| level >= normal);
+        let Some(least) = pond.lends_above else {
+            return self.passed * pond.normal_level.map_or(0.0, |normal| stock(level - normal));
+        };
+        // Below where it lends it passes on what comes as long as there is some water left.
+        let empty = least + Head::lossy(-STOCK_M);
+        if self.lent > self.comes {
+            self.comes * stock(level - empty) + pond::lends(pond, level) * (self.lent - self.comes)
+        } else if is_full {
+            self.passed
+        } else {
+            // It fills from what is not needed.
+            self.lent * stock(level - empty)
+        }
+    }
+}
+
+/// Share of what is owed far below that a pond gives, by its height over the level below which it gives less: a sluice passes
+/// on what comes, it does not empty the pond.
 fn stock(over: Head) -> f64 {
     ((over.get() + STOCK_M) / STOCK_M).clamp(0.0, 1.0)
 }

@@ -58,7 +58,8 @@ fn segment(basin: &Basin, path: &Path, foot: MeterId, (above, left): (usize, usi
     let part = |way: &[Stretch]| way.get(..way.len().saturating_sub(left)).unwrap_or_default().to_vec();
     let within = |on_main: usize| on_main >= left && (on_main < above || above == all);
     let way = path.way.get(all - above..all - left).unwrap_or_default().to_vec();
-    let laterals = path.laterals.iter().filter(|l| within(l.on_main)).map(|l| {
+    let joins = |l: &Lateral| l.passes(left) && (!l.passes(above) || above == all);
+    let laterals = path.laterals.iter().filter(|l| joins(l)).map(|l| {
         let way = part(&l.way);
         Lateral { gain: routing::way_gain(basin, &way), way, ..l.clone() }
     });

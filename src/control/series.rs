@@ -110,6 +110,11 @@ impl Series {
         self.bins.back().copied().flatten()
     }
 
+    /// The bin `hours` ago, when something was seen in it.
+    pub fn bin(&self, hours: f64) -> Option<f64> {
+        self.bins.iter().rev().nth(bins_in(hours)).copied().flatten()
+    }
+
     /// The value `hours` ago; across gaps the nearest older one.
     pub fn ago(&self, hours: f64) -> Option<f64> {
         self.bins.iter().rev().skip(bins_in(hours)).find_map(|bin| *bin)

@@ -19,6 +19,7 @@ use super::gate::{GateFacts, GateMemory};
 use super::grade::Grader;
 use super::outlets::{Memory, Outlets};
 use super::plan::Planned;
+use super::pond::Owed;
 use super::quality::Reading;
 use super::reason::Limit;
 use super::status::{Explanation, Rung};
@@ -28,7 +29,7 @@ use crate::basin::GateId;
 use crate::config::Config;
 
 /// Version of the form of [`State`]; raised when a field comes, goes or changes its meaning.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What two meters of one level remember.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,7 +67,7 @@ pub struct State {
     foreseen_in: u32,
     plans: Vec<Planned>,
     ahead: Vec<Ahead>,
-    owing: Vec<Option<f64>>,
+    owing: Vec<Option<Owed>>,
     forecasts: Arc<Forecasts>,
 }
 

@@ -61,6 +61,7 @@ pub(crate) fn basin(gate: Gate) -> Basin {
         curve: Vec::new(),
         dead_level: None,
         normal_level: None,
+        lends_above: None,
         cuts: Vec::new(),
         flood_limits: Vec::new(),
         initial_level: level,

@@ -110,13 +110,13 @@ impl Controller {
         let scene = estimate::Scene::new(&self.basin, &self.schedules, now.utc);
         if self.bins.is_multiple_of(BINS_AN_HOUR) {
             let mut river = std::mem::take(&mut self.carry.river);
-            for (at, path) in self.paths.iter().enumerate() {
+            for ((at, path), ahead) in self.paths.iter().enumerate().zip(&self.ahead) {
                 let Some(release) = self.release_of(path.source.0) else { continue };
                 let pace = river.pace(&scene, (path, at), release);
                 let Some(section) = self.basin.sections.get(path.section.0) else { continue };
                 let relied_on = dispatch::setpoint(&self.basin, section, river.error(at), date);
                 let relied_on = relied_on.map_or(f64::INFINITY, Discharge::get);
-                river.promise(&scene, (path, at), &pace, release, relied_on);
+                river.promise(&scene, (path, at), &pace, (ahead, release), relied_on);
             }
             self.carry.river = river;
         }

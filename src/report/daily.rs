@@ -16,7 +16,7 @@ use crate::control::command::Terminal;
 
 const TITLE: Word = ("日报", "daily bulletin");
 
-/// Points whose samples of the day are needed; those of [`uses::yearly_points`] from the begin of the year on.
+/// Points whose samples of the day are needed.
 pub fn points(ground: Ground<'_>) -> Vec<String> {
     let basin = &ground.config.basin;
     let sections = basin.sections.iter().map(|section| section.meter);
@@ -48,12 +48,12 @@ pub fn sections(ground: Ground<'_>, day: Day, samples: &Samples) -> Vec<SectionD
     judged.collect()
 }
 
-/// The bulletin of a day. `samples` hold those of [`points`] for the day, and those of [`uses::yearly_points`] from the begin
-/// of the year on.
+/// The bulletin of a day. `samples` hold those of [`points`] for the day, `to_date` what [`uses::yearly_points`] come to from the
+/// begin of the year to its end.
 pub fn daily(
     ground: Ground<'_>,
     day: Day,
-    year: Timestamp,
+    to_date: &uses::ToDate,
     samples: &Samples,
     recorded: &Recorded,
 ) -> Document {
@@ -63,9 +63,9 @@ pub fn daily(
         Part::Table(section_table(ground, &judged)),
         Part::Figures(figures(ground, &judged)),
         Part::Table(uses::reservoirs(ground, day, samples)),
-        Part::Table(uses::intakes(ground, day, year, samples)),
+        Part::Table(uses::intakes(ground, day, to_date, samples)),
         Part::Table(uses::wetlands(ground, day, samples)),
-        Part::Table(uses::transfers(ground, day, year, samples)),
+        Part::Table(uses::transfers(ground, day, to_date, samples)),
         Part::Table(gate_actions(ground, day, recorded)),
         Part::Table(warnings(ground, day, recorded)),
         Part::Table(filings(ground, day)),

@@ -1,5 +1,7 @@
 //! Reservoirs, intakes, wetlands and transfers on a day.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::day::Day;
@@ -12,7 +14,10 @@ use crate::units::{Discharge, Stage};
 /// m³ in the volume unit of reports, 10⁴ m³.
 const WAN: f64 = 1e4;
 
-/// Points whose samples are needed from the begin of the year on.
+/// Water since the begin of the year, by point: m³ that passed while it was known, and the share of the time that is.
+pub type ToDate = BTreeMap<String, (Option<f64>, f64)>;
+
+/// Points whose water counts from the begin of the year on.
 pub fn yearly_points(ground: Ground<'_>) -> Vec<String> {
     let basin = &ground.config.basin;
     let meters = basin.intakes.iter().map(|intake| intake.meter);
@@ -45,6 +50,12 @@ struct Seen<'a> {
 impl Seen<'_> {
     fn of(&self, meter: Option<MeterId>) -> Signal {
         signal(self.samples, meter.and_then(|meter| self.ground.point_of(meter)))
+    }
+
+    /// The same since the begin of the year.
+    fn so_far(&self, to_date: &ToDate, meter: Option<MeterId>) -> (Option<f64>, f64) {
+        let point = meter.and_then(|meter| self.ground.point_of(meter));
+        point.and_then(|point| to_date.get(point)).copied().unwrap_or_default()
     }
 
     /// Water that passed while it was known, m³, and the share of the span that is known.
@@ -105,11 +116,11 @@ pub fn reservoirs(ground: Ground<'_>, day: Day, samples: &Samples) -> Table {
 }
 
 /// Water taken on the day and since the begin of the year, against the permit.
-pub fn intakes(ground: Ground<'_>, day: Day, year: Timestamp, samples: &Samples) -> Table {
+pub fn intakes(ground: Ground<'_>, day: Day, to_date: &ToDate, samples: &Samples) -> Table {
     let seen = Seen { ground, samples };
     let rows = ground.config.basin.intakes.iter().map(|intake| {
         let (today, known) = seen.passed(intake.meter, day.from, day.to);
-        let (so_far, known_so_far) = seen.passed(intake.meter, year, day.to);
+        let (so_far, known_so_far) = seen.so_far(to_date, intake.meter);
         vec![
             Cell::Plain(intake.id.clone()),
             Cell::Name(intake.name.clone()),
@@ -187,12 +198,12 @@ pub fn wetlands(ground: Ground<'_>, day: Day, samples: &Samples) -> Table {
 }
 
 /// Water transferred on the day and since the begin of the year, against the quota.
-pub fn transfers(ground: Ground<'_>, day: Day, year: Timestamp, samples: &Samples) -> Table {
+pub fn transfers(ground: Ground<'_>, day: Day, to_date: &ToDate, samples: &Samples) -> Table {
     let seen = Seen { ground, samples };
     let rows = ground.config.basin.transfers.iter().map(|transfer| {
         let mean = seen.of(transfer.meter).over(day.from, day.to).mean_if(0.8);
         let (today, _) = seen.passed(transfer.meter, day.from, day.to);
-        let (so_far, known) = seen.passed(transfer.meter, year, day.to);
+        let (so_far, known) = seen.so_far(to_date, transfer.meter);
         vec![
             Cell::Plain(transfer.id.clone()),
             Cell::Name(transfer.name.clone()),

@@ -121,6 +121,7 @@ pub fn cause(basin: &Basin, value: &Value) -> Name {
         "share_turbine" => format!("机组承担 {}，阀门让出", flow("flow")),
         "pass_on" => format!("来多少过多少，堰下至少 {}", flow("owed")),
         "demand" => format!("需水 {}", flow("flow")),
+        "lend" => format!("动用塘蓄补水：下游需 {}，来水 {}", flow("owed"), flow("comes")),
         "keep_level" => format!("保水位：{} m → {} m", number("level_m"), number("target_m")),
         "schedule" => format!("日程 {}", text("entry")),
         "season_lock" => "非汛期封堵".into(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::field::Monitor;
 use super::field::health::{LinkState, UnitState};
+use super::store::Store;
 use super::web::{Health, HealthSource, LagRow, LinkRow, Metric, MetricKind};
 use crate::config::Config;
 use crate::control::command::Terminal;
@@ -72,11 +73,11 @@ impl Counters {
     }
 
     /// What `/metrics` shows of cycle and field.
-    pub(super) fn health_source(&self, config: &Arc<Config>, monitor: Monitor) -> HealthSource {
+    pub(super) fn health_source(&self, config: &Arc<Config>, monitor: Monitor, view: Store) -> HealthSource {
         let (counters, config) = (self.clone(), Arc::clone(config));
         Arc::new(move || Health {
             links: links(&config, &monitor),
-            counters: families(&counters.update(|numbers| numbers.clone())),
+            counters: [families(&counters.update(|numbers| numbers.clone())), of_view(&view)].concat(),
         })
     }
 }
@@ -155,6 +156,22 @@ fn families(now: &Numbers) -> Vec<Metric> {
             "qindan_memory_saves_failed_total",
             "Times the memory for the next start could not be stored",
             count(now.saves_failed),
+        ),
+    ]
+}
+
+fn of_view(view: &Store) -> Vec<Metric> {
+    vec![
+        Metric::gauge(
+            "qindan_view_stale",
+            "Queries of the log read the journal, since its view is behind or being made",
+            f64::from(u8::from(view.is_stale())),
+        ),
+        Metric::gauge("qindan_view_records", "Number of the last record in the view", count(view.applied())),
+        Metric::counter(
+            "qindan_view_rebuilds_total",
+            "Times the view was found wrong and made anew",
+            count(view.rebuilds()),
         ),
     ]
 }

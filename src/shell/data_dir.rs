@@ -10,6 +10,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -282,12 +283,15 @@ impl DataDir {
         self.dir.join("reserve")
     }
 
-    /// Makes the reserve again when it was given up and there is room for it, see [`Space::is_low`].
+    /// Makes the reserve again when it was given up, or holds less room than it should, and there is room for it, see
+    /// [`Space::is_low`].
     ///
     /// # Errors
     /// When the disk refuses.
     pub fn renew_reserve(&self, least_free: Option<u64>) -> Result<(), DataDirError> {
-        if self.reserve().exists() || self.space()?.is_low(least_free) {
+        // Its room, not its length: a copied or cut file may say more than it holds.
+        let held = fs::metadata(self.reserve()).map_or(0, |about| about.blocks().saturating_mul(512));
+        if held >= RESERVE_BYTES || self.space()?.is_low(least_free) {
             return Ok(());
         }
         make_reserve(&self.dir)
@@ -462,6 +466,31 @@ mod tests {
         assert!(matches!(dir.load_state("controller"), Err(DataDirError::BrokenState { .. })));
         assert_eq!(dir.load_state("controller").unwrap(), None);
         assert!(matches!(dir.save_state("../x", b""), Err(DataDirError::StateName { .. })));
+    }
+
+    #[test]
+    fn a_reserve_that_was_given_up_or_holds_too_little_is_made_again() {
+        let root = tempfile::tempdir().unwrap();
+        init(root.path(), "alder", CREATED).unwrap();
+        let dir = DataDir::open(root.path(), None).unwrap();
+        let held = || fs::metadata(dir.reserve()).map_or(0, |about| about.blocks() * 512);
+        let whole = held();
+        if whole < RESERVE_BYTES {
+            // A file system without preallocation holds no reserve.
+            return;
+        }
+        fs::remove_file(dir.reserve()).unwrap();
+        dir.renew_reserve(Some(0)).unwrap();
+        assert!(held() >= RESERVE_BYTES);
+        // A hole of the right length.
+        File::create(dir.reserve()).unwrap().set_len(RESERVE_BYTES).unwrap();
+        assert!(held() < RESERVE_BYTES);
+        dir.renew_reserve(Some(0)).unwrap();
+        assert!(held() >= RESERVE_BYTES);
+        // Not where the room is needed.
+        fs::write(dir.reserve(), "x").unwrap();
+        dir.renew_reserve(Some(u64::MAX)).unwrap();
+        assert!(held() < RESERVE_BYTES);
     }
 
     #[test]

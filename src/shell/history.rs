@@ -21,10 +21,14 @@ use super::data_dir::space_at;
 use super::journal::{
     Chain, Frame, JournalError, Log, LogOptions, Mark, Reader, SAMPLES, SEGMENT_BYTES, genesis, segments,
 };
-use super::levels::Levels;
+use super::levels::{self, Levels};
 use crate::aggregate::HOLD;
 pub use crate::aggregate::Kept;
 use crate::control::quality::{Quality, Reading};
+
+mod keep;
+
+pub use keep::Keep;
 
 /// Relative dead band: a tenth of what the best meter of a river can resolve. Chosen.
 const BAND: f64 = 0.002;
@@ -71,8 +75,7 @@ pub struct History {
 }
 
 impl History {
-    /// Starts the thread. `points` are identifiers in the order of the readings, `days` the retention (0: for ever), `least_free`
-    /// the room of [`super::data_dir::Space::is_low`].
+    /// Starts the thread. `points` are identifiers in the order of the readings, `least_free` the room of [`super::data_dir::Space::is_low`].
     ///
     /// # Errors
     /// When the journal folder cannot be used, or the system gives no thread.
@@ -80,7 +83,7 @@ impl History {
         journal: &Path,
         store: &str,
         points: Vec<String>,
-        days: u32,
+        keep: Keep,
         least_free: Option<u64>,
     ) -> Result<(Self, JoinHandle<()>), JournalError> {
         let log = open(journal, SAMPLES, SEGMENT_BYTES, genesis(store))?;
@@ -93,11 +96,11 @@ impl History {
             levels,
             journal: journal.to_path_buf(),
             points,
-            days,
+            keep,
             least_free,
             shared: Arc::clone(&shared),
             newest: None,
-            files: 0,
+            kept: (0, i64::MIN),
         };
         let thread = thread::Builder::new()
             .name("history".into())
@@ -147,7 +150,7 @@ pub struct Direct {
 }
 
 impl Direct {
-    /// Opens the sample journal; nothing in it is ever removed.
+    /// Opens the sample journal; nothing in it is removed, unless [`Direct::keeping`] says so.
     ///
     /// # Errors
     /// When the journal folder cannot be used.
@@ -158,14 +161,21 @@ impl Direct {
             levels: Levels::open(journal, store, points.clone())?,
             journal: journal.to_path_buf(),
             points,
-            days: 0,
+            keep: Keep::ALL,
             least_free: Some(0),
             shared: Arc::default(),
             newest: None,
-            files: 0,
+            kept: (0, i64::MIN),
         };
         writer.levels.resume()?;
         Ok(Self { writer, last, waiting: Vec::new() })
+    }
+
+    /// Keeps so much from now on.
+    #[must_use]
+    pub fn keeping(mut self, keep: Keep) -> Self {
+        self.writer.keep = keep;
+        self
     }
 
     /// Takes in the readings of all points at one instant.
@@ -244,11 +254,12 @@ struct Writer {
     levels: Levels,
     journal: PathBuf,
     points: Vec<String>,
-    days: u32,
+    keep: Keep,
     least_free: Option<u64>,
     shared: Arc<Shared>,
     newest: Option<Timestamp>,
-    files: usize,
+    /// Files, and hour of the newest sample, when the limits were last held.
+    kept: (usize, i64),
 }
 
 impl Writer {
@@ -319,17 +330,18 @@ impl Writer {
         Block { from, batch: None, points }
     }
 
-    /// Removes segments whose newest sample is older than the retention.
+    /// Holds the limits, whenever a file was begun and every hour of the samples.
     fn retain(&mut self) -> Result<(), JournalError> {
-        let (Some(newest), true) = (self.newest, self.days > 0) else { return Ok(()) };
-        let files = segments(&self.journal, SAMPLES)?;
-        if files.len() == self.files {
-            return Ok(());
+        let Some(newest) = self.newest.filter(|_| self.keep != Keep::ALL) else { return Ok(()) };
+        let files = || -> Result<usize, JournalError> {
+            let of = |stream| segments(&self.journal, stream).map(|files| files.len());
+            Ok(of(SAMPLES)? + of(levels::MINUTES)? + of(levels::HOURS)?)
+        };
+        let hour = newest.as_second().div_euclid(3600);
+        if (files()?, hour) != self.kept {
+            self.keep.enforce(&self.journal, newest)?;
+            self.kept = (files()?, hour);
         }
-        if let Ok(horizon) = newest.checked_sub(SignedDuration::from_hours(24 * i64::from(self.days))) {
-            remove_before(&self.journal, SAMPLES, horizon)?;
-        }
-        self.files = segments(&self.journal, SAMPLES)?.len();
         Ok(())
     }
 }
@@ -397,6 +409,33 @@ pub fn read(
         take(&mut found, block, &points, from, to);
     })?;
     Ok(found)
+}
+
+/// Hands over the samples of `points` that [`read`] gives, one after another and without keeping them.
+///
+/// # Errors
+/// As [`read`].
+pub fn each_sample(
+    journal: &Path,
+    points: &[&str],
+    from: Timestamp,
+    to: Timestamp,
+    mut act: impl FnMut(&str, Kept),
+) -> Result<(), JournalError> {
+    let points: BTreeSet<_> = points.iter().copied().collect();
+    each_frame(journal, SAMPLES, from, |frame| {
+        if begin(frame).is_none_or(|begins| begins >= to) {
+            return;
+        }
+        let Ok(block) = serde_json::from_slice::<Block>(&frame.body) else { return };
+        let mut found = BTreeMap::new();
+        take(&mut found, block, &points, from, to);
+        for (id, samples) in found {
+            for kept in samples {
+                act(&id, kept);
+            }
+        }
+    })
 }
 
 /// Hands over the samples of all blocks since `from`, in the order written and within a block in the order of time.

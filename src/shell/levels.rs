@@ -1,21 +1,25 @@
 //! What is kept of the samples for years: least, mean and largest value by minute and by hour, and how much of each is known.
 //!
 //! Made from the samples as they are written, stored once an hour in two streams of their own beside them, each with its own
-//! retention. Samples remain what counts: after a start the open hour is made from them again, and so is everything when
+//! retention ([`history::Keep`]). Samples remain what counts: after a start the open hour is made from them again, and so is everything when
 //! nothing is stored. A block that cannot be read is left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::history::{self, Kept};
 use super::journal::{JournalError, Log, Reader, genesis};
 use crate::aggregate::{Bin, HOLD, Running};
 
+/// Stream of the minutes: the first word of its file names.
+pub(super) const MINUTES: &str = "minute";
+/// Stream of the hours.
+pub(super) const HOURS: &str = "hour";
 /// Bytes of a segment. Chosen: some weeks of minutes of a basin, so that old ones go piece by piece.
-const SEGMENT: u64 = 4 << 20;
+pub(super) const SEGMENT: u64 = 4 << 20;
 /// Kind of a block in its frame.
 const KIND: u8 = 101;
 /// Bytes one number and its comma take at most: a sign, nine digits, point and exponent of an `f32`.
@@ -37,8 +41,8 @@ pub enum Level {
 impl Level {
     fn stream(self) -> &'static str {
         match self {
-            Self::Minutes => "minute",
-            Self::Hours => "hour",
+            Self::Minutes => MINUTES,
+            Self::Hours => HOURS,
         }
     }
 
@@ -47,15 +51,6 @@ impl Level {
         match self {
             Self::Minutes => 60_000,
             Self::Hours => HOUR,
-        }
-    }
-
-    /// How long they are kept. Chosen: a year and the month after it, so that any month lies beside that of the year before;
-    /// ten years, the length of record that flow statistics ask for at least.
-    fn days(self) -> u32 {
-        match self {
-            Self::Minutes => 400,
-            Self::Hours => 3660,
         }
     }
 }
@@ -181,12 +176,6 @@ impl Levels {
             if let Err(error) = append(log, blocks) {
                 tracing::error!(%error, stream = level.stream(), "aggregates of an hour lost, their samples are there");
             }
-            let horizon = from.checked_sub(SignedDuration::from_hours(24 * i64::from(level.days())));
-            let old = horizon
-                .map_or(Ok(()), |horizon| history::remove_before(&self.journal, level.stream(), horizon));
-            if let Err(error) = old {
-                tracing::warn!(%error, stream = level.stream(), "old aggregates could not be removed");
-            }
         }
     }
 }
@@ -248,6 +237,23 @@ fn append(log: &mut Log, mut blocks: Vec<Block>) -> Result<(), JournalError> {
         Ok((KIND, serde_json::to_vec(block).map_err(|error| failed(error.to_string()))?))
     })?;
     log.sync_mark()
+}
+
+/// Ends the epochs of minutes and hours put back from a copy, as [`history::begin_epoch`] does; the block that holds nothing repeats
+/// the time of the one before, so that the hours after it are made of the samples again.
+///
+/// # Errors
+/// When they cannot be opened or the disk refuses.
+pub(super) fn begin_epoch(journal: &Path, store: &str) -> Result<(), JournalError> {
+    for level in [Level::Minutes, Level::Hours] {
+        let newest = Reader::open(journal, level.stream())?.last(1, |_| true)?;
+        let Some(from) = newest.first().and_then(history::begin) else { continue };
+        let mut log = history::open(journal, level.stream(), SEGMENT, genesis(store))?;
+        log.raise_epoch();
+        let points = BTreeMap::new();
+        append(&mut log, vec![Block { from, batch: None, step_s: level.width() / 1000, points }])?;
+    }
+    Ok(())
 }
 
 /// What is stored of `points` (all when empty) from `from` until before `to`, by point, in the order of time. Also beside a

@@ -67,6 +67,14 @@ impl Display for Cause<'_> {
             "share_turbine" => write!(f, "turbine takes {} m³/s", n("flow")),
             "pass_on" => write!(f, "passes on what arrives, {} m³/s owed", n("owed")),
             "demand" => write!(f, "demand of {} m³/s", n("flow")),
+            "lend" => {
+                write!(
+                    f,
+                    "gives of the pond's own water: {} m³/s wanted below, {} m³/s come",
+                    n("owed"),
+                    n("comes")
+                )
+            }
             "keep_level" => write!(f, "level {} m, wanted {} m", n("level_m"), n("target_m")),
             "schedule" => write!(f, "calendar entry {}", t("entry")),
             "season_lock" => f.write_str("season lock"),

@@ -1,5 +1,6 @@
 //! Reports of a data folder: reads samples and records, also while the service runs or after it died, and writes files.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -9,6 +10,7 @@ use serde::Deserialize;
 use super::data_dir::{DataDirError, Identity, replace};
 use super::history;
 use super::journal::{ACTIONS, JournalError, Reader, Record, hex};
+use crate::aggregate::Running;
 use crate::basin::Basin;
 use crate::config::Problems;
 use crate::control::record::Kind;
@@ -144,14 +146,8 @@ impl<'a> Folder<'a> {
                 let begin = Period::Year(day.date.year()).first();
                 let year =
                     Day::new(begin, day.begins, &self.basin().zone).map_or(day.from, |first| first.from);
-                let yearly = uses::yearly_points(ground);
-                let mut points = daily::points(ground);
-                points.retain(|point| !yearly.contains(point));
-                let mut samples = read(&points, day.from)?;
-                if !yearly.is_empty() {
-                    samples.append(&mut read(&yearly, year)?);
-                }
-                daily::daily(ground, day, year, &samples, &recorded)
+                let to_date = self.water_to_date(&uses::yearly_points(ground), year, day.to)?;
+                daily::daily(ground, day, &to_date, &read(&daily::points(ground), day.from)?, &recorded)
             }
             Daily::Gates => gates::gates(ground, day, &read(&gates::points(ground), day.from)?, &recorded),
             Daily::Orders => orders::orders(ground, day, &recorded),
@@ -206,6 +202,36 @@ impl<'a> Folder<'a> {
             }
         }
         Ok(judged)
+    }
+
+    /// What points come to from `from` until `to`. A year of samples is hundreds of megabytes a point: they are counted as they
+    /// are read.
+    fn water_to_date(
+        &self,
+        points: &[String],
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<uses::ToDate, JournalError> {
+        let (begin, end) = (from.as_millisecond(), to.as_millisecond());
+        let mut running: BTreeMap<&str, Running> =
+            points.iter().map(|point| (point.as_str(), Running::since(begin))).collect();
+        if running.is_empty() || end <= begin {
+            return Ok(uses::ToDate::new());
+        }
+        let names: Vec<_> = running.keys().copied().collect();
+        history::each_sample(&self.journal(), &names, daily::since(from), to, |point, kept| {
+            if let Some(running) = running.get_mut(point) {
+                running.take(&kept);
+            }
+        })?;
+        let counted = running.into_iter().map(|(point, mut running)| {
+            let bin = running.close(end);
+            #[expect(clippy::cast_precision_loss, reason = "a year has 3·10¹⁰ ms")]
+            let seconds = |ms: i64| ms as f64 / 1000.0;
+            let known = bin.map_or(0.0, |bin| seconds(bin.covered_ms));
+            (point.to_owned(), (bin.map(|bin| bin.mean() * known), known / seconds(end - begin)))
+        });
+        Ok(counted.collect())
     }
 
     /// Samples from `from` until `to`, that moment included.

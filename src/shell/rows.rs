@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::journal::Record;
 use super::store::{Query, Store};
-use super::web::{ActionRow, ActionsSource};
+use super::web::{ActionRow, Actions, ActionsSource, ViewBehind};
 use crate::control::command::Action;
 use crate::control::record::Kind;
 
@@ -19,7 +19,8 @@ pub fn actions_source(store: Store) -> ActionsSource {
             // An outcome stands apart from its intent: twice as many records, and some for commands still open.
             let query = Query { kinds: KINDS.to_vec(), ..Query::newest(count.saturating_mul(2) + 64) };
             let records = store.find(query).await.map_err(|error| error.to_string())?;
-            Ok(rows(&records, count))
+            let view = store.is_stale().then(|| ViewBehind { at: store.applied(), of: store.known() });
+            Ok(Actions { rows: rows(&records, count), view })
         })
     })
 }

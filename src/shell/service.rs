@@ -128,7 +128,8 @@ impl Running {
         let field = field::start(Arc::clone(&config.field), clock.clone(), access);
         settle(&field, &clock, &stop).await;
         let counters = Counters::default();
-        let (health, traces) = (counters.health_source(&config, field.monitor()), field.monitor());
+        let view = awake.view.clone();
+        let (health, traces) = (counters.health_source(&config, field.monitor(), view), field.monitor());
         let (acts, waiting) = mpsc::channel(ACTS);
         let (offers, offered) = mpsc::channel(OFFERS);
         if let Some(folder) = config.service.forecast_folder.clone() {
@@ -152,6 +153,8 @@ impl Running {
             counters,
         };
         let cycle = Cycle::begin(parts, stop.clone()).await;
+        // Not before: a view that has to be made anew takes disk and processor for a while, and nothing waits for it.
+        awake.view.begin();
         let status = cycle.status();
         let real = Clock::real();
         let state = WebState {

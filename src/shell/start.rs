@@ -13,7 +13,7 @@ use super::checkpoint::Signer;
 use super::clock::Clock;
 use super::data_dir::{self, DataDir, DataDirError};
 use super::field::Access;
-use super::history::History;
+use super::history::{History, Keep};
 use super::journal::{ACTIONS, FaultHook, Journal, JournalError, Names, Reader, Record, Settings};
 use super::memory::{self, Memory};
 use super::pace::{BadPace, Pace};
@@ -23,7 +23,7 @@ use super::snapshots::{self, Snapshots, Stream};
 use super::starts::Starts;
 use super::store::Store;
 use super::trend::Trends;
-use crate::config::Config;
+use crate::config::{Config, Service};
 use crate::control::carry::Carry;
 use crate::control::command::{OpenIntent, Terminal};
 use crate::control::record::{Entry, Kind};
@@ -284,13 +284,14 @@ impl Folder {
             let what = what.to_owned();
             move |source| StartError::System { what, source }
         };
-        let (view, view_thread) = Store::start(dir.path()).map_err(system("start the thread of the view"))?;
+        let (view, view_thread) =
+            Store::start_later(dir.path()).map_err(system("start the thread of the view"))?;
         let (record, record_thread) = RecordHandle::start(journal, Some(view.clone()))
             .map_err(system("start the thread of the record"))?;
         let least_free = config.service.least_free();
         let points = config.field.names().map(str::to_owned).collect();
         let (history, history_thread) =
-            History::start(&dir.journal(), &store, points, config.service.history_days, least_free)?;
+            History::start(&dir.journal(), &store, points, keep(&config.service), least_free)?;
         let trends = Trends::default();
         if let Err(error) = refill(&trends, config, &dir.journal(), now.utc) {
             tracing::warn!(%error, "the trends begin empty");
@@ -317,6 +318,16 @@ impl Folder {
             trends,
             threads,
         })
+    }
+}
+
+/// How much of the history is kept.
+fn keep(service: &Service) -> Keep {
+    Keep {
+        samples_days: service.history_days,
+        minutes_days: service.minutes_days,
+        hours_days: service.hours_days,
+        bytes: Some(u64::from(service.history_mb) * 1_000_000),
     }
 }
 

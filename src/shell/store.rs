@@ -1,11 +1,11 @@
 //! The view every query of the log reads: sled, written after the journal, rebuilt from it when it differs.
 //!
-//! The only file that names sled. Damage to its files becomes a panic in it, so one thread of its own owns it and
+//! [`view`] is the only file that names sled. Damage to its files becomes a panic in it, so one thread of its own owns it and
 //! alone catches its panics; whoever waits for an answer in vain reads the journal instead. Nothing in the view is
 //! needed to control the river.
 
 use std::fs;
-use std::ops::RangeInclusive;
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,9 +17,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use super::journal::{ACTIONS, Frame, JournalError, Reader, Record};
-use super::lock::patiently;
+use self::view::View;
+use super::journal::{ACTIONS, Frame, JournalError, Mark, Reader, Record};
 use crate::control::record::Kind;
+
+mod pack;
+mod proof;
+mod view;
+
+pub use proof::{Comparison, compare, compare_part, prove};
 
 /// Name of the thread.
 const THREAD: &str = "store";
@@ -31,8 +37,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const COMPARED: u64 = 10_000;
 /// Records written in one batch while rebuilding.
 const BATCH: usize = 500;
-/// Layout of the trees.
-const SCHEMA: &[u8] = b"1";
 
 /// Whether a panic in a thread of this name is the view's own and must not end the process.
 pub fn is_store_thread(name: Option<&str>) -> bool {
@@ -69,6 +73,7 @@ impl Query {
 }
 
 enum Job {
+    Begin,
     Put(Vec<Frame>),
     Close,
     Find(Query, oneshot::Sender<Vec<Record>>),
@@ -79,7 +84,24 @@ struct Shared {
     journal: PathBuf,
     stale: AtomicBool,
     applied: AtomicU64,
+    /// Newest record the journal is known to hold.
+    known: AtomicU64,
     rebuilds: AtomicU64,
+    /// Nobody waits for the view any more: a rebuild is broken off.
+    closing: AtomicBool,
+}
+
+impl Shared {
+    fn of(journal: PathBuf) -> Arc<Self> {
+        Arc::new(Self {
+            journal,
+            stale: AtomicBool::new(true),
+            applied: AtomicU64::new(0),
+            known: AtomicU64::new(0),
+            rebuilds: AtomicU64::new(0),
+            closing: AtomicBool::new(false),
+        })
+    }
 }
 
 /// Handle of the view; cheap to clone. Its thread ends when the last one is dropped, or with [`Store::close`].
@@ -95,20 +117,35 @@ impl Store {
     /// # Errors
     /// When the system gives no thread.
     pub fn start(data: &Path) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (store, thread) = Self::start_later(data)?;
+        store.begin();
+        Ok((store, thread))
+    }
+
+    /// As [`Store::start`], but nothing is read or written before [`Store::begin`]: a start of the service has better to do
+    /// with disk and processor.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start_later(data: &Path) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (queue, jobs) = sync_channel(QUEUE);
-        let shared = Arc::new(Shared {
-            journal: data.join("journal"),
-            stale: AtomicBool::new(true),
-            applied: AtomicU64::new(0),
-            rebuilds: AtomicU64::new(0),
-        });
+        let shared = Shared::of(data.join("journal"));
         let keeper = Keeper { dir: data.join("sled"), shared: Arc::clone(&shared) };
         let thread = thread::Builder::new().name(THREAD.into()).spawn(move || keeper.run(&jobs))?;
         Ok((Self { queue, shared }, thread))
     }
 
+    /// Lets the thread open the view, compare it and bring it up to the journal.
+    pub fn begin(&self) {
+        // Nobody lets it wait: until then it drops what comes, since the journal has it.
+        drop(self.queue.send(Job::Begin));
+    }
+
     /// Takes in journalled records, without waiting. What does not fit is fetched from the journal later.
     pub fn put(&self, frames: Vec<Frame>) {
+        if let Some(last) = frames.last() {
+            self.shared.known.fetch_max(last.seq, Ordering::AcqRel);
+        }
         if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
             self.queue.try_send(Job::Put(frames))
         {
@@ -116,8 +153,10 @@ impl Store {
         }
     }
 
-    /// Ends the thread after what was put so far; later queries read the journal. Waits for room in the queue.
+    /// Ends the thread after what was put so far, but a rebuild is broken off: the next start goes on with it. Later queries
+    /// read the journal. Waits for room in the queue.
     pub fn close(&self) {
+        self.shared.closing.store(true, Ordering::Release);
         drop(self.queue.send(Job::Close));
     }
 
@@ -129,6 +168,11 @@ impl Store {
     /// Last sequence in the view.
     pub fn applied(&self) -> u64 {
         self.shared.applied.load(Ordering::Acquire)
+    }
+
+    /// Newest record the journal is known to hold: while the view is brought up to it, [`Store::applied`] says how far that is.
+    pub fn known(&self) -> u64 {
+        self.shared.known.load(Ordering::Acquire).max(self.applied())
     }
 
     /// How often the view was made anew since the start.
@@ -176,21 +220,10 @@ pub fn find_in_journal(journal: &Path, query: &Query) -> Result<Vec<Record>, Jou
 enum Trouble {
     /// No room, its lock held, or the journal cannot be read: the view stays as it is and is stale.
     Waits(String),
+    /// Laid out as an earlier version did: thrown away and made anew.
+    Outdated,
     /// Anything else: set aside and made anew.
     Unusable(String),
-}
-
-impl From<sled::Error> for Trouble {
-    fn from(error: sled::Error) -> Self {
-        let full = matches!(&error, sled::Error::Io(io) if io.kind() == std::io::ErrorKind::StorageFull);
-        let passes = full || is_held(&error);
-        if passes { Self::Waits(error.to_string()) } else { Self::Unusable(error.to_string()) }
-    }
-}
-
-/// Whether another still holds the lock of the database; sled 0.34 tells that by its words alone.
-fn is_held(error: &sled::Error) -> bool {
-    matches!(error, sled::Error::Io(_)) && error.to_string().contains("could not acquire lock")
 }
 
 impl From<JournalError> for Trouble {
@@ -204,141 +237,6 @@ fn guarded<T>(act: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
     catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|_| Err(Trouble::Unusable("sled panicked".into())))
 }
 
-struct View {
-    db: sled::Db,
-    action: sled::Tree,
-    by_gate: sled::Tree,
-    meta: sled::Tree,
-}
-
-impl View {
-    fn open(dir: &Path) -> Result<Self, Trouble> {
-        // A kill while sled opens leaves one behind, and sled does not open then.
-        for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            if name.starts_with("snap.") && name.ends_with(".generating") {
-                drop(fs::remove_file(entry.path()));
-            }
-        }
-        let config = sled::Config::new().path(dir).cache_capacity(64 << 20).flush_every_ms(Some(500));
-        let held = |opened: &Result<sled::Db, sled::Error>| opened.as_ref().is_err_and(is_held);
-        let db = patiently(PATIENCE, held, || config.open())?;
-        let (action, by_gate) = (db.open_tree("action")?, db.open_tree("action_by_gate")?);
-        let meta = db.open_tree("meta")?;
-        Ok(Self { db, action, by_gate, meta })
-    }
-
-    fn put<'a>(&self, frames: impl IntoIterator<Item = &'a Frame>) -> Result<(), Trouble> {
-        let (mut actions, mut gates) = (sled::Batch::default(), sled::Batch::default());
-        for frame in frames {
-            actions.insert(&frame.seq.to_be_bytes(), value(frame));
-            if let Ok(Record { gate: Some(gate), .. }) = Record::of(frame) {
-                gates.insert(gate_key(&gate, frame.seq), &[]);
-            }
-        }
-        self.action.apply_batch(actions)?;
-        self.by_gate.apply_batch(gates)?;
-        Ok(())
-    }
-
-    fn last(&self) -> Result<u64, Trouble> {
-        Ok(self.action.last()?.map_or(0, |(key, _)| seq_of(&key)))
-    }
-
-    fn find(&self, query: &Query) -> Result<Vec<Record>, Trouble> {
-        let (from, to) = query.seqs.unwrap_or((0, u64::MAX));
-        let keys: Box<dyn Iterator<Item = Result<u64, sled::Error>>> = match &query.gate {
-            Some(gate) => Box::new(
-                self.by_gate
-                    .range(gate_key(gate, from)..=gate_key(gate, to))
-                    .rev()
-                    .map(|item| item.map(|(key, _)| seq_of(&key))),
-            ),
-            None => Box::new(
-                self.action
-                    .range(from.to_be_bytes()..=to.to_be_bytes())
-                    .rev()
-                    .map(|item| item.map(|(key, _)| seq_of(&key))),
-            ),
-        };
-        let mut found = Vec::new();
-        for seq in keys {
-            if found.len() >= query.count {
-                break;
-            }
-            let seq = seq?;
-            let value = self.action.get(seq.to_be_bytes())?;
-            let Some(record) = value.and_then(|value| record_of(seq, &value)) else {
-                return Err(Trouble::Unusable(format!("record {seq} is not in the view")));
-            };
-            if query.accepts(&record) {
-                found.push(record);
-            }
-        }
-        Ok(found)
-    }
-
-    /// Whether the view begins with the same record as the journal, or is empty.
-    fn begins(&self, reader: &Reader) -> Result<bool, Trouble> {
-        let first = reader.files().first().map(|file| file.name.first);
-        let first_here = self.action.first()?.map(|(key, _)| seq_of(&key));
-        Ok(first_here.is_none() || first_here == first)
-    }
-
-    /// Checks the records with these numbers against the journal; true when the view only lacks the newest ones.
-    fn agrees(&self, reader: &Reader, seqs: RangeInclusive<u64>) -> Result<bool, Trouble> {
-        if self.meta.get("schema")?.as_deref() != Some(SCHEMA) {
-            return Ok(self.action.is_empty());
-        }
-        let (from, to) = seqs.into_inner();
-        let last = self.last()?;
-        let mut end = 0;
-        let mut stored = self.action.range(from.to_be_bytes()..);
-        for frame in reader.records(from) {
-            let frame = frame?;
-            end = frame.seq;
-            if end > to {
-                return Ok(true);
-            }
-            if frame.seq <= last {
-                let Some((key, here)) = stored.next().transpose()? else { return Ok(false) };
-                if seq_of(&key) != frame.seq || here != value(&frame) {
-                    return Ok(false);
-                }
-            }
-        }
-        Ok(last <= end)
-    }
-}
-
-/// kind, version, chain hash, body.
-fn value(frame: &Frame) -> Vec<u8> {
-    let mut value = Vec::with_capacity(34 + frame.body.len());
-    value.extend_from_slice(&[frame.kind, frame.version]);
-    value.extend_from_slice(&frame.chain);
-    value.extend_from_slice(&frame.body);
-    value
-}
-
-fn record_of(seq: u64, value: &[u8]) -> Option<Record> {
-    let (head, body) = value.split_first_chunk::<34>()?;
-    let [kind, version, ..] = *head;
-    let frame = Frame { seq, kind, version, body: body.to_vec(), prev: [0; 32], chain: [0; 32] };
-    Record::of(&frame).ok()
-}
-
-fn gate_key(gate: &str, seq: u64) -> Vec<u8> {
-    let mut key = gate.as_bytes().to_vec();
-    key.push(0);
-    key.extend_from_slice(&seq.to_be_bytes());
-    key
-}
-
-fn seq_of(key: &[u8]) -> u64 {
-    key.last_chunk::<8>().map_or(0, |seq| u64::from_be_bytes(*seq))
-}
-
 struct Keeper {
     dir: PathBuf,
     shared: Arc<Shared>,
@@ -346,6 +244,14 @@ struct Keeper {
 
 impl Keeper {
     fn run(self, jobs: &Receiver<Job>) {
+        loop {
+            match jobs.recv() {
+                Ok(Job::Begin) => break,
+                Ok(Job::Close) | Err(_) => return,
+                // It stands in the journal; who asks is answered from there.
+                Ok(Job::Put(_) | Job::Find(..)) => {}
+            }
+        }
         let mut view = self.ready();
         loop {
             let job = match jobs.recv_timeout(PATIENCE) {
@@ -358,21 +264,22 @@ impl Keeper {
             }
             let Some(open) = view.take() else { continue };
             // The view is only dropped in order below; after a panic it is forgotten, since its drop syncs.
-            let open = std::mem::ManuallyDrop::new(open);
-            match guarded(|| self.act(&open, job)) {
-                Ok(()) => view = Some(std::mem::ManuallyDrop::into_inner(open)),
+            let mut open = ManuallyDrop::new(open);
+            match guarded(|| self.act(&mut open, job)) {
+                Ok(()) => view = Some(ManuallyDrop::into_inner(open)),
                 Err(Trouble::Waits(why)) => {
                     self.shared.stale.store(true, Ordering::Release);
                     tracing::error!(why, "the view of the log stays behind the journal");
-                    view = Some(std::mem::ManuallyDrop::into_inner(open));
+                    view = Some(ManuallyDrop::into_inner(open));
                 }
+                Err(Trouble::Outdated) => view = self.renew("it is of another version"),
                 Err(Trouble::Unusable(why)) => view = self.renew(&why),
             }
         }
         self.shared.stale.store(true, Ordering::Release);
         let closed = guarded(|| {
             if let Some(view) = view {
-                view.db.flush()?;
+                view.flush()?;
             }
             Ok(())
         });
@@ -384,42 +291,42 @@ impl Keeper {
         }
     }
 
-    fn act(&self, view: &View, job: Option<Job>) -> Result<(), Trouble> {
+    fn act(&self, view: &mut View, job: Option<Job>) -> Result<(), Trouble> {
         match job {
             Some(Job::Put(frames)) => {
-                let applied = self.shared.applied.load(Ordering::Acquire);
-                let gap = frames.first().is_some_and(|frame| frame.seq > applied + 1);
-                if !gap {
+                if frames.first().is_some_and(|frame| frame.seq > view.last + 1) {
+                    // Also where a new epoch begins: then the journal says that nothing lies between.
+                    self.shared.stale.store(true, Ordering::Release);
+                } else {
                     view.put(&frames)?;
-                    let last = frames.last().map_or(applied, |frame| frame.seq.max(applied));
-                    self.shared.applied.store(last, Ordering::Release);
+                    self.shared.applied.store(view.last, Ordering::Release);
                 }
-                if gap { self.catch_up(view) } else { Ok(()) }
             }
             Some(Job::Find(query, reply)) => {
                 let found = view.find(&query)?;
                 // Whoever asked may have gone.
                 drop(reply.send(found));
-                Ok(())
             }
-            Some(Job::Close) | None => Ok(()),
-        }?;
+            Some(Job::Begin | Job::Close) | None => {}
+        }
         if self.shared.stale.load(Ordering::Acquire) { self.catch_up(view) } else { Ok(()) }
     }
 
     /// Opens the view, compares it, brings it up to the journal; made anew when it differs. `None`: not now.
     fn ready(&self) -> Option<View> {
         let opened = guarded(|| {
-            let view = std::mem::ManuallyDrop::new(View::open(&self.dir)?);
+            let mut view = ManuallyDrop::new(View::open(&self.dir)?);
+            let outdated = view.is_outdated()?;
             let reader = Reader::open(&self.shared.journal, ACTIONS)?;
-            let from = view.last()?.saturating_sub(COMPARED - 1).max(1);
-            if !view.begins(&reader)? || !view.agrees(&reader, from..=u64::MAX)? {
+            let from = view.last.saturating_sub(COMPARED - 1).max(1);
+            if outdated || !view.begins(&reader)? || !view.agrees(&reader, from..=u64::MAX)? {
                 // Out of the hot path and not known damaged: closed in order.
-                drop(std::mem::ManuallyDrop::into_inner(view));
-                return Err(Trouble::Unusable("it differs from the journal".into()));
+                drop(ManuallyDrop::into_inner(view));
+                let differs = Trouble::Unusable("it differs from the journal".into());
+                return Err(if outdated { Trouble::Outdated } else { differs });
             }
-            self.catch_up(&view)?;
-            Ok(std::mem::ManuallyDrop::into_inner(view))
+            self.catch_up(&mut view)?;
+            Ok(ManuallyDrop::into_inner(view))
         });
         match opened {
             Ok(view) => Some(view),
@@ -427,27 +334,41 @@ impl Keeper {
                 tracing::error!(why, "the view of the log waits");
                 None
             }
+            Err(Trouble::Outdated) => {
+                tracing::warn!("the view of the log is laid out anew, from the journal");
+                drop(fs::remove_dir_all(&self.dir));
+                self.anew()
+            }
             Err(Trouble::Unusable(why)) => self.renew(&why),
         }
     }
 
-    /// Appends what the journal has and the view lacks, and serves again.
-    fn catch_up(&self, view: &View) -> Result<(), Trouble> {
-        view.meta.insert("schema", SCHEMA)?;
-        let from = view.last()? + 1;
+    /// Appends what the journal has and the view lacks, and serves again. Broken off when nobody waits for it any more; what
+    /// was appended so far stays.
+    fn catch_up(&self, view: &mut View) -> Result<(), Trouble> {
+        let closing = || self.shared.closing.load(Ordering::Acquire);
+        if closing() {
+            return Ok(());
+        }
+        view.claim()?;
+        if let Ok(Some(mark)) = Mark::read(&Mark::path(&self.shared.journal, ACTIONS)) {
+            self.shared.known.fetch_max(mark.seq, Ordering::AcqRel);
+        }
         let mut batch = Vec::new();
-        let mut last = from - 1;
-        for frame in Reader::open(&self.shared.journal, ACTIONS)?.records(from) {
-            let frame = frame?;
-            last = frame.seq;
-            batch.push(frame);
+        let records = Reader::open(&self.shared.journal, ACTIONS)?.records(view.last + 1);
+        for frame in records {
+            batch.push(frame?);
             if batch.len() >= BATCH {
                 view.put(&batch)?;
                 batch.clear();
+                self.shared.applied.store(view.last, Ordering::Release);
+                if closing() {
+                    return Ok(());
+                }
             }
         }
         view.put(&batch)?;
-        self.shared.applied.store(last, Ordering::Release);
+        self.shared.applied.store(view.last, Ordering::Release);
         self.shared.stale.store(false, Ordering::Release);
         Ok(())
     }
@@ -465,10 +386,16 @@ impl Keeper {
             tracing::error!(%error, "the view of the log cannot be set aside, queries read the journal");
             return None;
         }
+        self.anew()
+    }
+
+    /// Makes the view where there is none.
+    fn anew(&self) -> Option<View> {
+        self.shared.applied.store(0, Ordering::Release);
         let made = guarded(|| {
-            let view = std::mem::ManuallyDrop::new(View::open(&self.dir)?);
-            self.catch_up(&view)?;
-            Ok(std::mem::ManuallyDrop::into_inner(view))
+            let mut view = ManuallyDrop::new(View::open(&self.dir)?);
+            self.catch_up(&mut view)?;
+            Ok(ManuallyDrop::into_inner(view))
         });
         match made {
             Ok(view) => Some(view),
@@ -477,93 +404,5 @@ impl Keeper {
                 None
             }
         }
-    }
-}
-
-/// Records asked for when a view is proved.
-const PROVED: usize = 1000;
-
-/// Makes the view of a data folder that nobody uses from its journal, and asks it what the journal can answer too: the newest
-/// records, and those of the gate that moved last. Gives the last sequence in it.
-///
-/// # Errors
-/// In words, when the view cannot be made or answers otherwise.
-pub fn prove(data: &Path) -> Result<u64, String> {
-    let (dir, journal) = (data.join("sled"), data.join("journal"));
-    let shared = Shared {
-        journal: journal.clone(),
-        stale: AtomicBool::new(true),
-        applied: AtomicU64::new(0),
-        rebuilds: AtomicU64::new(0),
-    };
-    let keeper = Keeper { dir, shared: Arc::new(shared) };
-    let work = move || {
-        guarded(|| {
-            let view = std::mem::ManuallyDrop::new(View::open(&keeper.dir)?);
-            keeper.catch_up(&view)?;
-            let mut query = Query::newest(PROVED);
-            let newest = find_in_journal(&journal, &query)?;
-            let differs = view.find(&query)? != newest;
-            query.gate = newest.into_iter().find_map(|record| record.gate);
-            if differs || view.find(&query)? != find_in_journal(&journal, &query)? {
-                return Err(Trouble::Unusable("the view answers otherwise than the journal".into()));
-            }
-            view.db.flush()?;
-            drop(std::mem::ManuallyDrop::into_inner(view));
-            Ok(keeper.shared.applied.load(Ordering::Acquire))
-        })
-    };
-    let thread = thread::Builder::new().name(THREAD.into()).spawn(work).map_err(|error| error.to_string())?;
-    match thread.join() {
-        Ok(Ok(last)) => Ok(last),
-        Ok(Err(Trouble::Unusable(why) | Trouble::Waits(why))) => Err(why),
-        Err(_) => Err("the view panicked".into()),
-    }
-}
-
-/// What a comparison of the view with its journal showed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Comparison {
-    /// There is no view yet.
-    NoView,
-    /// They agree; the view may lack the newest records.
-    Agrees,
-    /// They differ, or the view is damaged, with the reason.
-    Differs(String),
-    /// It could not be made now: something else is wrong or in the way.
-    NotMade(String),
-}
-
-/// Compares the whole view of a data folder that no service uses with its journal.
-pub fn compare(data: &Path) -> Comparison {
-    compare_part(data, 0..=u64::MAX)
-}
-
-/// As [`compare`], but the records with these numbers only; 0 as the first one asks for the beginning too.
-pub fn compare_part(data: &Path, seqs: RangeInclusive<u64>) -> Comparison {
-    let (dir, journal) = (data.join("sled"), data.join("journal"));
-    if !dir.exists() {
-        return Comparison::NoView;
-    }
-    let work = move || {
-        let result = guarded(|| {
-            let view = std::mem::ManuallyDrop::new(View::open(&dir)?);
-            let reader = Reader::open(&journal, ACTIONS)?;
-            let begins = *seqs.start() > 0 || view.begins(&reader)?;
-            let agrees = begins && view.agrees(&reader, seqs)?;
-            drop(std::mem::ManuallyDrop::into_inner(view));
-            Ok(agrees)
-        });
-        match result {
-            Ok(true) => Comparison::Agrees,
-            Ok(false) => Comparison::Differs("the view differs from the journal".into()),
-            Err(Trouble::Unusable(why)) => Comparison::Differs(format!("{}: {why}", dir.display())),
-            Err(Trouble::Waits(why)) => Comparison::NotMade(format!("{}: {why}", dir.display())),
-        }
-    };
-    match thread::Builder::new().name(THREAD.into()).spawn(work).map(JoinHandle::join) {
-        Ok(Ok(comparison)) => comparison,
-        Ok(Err(_)) => Comparison::Differs("the view panicked".into()),
-        Err(error) => Comparison::NotMade(error.to_string()),
     }
 }

@@ -12,8 +12,9 @@ use qindan::control::quality::{Quality, Reading};
 use qindan::control::record::Kind;
 use qindan::shell::backup::{self, BackupError, Done, Manifest, Order, Problems, Restored};
 use qindan::shell::data_dir;
-use qindan::shell::history::{self, History};
+use qindan::shell::history::{self, Direct, History, Keep};
 use qindan::shell::journal::{ACTIONS, Journal, Mark, Reader, Record, Settings, segments};
+use qindan::shell::levels::{self, Level};
 use qindan::shell::log::{self, Verdict};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -182,7 +183,8 @@ fn samples_come_back_and_damaged_ones_do_not_keep_the_actions() {
     place.append(3);
     let keep = |second| {
         let (mut history, thread) =
-            History::start(&place.at("data/journal"), &place.store, vec!["a".into()], 0, Some(0)).unwrap();
+            History::start(&place.at("data/journal"), &place.store, vec!["a".into()], Keep::ALL, Some(0))
+                .unwrap();
         let reading = Reading {
             value: Some(f64::from(second)),
             quality: Quality::Good,
@@ -204,7 +206,8 @@ fn samples_come_back_and_damaged_ones_do_not_keep_the_actions() {
     assert_eq!(read("again")["a"].len(), 2);
     // A service goes on with them.
     let (history, thread) =
-        History::start(&place.at("again/journal"), &place.store, vec!["a".into()], 0, Some(0)).unwrap();
+        History::start(&place.at("again/journal"), &place.store, vec!["a".into()], Keep::ALL, Some(0))
+            .unwrap();
     drop(history);
     thread.join().unwrap();
 
@@ -215,6 +218,56 @@ fn samples_come_back_and_damaged_ones_do_not_keep_the_actions() {
     let done = place.backup().unwrap();
     assert!(done.manifest.samples.is_none() && done.notes[0].contains("sample-"), "{:?}", done.notes);
     place.restore("without").unwrap();
+}
+
+#[test]
+fn minutes_hours_and_reports_come_back_and_backups_go_on_after_that() {
+    let place = Place::new();
+    place.append(3);
+    // The beginning of an hour.
+    let at = |minute: i64| Timestamp::from_second(1_780_002_000 + 60 * minute).unwrap();
+    let reading =
+        Reading { value: Some(2.0), quality: Quality::Good, reason: None, taken_at: None, last_good: None };
+    let keep = |data: &str, minutes: std::ops::Range<i64>| {
+        let journal = place.at(data).join("journal");
+        let mut direct = Direct::open(&journal, &place.store, vec!["a".into()]).unwrap();
+        for minute in minutes.step_by(5) {
+            direct.record(at(minute), &[reading]);
+        }
+        assert!(direct.write());
+    };
+    let kept = |data: &str, level| {
+        levels::read(&place.at(data).join("journal"), level, &[], Timestamp::MIN, Timestamp::MAX).unwrap()
+    };
+    keep("data", 0..130);
+    let report = "reports/2026-05/daily_2026-05-11_0800.zh.html";
+    let path = place.at("data").join(report);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, "日报").unwrap();
+    let done = place.backup().unwrap();
+    holds(&place.at("backup"));
+    assert_eq!(done.notes, [""; 0]);
+    // After the newest sample, as a restore is.
+    let restored = |to: &str, minute| {
+        backup::restore(&place.at("backup"), &place.at(to), Problems::Refuse, at(minute), &mut |_| {})
+            .unwrap()
+    };
+    restored("again", 130);
+    for level in [Level::Minutes, Level::Hours] {
+        assert_eq!(kept("again", level), kept("data", level));
+    }
+    assert_eq!(kept("again", Level::Hours)["a"].len(), 2);
+    assert_eq!(fs::read_to_string(place.at("again").join(report)).unwrap(), "日报");
+
+    // The hour that was open when the copy was made is made of samples from before and after it.
+    keep("again", 130..250);
+    let hours: Vec<_> =
+        kept("again", Level::Hours)["a"].iter().map(|(from, bin)| (*from, bin.covered_ms)).collect();
+    assert_eq!(hours, [0, 60, 120, 180].map(|minute| (at(minute), 3_600_000)));
+    let (data, config, to) = (place.at("again"), place.at("config"), place.at("backup"));
+    backup::make(Order { data: &data, config: &config, to: &to }, MADE, &mut |_| {}).unwrap();
+    restored("third", 260);
+    assert_eq!(kept("third", Level::Hours), kept("again", Level::Hours));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use qindan::control::command::Terminal;
 use qindan::control::operator::Mode;
 use qindan::shell::checkpoint::Signer;
 use qindan::shell::data_dir::{DataDir, DataDirError};
-use qindan::shell::history::{self, History, Kept};
+use qindan::shell::history::{self, History, Keep, Kept};
 use qindan::shell::journal::{ACTIONS, Frame, Journal, Reader, Record, SAMPLES, Settings};
 use qindan::shell::log::Verdict;
 use qindan::shell::snapshots::{self, Opened, Step, Tail};
@@ -237,7 +237,7 @@ impl Said {
         let journal = folder.join("journal");
         let before = samples(folder);
         let points = self.samples.keys().cloned().collect();
-        match History::start(&journal, &self.store, points, 0, Some(0)) {
+        match History::start(&journal, &self.store, points, Keep::ALL, Some(0)) {
             Ok((history, thread)) => {
                 drop(history);
                 thread.join().unwrap();

@@ -401,8 +401,6 @@ fn intents(records: &[Record]) -> BTreeMap<CommandId, Told<'_>> {
 
 /// Whether the log says of a command that it never left the machine: an outcome with a write that was not sent; one that
 /// expired or failed as not sent; or one told after a restart as not done, since the register held what stood there before.
-/// After a restart foreign counts so too: a command given while the valve moved took the place of another, whose target still
-/// stands there, and the log knows of the opening before only. Nobody else writes in this field.
 /// Every other outcome says that it was sent, once: verified, refused, not done though answered, foreign, without arrival,
 /// superseded or abandoned behind its write.
 fn never_sent(outcome: &Record) -> bool {
@@ -412,7 +410,7 @@ fn never_sent(outcome: &Record) -> bool {
     }
     match outcome.outcome.as_ref().unwrap() {
         Terminal::Expired | Terminal::Failed { why: FailReason::NotSent } => true,
-        Terminal::Failed { why: FailReason::NotDone | FailReason::Foreign } => recovered,
+        Terminal::Failed { why: FailReason::NotDone } => recovered,
         Terminal::Verified | Terminal::Superseded | Terminal::Abandoned | Terminal::Failed { .. } => false,
     }
 }

@@ -26,6 +26,8 @@ fn what_is_owed_at_a_node_is_what_the_way_below_it_takes() {
         river.by_path[at].segments[0].learnt = learnt;
         river.owed_at_node(&scene, (path, at), left, 1.6).unwrap()
     };
+    let lent = |left: usize, learnt: Learnt| owed(left, learnt).lent.get();
+    let owed = |left: usize, learnt: Learnt| owed(left, learnt).passed.get();
     let none = Learnt { primed: true, ..Learnt::default() };
     // At the ford itself, the set point.
     assert!((owed(0, none) - 1.6).abs() < 1e-12);
@@ -39,4 +41,7 @@ fn what_is_owed_at_a_node_is_what_the_way_below_it_takes() {
     assert!((owed(1, loss) - 1.968_38 - 0.05 / 0.960_75).abs() < 1e-4, "{}", owed(1, loss));
     let surplus = Learnt { unexplained: 0.1, lasting: 0.1, ..none };
     assert!((owed(1, surplus) - owed(1, none)).abs() < 1e-12);
+    // A pond gives what is missing as expected, and there one that has lasted counts: half of 0.1.
+    assert!((lent(1, none) - 1.968_38).abs() < 1e-4, "{}", lent(1, none));
+    assert!((lent(1, surplus) - 1.968_38 + 0.05 / 0.960_75).abs() < 1e-4, "{}", lent(1, surplus));
 }

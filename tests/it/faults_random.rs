@@ -227,6 +227,7 @@ impl Bench {
             id: CommandId(id),
             action,
             before,
+            set_points: Vec::new(),
             since: now,
             deadline: deadline(&self.gate, before, action, now),
             write: None,

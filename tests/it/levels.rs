@@ -5,7 +5,7 @@ use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use qindan::control::quality::{Quality, Reading};
-use qindan::shell::history::Direct;
+use qindan::shell::history::{self, Direct, Keep};
 use qindan::shell::journal::segments;
 use qindan::shell::levels::{self, Level};
 use qindan::shell::refill::refill;
@@ -112,4 +112,71 @@ fn the_page_shows_more_than_three_days_after_a_restart() {
         };
         assert!(window.buckets.iter().all(right), "{series:?}: {window:?}");
     }
+}
+
+/// Bytes of everything that is kept of the samples.
+fn room(dir: &Path) -> u64 {
+    let files = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
+    let ours = files.filter(|file| {
+        let name = file.file_name().to_string_lossy().into_owned();
+        ["sample-", "minute-", "hour-"].iter().any(|stream| name.starts_with(stream))
+    });
+    ours.map(|file| file.metadata().unwrap().len()).sum()
+}
+
+/// So many hours of points that move every minute, with long names where samples are to fill segments faster than minutes.
+fn moving(dir: &Path, keep: Keep, (points, name, hours): (usize, usize, i64), each: impl Fn()) {
+    let points: Vec<_> = (0..points).map(|index| format!("{}{index:04}/value", "x".repeat(name))).collect();
+    let readings = [1.0, 2.0].map(|value| vec![good(value); points.len()]);
+    let mut direct = Direct::open(dir, "bench", points).unwrap().keeping(keep);
+    for at in 0..=60 * hours {
+        direct.record(minute(at), &readings[usize::from(at % 2 == 1)]);
+        assert!(direct.write());
+        each();
+    }
+}
+
+#[test]
+fn the_history_never_takes_more_room_than_it_may_and_the_oldest_samples_go_first() {
+    // Three segments of samples of 16 MiB, two of minutes and hours each of 4 MiB, 10^6 bytes above.
+    let quota = 3 * (16 << 20) + 4 * (4 << 20) + 1_000_000;
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("sample-00000000000000000001-x.bad"), vec![7; 9000]).unwrap();
+    let most = std::cell::Cell::new(0);
+    // Some 45 MB of samples.
+    let keep = Keep { bytes: Some(quota), ..Keep::ALL };
+    moving(dir.path(), keep, (250, 180, 14), || most.set(most.get().max(room(dir.path()))));
+    assert!(most.get() <= quota, "{} of {quota}", most.get());
+    let left: Vec<_> = segments(dir.path(), "sample").unwrap();
+    assert!(left[0].name.first > 1 && left.len() <= 2, "{left:?}");
+    assert!(!dir.path().join("sample-00000000000000000001-x.bad").exists(), "what was set aside goes first");
+    // What is left is the newest, without a gap; and the minutes of what went are there.
+    let found = history::read(dir.path(), &[], Timestamp::MIN, Timestamp::MAX).unwrap();
+    let (_, samples) = found.first_key_value().unwrap();
+    let times: Vec<_> = samples.iter().map(|kept| kept.utc).collect();
+    assert!(times[0] > minute(30) && times.last() == Some(&minute(840)), "{:?}", times[0]);
+    assert!(times.windows(2).all(|pair| pair[1] - pair[0] == SignedDuration::from_secs(60)));
+    let minutes = levels::read(dir.path(), Level::Minutes, &[], minute(0), minute(60)).unwrap();
+    assert_eq!((minutes.len(), minutes.first_key_value().unwrap().1.len()), (250, 60));
+}
+
+#[test]
+fn samples_minutes_and_hours_have_their_own_days() {
+    let dir = tempfile::tempdir().unwrap();
+    moving(dir.path(), Keep::ALL, (2000, 1, 6), || {});
+    let count = |stream| segments(dir.path(), stream).unwrap().len();
+    let before = (count("sample"), count("minute"), count("hour"));
+    assert!(before.0 >= 2 && before.1 >= 2 && before.2 == 1, "{before:?}");
+    let later = |days: i64, keep: Keep| {
+        let mut direct = Direct::open(dir.path(), "bench", vec!["a/value".to_owned()]).unwrap().keeping(keep);
+        direct.record(minute(days * 1440), &[good(1.0)]);
+        assert!(direct.write());
+    };
+    let keep = Keep { samples_days: 5, minutes_days: 10, hours_days: 20, bytes: None };
+    later(4, keep);
+    assert_eq!((count("sample"), count("minute")), (before.0, before.1));
+    later(6, keep);
+    assert_eq!((count("sample"), count("minute")), (1, before.1), "the newest segment stays");
+    later(12, keep);
+    assert_eq!((count("sample"), count("minute"), count("hour")), (1, 1, 1));
 }

@@ -11,7 +11,7 @@ use qindan::control::quality::{Quality, Reading};
 use qindan::control::status::Status;
 use qindan::shell::clock::Clock;
 use qindan::shell::trend::Series;
-use qindan::shell::web::{ActAnswer, ActRequest, ActionRow, RealTime, serve};
+use qindan::shell::web::{ActAnswer, ActRequest, ActionRow, Actions, RealTime, serve};
 use qindan::units::Opening;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -59,7 +59,7 @@ impl Service {
         let rows = rows(&web.config);
         web.actions = Arc::new(move |limit| {
             let rows: Vec<_> = rows.iter().take(limit).cloned().collect();
-            async move { Ok(rows) }.boxed()
+            async move { Ok(Actions { rows, view: None }) }.boxed()
         });
         let acts = Arc::new(Mutex::new(Vec::new()));
         let (stop, stopped) = oneshot::channel();

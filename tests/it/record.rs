@@ -12,7 +12,7 @@ use qindan::control::command::CommandId;
 use qindan::control::quality::{Quality, Reading};
 use qindan::control::record::{Entry, Kind};
 use qindan::shell::data_dir::{self, DataDir};
-use qindan::shell::history::{self, History, Kept};
+use qindan::shell::history::{self, History, Keep, Kept};
 use qindan::shell::journal::{ACTIONS, FaultHook, Journal, Reader, Record, Settings, chain_after, segments};
 use qindan::shell::log::{self, Verdict};
 use qindan::shell::record::RecordHandle;
@@ -310,7 +310,7 @@ fn samples_come_back_with_quality_after_a_restart() {
     let at = |second: i64| now(0).utc + SignedDuration::from_secs(second);
     let start = || {
         let points = vec!["a/value".to_owned(), "b/value".to_owned()];
-        History::start(&folder.journal_dir(), &folder.store, points, 0, Some(0)).unwrap()
+        History::start(&folder.journal_dir(), &folder.store, points, Keep::ALL, Some(0)).unwrap()
     };
     let (mut history, thread) = start();
     let steady = reading(Some(5.0), Quality::Good);
@@ -344,8 +344,9 @@ fn samples_come_back_with_quality_after_a_restart() {
 #[test]
 fn damaged_samples_are_set_aside_and_do_not_keep_the_service_from_starting() {
     let folder = Folder::new();
-    let start =
-        || History::start(&folder.journal_dir(), &folder.store, vec!["a".into()], 0, Some(0)).unwrap();
+    let start = || {
+        History::start(&folder.journal_dir(), &folder.store, vec!["a".into()], Keep::ALL, Some(0)).unwrap()
+    };
     for second in [0, 700] {
         let (mut history, thread) = start();
         history.record(now(second).utc, &[reading(Some(1.0), Quality::Good)]);
@@ -367,8 +368,14 @@ fn trends_are_refilled_after_a_restart() {
     let folder = Folder::new();
     let config = fixture::small();
     let points: Vec<_> = config.field.points.iter().map(|point| point.id.clone()).collect();
-    let (mut history, thread) =
-        History::start(&folder.journal_dir(), &folder.store, points, 30, Some(0)).unwrap();
+    let (mut history, thread) = History::start(
+        &folder.journal_dir(),
+        &folder.store,
+        points,
+        Keep { samples_days: 30, ..Keep::ALL },
+        Some(0),
+    )
+    .unwrap();
     let start = Timestamp::from_second(fixture::NOW / 60 * 60).unwrap();
     let stroke = config.basin.gates[0].stroke;
     let position = stroke.position(qindan::units::Opening::from_fraction(0.25).unwrap());
@@ -387,6 +394,103 @@ fn trends_are_refilled_after_a_restart() {
         whole.push(None);
         assert_eq!(means, whole, "{series:?}");
     }
+}
+
+/// The same answers from the view as from the journal alone, whatever is asked, while it is written and after a restart.
+#[test]
+fn the_view_answers_as_the_journal_does() {
+    let folder = Folder::new();
+    let mut random = fastrand::Rng::with_seed(11);
+    let mut command = 0;
+    let mut entries = |random: &mut fastrand::Rng, count: usize| -> Vec<Entry> {
+        let mut entry = |random: &mut fastrand::Rng| {
+            let mut entry = match random.u32(0..4) {
+                0 => note("x"),
+                1 => Entry::new(Kind::Alarm, "service"),
+                2 => {
+                    command += 1;
+                    intent(command, 0.5)
+                }
+                _ => outcome(command),
+            };
+            entry.gate = random.bool().then(|| format!("gate{}", random.u32(0..7)));
+            entry
+        };
+        (0..count).map(|_| entry(random)).collect()
+    };
+    let mut journal =
+        Journal::open(&folder.journal_dir(), Settings::new(&folder.store, "boot-1"), now(0)).unwrap();
+    let runtime = runtime();
+    for round in 0..3_u32 {
+        let (store, thread) = Store::start(folder.path()).unwrap();
+        wait_for(|| !store.is_stale());
+        for step in 0..40_u32 {
+            let count = random.usize(1..60);
+            let batch = entries(&mut random, count);
+            store.put(journal.append(&batch, now(1000 * round + 10 * step)).unwrap());
+        }
+        let last = journal.last_seq();
+        wait_for(|| store.applied() == last);
+        assert!(!store.is_stale());
+        for _ in 0..60 {
+            let (from, second) = (random.u64(1..last + 50), random.u32(0..3400));
+            let query = Query {
+                count: random.usize(1..80),
+                gate: random.bool().then(|| format!("gate{}", random.u32(0..8))),
+                kinds: [Kind::Intent, Kind::Outcome, Kind::Alarm, Kind::Boot]
+                    .into_iter()
+                    .filter(|_| random.u32(0..4) == 0)
+                    .collect(),
+                seqs: random.bool().then(|| (from, from + random.u64(0..1500))),
+                utc: random.bool().then(|| (now(second).utc, now(second + random.u32(0..900)).utc)),
+            };
+            let expected = store::find_in_journal(&folder.journal_dir(), &query).unwrap();
+            assert_eq!(runtime.block_on(store.find(query.clone())).unwrap(), expected, "{query:?}");
+        }
+        assert_eq!((store.is_stale(), store.rebuilds()), (false, 0));
+        drop(store);
+        thread.join().unwrap();
+        assert_eq!(store::compare(folder.path()), Comparison::Agrees);
+    }
+    drop(journal);
+    let last = Reader::open(&folder.journal_dir(), ACTIONS).unwrap().records(0).count() as u64;
+    assert!(last > 3000, "{last}");
+    assert_eq!(store::compare_part(folder.path(), 1500..=2500), Comparison::Agrees);
+}
+
+/// A service that has to make its view anew decides first, and a stop does not wait for the rest.
+#[test]
+fn a_rebuild_begins_when_it_is_told_to_and_is_broken_off_by_a_stop() {
+    const ALL: u64 = 40_000;
+    let folder = Folder::new();
+    let settings = Settings::new(&folder.store, "boot-1");
+    let mut journal = Journal::open(&folder.journal_dir(), settings, now(0)).unwrap();
+    for second in 0..ALL / 500 {
+        let entries: Vec<_> = (0..500).map(|_| note("x")).collect();
+        journal.append(&entries, now(second as u32)).unwrap();
+    }
+    let (store, thread) = Store::start_later(folder.path()).unwrap();
+    store.put(journal.append(&[note("while it waits")], now(99)).unwrap());
+    assert_eq!(runtime().block_on(store.find(Query::newest(1))).unwrap()[0].seq, ALL + 1);
+    assert!(store.is_stale() && !folder.path().join("sled").exists());
+    store.close();
+    thread.join().unwrap();
+    assert!(!folder.path().join("sled").exists(), "nothing was begun");
+
+    let (store, thread) = Store::start(folder.path()).unwrap();
+    wait_for(|| store.applied() > 0);
+    store.close();
+    thread.join().unwrap();
+    let reached = store.applied();
+    assert!(reached < ALL && store.is_stale(), "{reached}");
+    assert_eq!(store.known(), ALL + 1);
+    // What was made is kept, and the next start goes on from there.
+    assert_eq!(store::compare(folder.path()), Comparison::Agrees);
+    folder.with_view(|store| {
+        wait_for(|| !store.is_stale());
+        assert_eq!((store.applied(), store.rebuilds()), (ALL + 1, 0));
+    });
+    assert_eq!(store::compare(folder.path()), Comparison::Agrees);
 }
 
 /// A child process that was forked and has not started its own program yet holds every lock of its parent for that

@@ -411,6 +411,84 @@ fn a_month_agrees_number_by_number_with_an_independent_calculation() {
     }
 }
 
+/// Two days of the river of the demonstration, replayed and recorded: the bulletin of a day beside what a script makes of the rows of
+/// the run. No sample, dead band or journal stands behind those, so numbers agree within what a dead band and a meter may differ.
+#[test]
+fn a_bulletin_agrees_with_the_rows_of_the_run_it_tells_of() {
+    let root = tempfile::tempdir().unwrap();
+    let story = fs::read_to_string(simulators::scenario::file("may_dry").unwrap()).unwrap();
+    let changed = [
+        ("start = 2026-05-11T00:00:00", "start = 2026-05-14T00:00:00"),
+        ("duration = \"9d\"", "duration = \"36h\""),
+        ("spin_up = \"2d\"", "spin_up = \"1h\""),
+    ];
+    let story = changed.iter().fold(story, |story, (from, to)| {
+        assert!(story.contains(from), "may_dry has no {from}");
+        story.replace(from, to)
+    });
+    let (file, out) = (root.path().join("two_days.toml"), root.path().join("out"));
+    fs::write(&file, story).unwrap();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let case = simulators::replay::load(file.to_str().unwrap(), Some(&shipped), &[]).unwrap();
+    let seed = case.scenario.seed;
+    let mut run = simulators::run::Run::new(case, seed);
+    run.record(&out);
+    let go_on = |_| std::ops::ControlFlow::Continue(());
+    let mut played = simulators::play::play_run(run, seed, &[], Some(&out), false, go_on).unwrap().unwrap();
+    simulators::play::write(&mut played, &out).unwrap();
+
+    let (config, data) = (shipped.to_str().unwrap(), out.join("data"));
+    let asked = ["report", "daily", "--config", config, "--data", data.to_str().unwrap()];
+    let report = qindan(&[&asked[..], &["--date", "2026-05-14", "--csv"]].concat());
+    let row = |begin: &str, at: usize, id: &str| -> Vec<String> {
+        let all = report.lines().map(|line| line.split(',').map(str::to_owned).collect::<Vec<_>>());
+        all.into_iter()
+            .find(|row| row[0] == begin && row[at] == id)
+            .unwrap_or_else(|| panic!("{id}: {report}"))
+    };
+    let number = |text: &str| text.parse::<f64>().unwrap_or(f64::NAN);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/rows_of_a_run.py");
+    let series = out.join("series.csv");
+    let args = [series.to_str().unwrap(), "8", "8", "2026-05-14"];
+    let other = Command::new("python3").arg(&script).args(args).output().unwrap();
+    assert!(other.status.success(), "{}", String::from_utf8_lossy(&other.stderr));
+    let mut compared = 0;
+    for line in String::from_utf8(other.stdout).unwrap().lines() {
+        let told: Vec<&str> = line.split(',').collect();
+        let pairs: Vec<(f64, f64, f64)> = match told[0] {
+            // Mean: a dead band of 0.2 % either way. Least: between what the rows of a minute show and the true dip between two of
+            // them, a class of 5 % of the meter below it.
+            "section" => {
+                let mine = row("sections", 2, told[1]);
+                let (mean, shown, dip) = (number(told[2]), number(told[3]), number(told[4]));
+                let (low, high) = (0.998 * shown.min(0.95 * dip), 1.002 * shown);
+                let (middle, half) = (f64::midpoint(low, high), (high - low) / 2.0);
+                vec![(number(&mine[6]), mean, 0.004 * mean), (number(&mine[7]), middle, half)]
+            }
+            // What a user got and what its meter told: a class of 5 %; 10⁴ m³.
+            "intake" => {
+                let mine = row("intakes", 1, told[1]);
+                let (day, so_far) = (number(told[2]) / 1e4, number(told[3]) / 1e4);
+                vec![
+                    (number(&mine[4]), day, 0.05 * day + 0.002),
+                    (number(&mine[6]), so_far, 0.05 * so_far + 0.002),
+                ]
+            }
+            // Two centimetres of a level meter.
+            _ => match report.lines().find(|line| line.starts_with(&format!("reservoirs,{},", told[1]))) {
+                Some(_) => vec![(number(&row("reservoirs", 1, told[1])[3]), number(told[2]), 0.02)],
+                // A pond is no reservoir of the bulletin.
+                None => continue,
+            },
+        };
+        for (mine, other, within) in pairs {
+            assert!((mine - other).abs() <= within, "{line}: {mine} and {other}, within {within}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 12, "{compared} numbers");
+}
+
 #[test]
 fn the_command_writes_pages_and_tables_in_both_languages() {
     let root = tempfile::tempdir().unwrap();

@@ -16,7 +16,7 @@ use qindan::points::LinkId;
 use qindan::shell::field::engine::Counters;
 use qindan::shell::trend::Trends;
 use qindan::shell::web::{
-    ActAnswer, ActRequest, ActionRow, Health, LinkRow, ROUTES, RealTime, WebState, preview, router,
+    ActAnswer, ActRequest, ActionRow, Actions, Health, LinkRow, ROUTES, RealTime, WebState, preview, router,
 };
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
@@ -48,7 +48,8 @@ pub(crate) fn state(
         acts,
         offers,
         actions: Arc::new(|limit| {
-            async move { Ok((0..limit.min(3) as u64).rev().map(row).collect()) }.boxed()
+            let rows = (0..limit.min(3) as u64).rev().map(row).collect();
+            async move { Ok(Actions { rows, view: None }) }.boxed()
         }),
         trends: Trends::default(),
         health: Arc::new(|| Health {

@@ -8,6 +8,16 @@ use super::super::sheet::Spot;
 use crate::config::Service;
 use crate::control::operator::Mode;
 
+/// Days of minutes when the file says nothing. Chosen: a year and the month after it, so that any month lies beside that of the
+/// year before.
+const MINUTES_DAYS: u32 = 400;
+
+/// Days of hours when the file says nothing. Chosen: ten years, the length of record that flow statistics ask for at least.
+const HOURS_DAYS: u32 = 3660;
+
+/// Most room for samples, minutes and hours when the file says nothing, MB. Chosen: a tenth of the disk of a small server.
+const HISTORY_MB: u32 = 20_000;
+
 /// Days of exact inputs when the file says nothing. Chosen: a month in which any decision can be made again.
 const SNAPSHOT_DAYS: u32 = 30;
 
@@ -44,6 +54,19 @@ pub(in crate::config) fn service(raw: RawService, at: &Spot<'_>) -> Option<Servi
     let history_days = at.need("history_days", raw.history_days, remedy);
     if history_days == Some(0) {
         at.key("history_days").complain("keeps nothing", remedy);
+    }
+    let remedy = "give the days to keep, at least 1, or remove the key";
+    let minutes_days = at.may("minutes_days", raw.minutes_days, remedy).unwrap_or(MINUTES_DAYS);
+    let hours_days = at.may("hours_days", raw.hours_days, remedy).unwrap_or(HOURS_DAYS);
+    for (key, days) in [("minutes_days", minutes_days), ("hours_days", hours_days)] {
+        if days == 0 {
+            at.key(key).complain("keeps nothing", remedy);
+        }
+    }
+    let remedy = "give the most room for samples, minutes and hours on the disk in MB, at least 100";
+    let history_mb = at.may("history_mb", raw.history_mb, remedy).unwrap_or(HISTORY_MB);
+    if history_mb < LEAST_MB {
+        at.key("history_mb").complain("is less than a day or two may take", remedy);
     }
     let remedy = "give the days whose decisions can be made again, at least 1";
     let snapshot_days = at.may("snapshot_days", raw.snapshot_days, remedy).unwrap_or(SNAPSHOT_DAYS);
@@ -85,6 +108,9 @@ pub(in crate::config) fn service(raw: RawService, at: &Spot<'_>) -> Option<Servi
         listen: listen?,
         bench: bench?,
         history_days: history_days?,
+        minutes_days,
+        hours_days,
+        history_mb,
         snapshot_days,
         snapshot_mb,
         free_mb,

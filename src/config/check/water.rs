@@ -7,7 +7,9 @@ use super::super::raw::network::{RawFloodLimit, RawMeter, RawReservoir};
 use super::super::sheet::{Sheet, Spot};
 use super::names::Names;
 use super::{NOT_NEGATIVE, Noted, PERCENT, POSITIVE};
-use crate::basin::{Basin, CurvePoint, FloodLimit, Meter, MeterKind, Place, Priority, Reservoir, Twin};
+use crate::basin::{
+    Basin, CurvePoint, FloodLimit, Meter, MeterKind, Place, Priority, Reservoir, ReservoirKind, Twin,
+};
 use crate::units::{Stage, Volume};
 
 pub(in crate::config) fn reservoir(
@@ -41,6 +43,8 @@ pub(in crate::config) fn reservoir(
         let what = format!("must lie below the normal level of {normal}");
         at.key("dead_level_m").complain(what, "correct one of the two");
     }
+    let lends = level("lends_above_m", raw.lends_above_m);
+    lends_at(at, lends, normal, kind);
     let cuts = cuts(at, raw.cut_below_m, dead, &within);
     let flood_limits = flood_limits(at, raw.flood_limits, &within);
     let remedy = "give the level a simulation starts from";
@@ -56,6 +60,10 @@ pub(in crate::config) fn reservoir(
         }
     };
     let level_meter = names.meter(at, "level_meter", raw.level_meter);
+    if lends.is_some() && level_meter.as_ref().is_ok_and(Option::is_none) {
+        at.key("lends_above_m")
+            .complain("needs the level of its pond", "give the pond its level_meter, or leave the key out");
+    }
     let responsible = names.responsible(at, raw.responsible);
     Some(Reservoir {
         id: id.into(),
@@ -65,6 +73,7 @@ pub(in crate::config) fn reservoir(
         curve: curve?,
         dead_level: dead.and_then(Stage::new),
         normal_level: normal.and_then(Stage::new),
+        lends_above: lends.and_then(Stage::new),
         cuts: cuts?,
         flood_limits: flood_limits?,
         initial_level: Stage::new(initial?)?,
@@ -74,6 +83,22 @@ pub(in crate::config) fn reservoir(
         level_meter: level_meter.ok()?,
         responsible: responsible?,
     })
+}
+
+/// What a pond may give of its own lies below its normal level; a reservoir gives by its outlets.
+fn lends_at(at: &Spot<'_>, lends: Option<f64>, normal: Option<f64>, kind: Option<ReservoirKind>) {
+    let Some(lends) = lends else { return };
+    let spot = at.key("lends_above_m");
+    if kind == Some(ReservoirKind::Reservoir) {
+        spot.complain("is for ponds", "leave it out: a reservoir is dispatched by its outlets");
+    }
+    match normal {
+        Some(normal) if lends >= normal => {
+            spot.complain(format!("must lie below the normal level of {normal}"), "correct one of the two");
+        }
+        None => spot.complain("needs the level it is counted from", "give normal_level_m"),
+        Some(_) => {}
+    }
 }
 
 /// Level and volume rise together.

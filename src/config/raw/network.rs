@@ -71,6 +71,7 @@ pub(in crate::config) struct RawReservoir {
     pub(in crate::config) curve_m_m3: Given<Vec<[f64; 2]>>,
     pub(in crate::config) dead_level_m: Given<f64>,
     pub(in crate::config) normal_level_m: Given<f64>,
+    pub(in crate::config) lends_above_m: Given<f64>,
     pub(in crate::config) cut_below_m: Given<BTreeMap<Priority, f64>>,
     pub(in crate::config) flood_limits: Given<Vec<RawFloodLimit>>,
     pub(in crate::config) initial_level_m: Given<f64>,

@@ -98,7 +98,7 @@ prop_compose! {
         memory.in_flight = sent.map(in_flight);
         memory.starts = starts.into_iter().map(Duration::from_secs).collect();
         memory.last_move = last_move.map(|at| (Duration::from_secs(at), 1));
-        memory.open_intent = has_intent.then(intent);
+        memory.open_intents = has_intent.then(intent).into_iter().collect();
         memory.foreign = foreign;
         memory.astray = is_astray.then_some(FailReason::WrongWay);
         memory
@@ -160,7 +160,7 @@ fn forbidden(scene: &Scene, purpose: Purpose) -> Vec<&'static str> {
     let paused = memory
         .last_move
         .is_some_and(|(at, _)| scene.now.saturating_sub(at).as_secs_f64() < gate.reversal_pause_s);
-    let unresolved = memory.state == GateState::Adopting || memory.open_intent.is_some() || memory.foreign;
+    let unresolved = memory.state == GateState::Adopting || !memory.open_intents.is_empty() || memory.foreign;
     let unknown = scene.release.is_some_and(|release| !release.known || scene.above.is_none());
     let rules = [
         ("no drive", gate.actuation != Actuation::Driven),

@@ -117,6 +117,7 @@ pub(super) fn in_flight(to: f64) -> InFlight {
         id: CommandId(3),
         action: Action::Goto(at(to)),
         before: Some(at(0.25)),
+        set_points: vec![at(0.25)],
         since: Duration::from_secs(9_990),
         deadline: Duration::from_secs(12_000),
         write: None,
@@ -126,7 +127,13 @@ pub(super) fn in_flight(to: f64) -> InFlight {
 }
 
 pub(super) fn intent() -> OpenIntent {
-    OpenIntent { command: CommandId(2), gate: "g".into(), action: Action::Stop, before: None }
+    OpenIntent {
+        command: CommandId(2),
+        gate: "g".into(),
+        action: Action::Stop,
+        before: None,
+        set_points: Vec::new(),
+    }
 }
 
 pub(super) fn lock() -> Lock {
@@ -186,7 +193,7 @@ fn cases() -> Vec<Case> {
         ("maintenance gate", |s| s.gate().duty = Duty::Emergency, Limit::FloodOrder, EVERYBODY),
         ("no record", |s| s.service.record_ok = false, Limit::RecordLost, NOT_PROTECTION),
         ("adopting", |s| s.memory.state = GateState::Adopting, Limit::Unresolved, AUTOMATIC),
-        ("open intent", |s| s.memory.open_intent = Some(intent()), Limit::Unresolved, AUTOMATIC),
+        ("open intent", |s| s.memory.open_intents = vec![intent()], Limit::Unresolved, AUTOMATIC),
         ("foreign", |s| s.memory.foreign = true, Limit::Unresolved, AUTOMATIC),
         ("astray", |s| s.memory.astray = Some(FailReason::WrongWay), Limit::Astray, NOT_PEOPLE),
         ("in flight", |s| s.memory.in_flight = Some(in_flight(0.5)), Limit::InFlight, AUTOMATIC),

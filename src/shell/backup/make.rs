@@ -15,6 +15,7 @@ use crate::shell::data_dir::Identity;
 use crate::shell::journal::{
     ACTIONS, JournalError, Mark, Prefix, SAMPLES, SegmentFile, genesis, hex, prefix, segments,
 };
+use crate::shell::levels::{HOURS, MINUTES};
 
 /// Permissions of files whose own say nothing: the record is not for everybody.
 const MODE: u32 = 0o640;
@@ -142,7 +143,7 @@ fn total(data: &Path) -> u64 {
     let journal = data.join("journal");
     let of = |stream| segments(&journal, stream).unwrap_or_default();
     let size = |file: &SegmentFile| fs::metadata(&file.path).map_or(0, |about| about.len());
-    of(ACTIONS).iter().chain(&of(SAMPLES)).map(size).sum()
+    [ACTIONS, SAMPLES, MINUTES, HOURS].into_iter().flat_map(of).map(|file| size(&file)).sum()
 }
 
 /// Removes folders of other runs, and sealed samples that the data folder keeps no longer.
@@ -157,7 +158,8 @@ fn tidy(to: &Path, manifest: &Manifest, run: &str) -> io::Result<()> {
     for entry in fs::read_dir(to.join(SEALED))? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with(SAMPLES) && manifest.file(&format!("{SEALED}/{name}")).is_none() {
+        let expendable = [SAMPLES, MINUTES, HOURS].iter().any(|stream| name.starts_with(stream));
+        if expendable && manifest.file(&format!("{SEALED}/{name}")).is_none() {
             fs::remove_file(entry.path())?;
         }
     }
@@ -183,7 +185,7 @@ impl Copy<'_> {
         let (data, to) = (self.order.data, self.order.to);
         let actions = self.stream(ACTIONS, &hex(&genesis(&identity.store)))?;
         self.holds_the_last_copy(actions.as_ref())?;
-        let samples = self.samples();
+        let [samples, minutes, hours] = [SAMPLES, MINUTES, HOURS].map(|stream| self.expendable(stream));
         self.changing(&data.join("identity.json"), "identity.json")?;
         if public_path(data).exists() {
             self.changing(&public_path(data), "keys/checkpoint.pub")?;
@@ -191,11 +193,16 @@ impl Copy<'_> {
         for (from, below) in [(data.join("state"), "state"), (self.order.config.to_path_buf(), "config")] {
             for name in files_below(&from)? {
                 // How often the old machine was started is nothing to a new one; and files that are being replaced.
-                let passing = name.extension().is_some_and(|end| end == "new");
-                if below == "state" && (name == Path::new("starts") || passing) {
+                if below == "state" && (name == Path::new("starts") || is_passing(&name)) {
                     continue;
                 }
                 self.changing(&from.join(&name), &format!("{below}/{}", name.display()))?;
+            }
+        }
+        let reports = data.join("reports");
+        if reports.is_dir() {
+            for name in files_below(&reports)?.into_iter().filter(|name| !is_passing(name)) {
+                self.changing(&reports.join(&name), &format!("reports/{}", name.display()))?;
             }
         }
         sync_tree(&to.join(SEALED))?;
@@ -208,19 +215,22 @@ impl Copy<'_> {
             build: env!("CARGO_PKG_VERSION").to_owned(),
             actions,
             samples,
+            minutes,
+            hours,
             files: std::mem::take(&mut self.files),
         };
         manifest.write(to)?;
         Ok(manifest)
     }
 
-    /// Samples are expendable: damage in them is told and does not keep the actions from being copied.
-    fn samples(&mut self) -> Option<Stream> {
+    /// Samples, minutes and hours are expendable: damage in them is told and does not keep the actions from being copied.
+    fn expendable(&mut self, stream: &str) -> Option<Stream> {
         let files = self.files.len();
-        match self.stream(SAMPLES, "") {
+        match self.stream(stream, "") {
             Ok(stream) => stream,
             Err(error) => {
-                self.notes.push(format!("samples are not in this copy: {error}"));
+                let name = if stream == SAMPLES { "samples" } else { stream };
+                self.notes.push(format!("{name}: not in this copy: {error}"));
                 self.files.truncate(files);
                 None
             }
@@ -359,8 +369,11 @@ impl Copy<'_> {
     fn changing(&mut self, from: &Path, of: &str) -> Result<(), BackupError> {
         let content = match fs::read(from) {
             Ok(content) => content,
-            // State files come and go.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && of.starts_with("state/") => {
+            // State files come and go, reports are made again.
+            Err(error)
+                if error.kind() == io::ErrorKind::NotFound
+                    && (of.starts_with("state/") || of.starts_with("reports/")) =>
+            {
                 return Ok(());
             }
             Err(error) => return Err(failed(from, "read")(error)),
@@ -380,6 +393,11 @@ impl Copy<'_> {
         self.bytes += content.len() as u64;
         Ok(())
     }
+}
+
+/// A file that is about to replace another.
+fn is_passing(name: &Path) -> bool {
+    name.extension().is_some_and(|end| end == "new")
 }
 
 /// The mark, read again while its writer is in the middle of it.

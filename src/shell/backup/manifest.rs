@@ -33,6 +33,12 @@ pub struct Manifest {
     pub actions: Option<Stream>,
     /// The samples.
     pub samples: Option<Stream>,
+    /// Their minutes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minutes: Option<Stream>,
+    /// Their hours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<Stream>,
     /// Every file.
     pub files: Vec<Copied>,
 }
@@ -153,6 +159,8 @@ mod tests {
             build: String::new(),
             actions: None,
             samples: None,
+            minutes: None,
+            hours: None,
             files,
         };
         assert_eq!(manifest(vec![copied("journal/a"), copied("state/b")]).check(), Ok(()));

@@ -3,15 +3,15 @@
 //! ```text
 //!  manifest.json    names every file with its SHA-256, records and chain; written last: the copy is what it says
 //!  sealed/          segments that never change again, copied once
-//!  run-TIME/        what changes: identity, open segments up to their marks, state, public keys, configuration
+//!  run-TIME/        what changes: identity, open segments up to their marks, state, reports, public keys, configuration
 //! ```
 //!
 //! A copy holds acknowledged records only. What stands in the open segment behind the mark may be written and not yet synced:
 //! a disk that refuses the sync gives its number to another record later. So the mark is read first, and the open segment
 //! copied up to it; and a segment counts as sealed only when the mark lies in a later one.
 //!
-//! Not copied: the view (made from the journal), minutes and hours (made from the samples, as far as these go back),
-//! snapshots (a question of days), the secret key (a restored folder makes its own), the reserve and the lock.
+//! Not copied: the view (made from the journal), snapshots (a question of days), the secret key (a restored folder makes its
+//! own), the reserve and the lock.
 
 mod copy;
 mod error;

@@ -18,6 +18,7 @@ use crate::shell::data_dir::{Identity, random_id};
 use crate::shell::journal::{
     ACTIONS, Journal, JournalError, Mark, RESTORED, Reader, Record, SAMPLES, Settings, genesis, hex, prefix,
 };
+use crate::shell::levels::{self, HOURS, MINUTES};
 use crate::shell::log::{self, Verdict};
 use crate::shell::{history, store};
 
@@ -100,13 +101,13 @@ impl Work<'_> {
         told: &mut dyn FnMut(&Progress),
     ) -> Result<(Option<u64>, u64, String), BackupError> {
         self.copy(told)?;
-        let Manifest { actions, samples, store, basin, .. } = self.manifest;
+        let Manifest { actions, samples, minutes, hours, store, basin, .. } = self.manifest;
         let identity = Identity::read(self.scratch)?;
         if identity.store != *store || identity.basin != *basin {
             return Err(self.not_proved("identity and manifest name different folders"));
         }
         let journal = self.scratch.join("journal");
-        for (name, stream) in [(ACTIONS, actions), (SAMPLES, samples)] {
+        for (name, stream) in [(ACTIONS, actions), (SAMPLES, samples), (MINUTES, minutes), (HOURS, hours)] {
             if let Some(stream) = stream {
                 Mark { seq: stream.last }.make(&Mark::path(&journal, name))?;
             }
@@ -123,6 +124,7 @@ impl Work<'_> {
         if samples.is_some() {
             history::begin_epoch(&journal, store, utc)?;
         }
+        levels::begin_epoch(&journal, store)?;
         told(&Progress { doing: "proving", file: "view".into(), done: 0, total: 0 });
         let last = store::prove(self.scratch).map_err(|why| self.not_proved(&why))?;
         if last != record.unwrap_or(0) {

@@ -11,10 +11,9 @@ use super::frame::{Frame, genesis, hex};
 use super::log::{Log, LogOptions, Repair, first_after};
 use super::{ACTIONS, JournalError, SEGMENT_BYTES};
 use crate::control::Now;
-use crate::control::command::{Action, CommandId, OpenIntent};
+use crate::control::command::{CommandId, OpenIntent};
 use crate::control::record::{Entry, Kind};
 use crate::shell::checkpoint::{Claim, Due, Signer};
-use crate::units::Opening;
 
 /// What every record of a run says about it, and how the files are kept.
 #[derive(Clone, Debug)]
@@ -134,7 +133,9 @@ impl Journal {
             if about_commands.contains(&frame.kind) {
                 let brief = Brief::of(frame)?;
                 pending.note(brief.kind, brief.command, || {
-                    Some(open_intent(frame.seq, brief.command?, brief.gate()?, brief.action?, brief.before))
+                    let (command, action, gate) = (brief.command?, brief.action?, brief.gate()?.to_owned());
+                    let (before, set_points) = (brief.before, brief.set_points.clone());
+                    Some((frame.seq, OpenIntent { command, gate, action, before, set_points }))
                 });
                 if brief.kind == Kind::Recovered {
                     pending.restored = restored(&Record::of(frame)?).or(pending.restored.take());
@@ -181,8 +182,9 @@ impl Journal {
             let of = intent.map(|(seq, _)| *seq).filter(|_| !is_intent(entry.kind));
             let record = Record::new(entry, of, place, *now, &self.common, &self.names);
             pending.note(entry.kind, entry.command, || {
-                let gate = record.gate.as_deref()?;
-                Some(open_intent(record.seq, record.command?, gate, record.action?, record.before))
+                let (command, action, gate) = (record.command?, record.action?, record.gate.clone()?);
+                let (before, set_points) = (record.before, record.set_points.clone());
+                Some((record.seq, OpenIntent { command, gate, action, before, set_points }))
             });
             Ok((entry.kind as u8, record.encode()?))
         })?;
@@ -270,16 +272,6 @@ impl Journal {
     pub fn last_seq(&self) -> u64 {
         self.log.next_seq() - 1
     }
-}
-
-fn open_intent(
-    seq: u64,
-    command: CommandId,
-    gate: &str,
-    action: Action,
-    before: Option<Opening>,
-) -> (u64, OpenIntent) {
-    (seq, OpenIntent { command, gate: gate.to_owned(), action, before })
 }
 
 fn recovered(repair: &Repair) -> Entry {

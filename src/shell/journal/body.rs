@@ -58,6 +58,9 @@ pub struct Record {
     /// Opening before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Opening>,
+    /// In an intent: set-points that may have stood in the device before the write.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub set_points: Vec<Opening>,
     /// Opening after, read back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Opening>,
@@ -122,6 +125,7 @@ impl Record {
             of,
             action: entry.action,
             before: entry.before,
+            set_points: entry.set_points.clone(),
             after: entry.after,
             flow: entry.flow,
             because: entry.because.iter().map(|cause| names.resolve(cause)).collect(),
@@ -196,6 +200,8 @@ pub(in crate::shell) struct Brief<'a> {
     pub(in crate::shell) of: Option<u64>,
     pub(in crate::shell) action: Option<Action>,
     pub(in crate::shell) before: Option<Opening>,
+    #[serde(default)]
+    pub(in crate::shell) set_points: Vec<Opening>,
     after: Option<Opening>,
     flow: Option<Discharge>,
     #[serde(default)]

@@ -39,7 +39,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 pub use acts::{ActAnswer, ActRequest};
 pub use metrics::{Health, HealthSource, LagRow, LinkRow, Metric, MetricKind};
-pub use query::{ActionRow, ActionsSource, TraceSource};
+pub use query::{ActionRow, Actions, ActionsSource, TraceSource, ViewBehind};
 
 use crate::config::Config;
 use crate::control::Now;

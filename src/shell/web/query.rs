@@ -73,10 +73,28 @@ pub(super) async fn trace(State(app): State<Arc<App>>, Path(id): Path<String>) -
     }
 }
 
-/// Returns the newest rows of the action log, newest first: commands with their outcome, refusals and acts of
-/// people. The error is a text for the page.
-pub type ActionsSource =
-    Arc<dyn Fn(usize) -> BoxFuture<'static, Result<Vec<ActionRow>, String>> + Send + Sync>;
+/// The newest rows of the action log, newest first: commands with their outcome, refusals and acts of people.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Actions {
+    /// The rows.
+    #[serde(rename = "actions")]
+    pub rows: Vec<ActionRow>,
+    /// While they come from the journal, since the view of the log is behind or being made: how far it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub view: Option<ViewBehind>,
+}
+
+/// How far the view of the log is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ViewBehind {
+    /// Number of its last record.
+    pub at: u64,
+    /// Number of the last record of the journal.
+    pub of: u64,
+}
+
+/// Returns the newest rows of the action log, at most so many. The error is a text for the page.
+pub type ActionsSource = Arc<dyn Fn(usize) -> BoxFuture<'static, Result<Actions, String>> + Send + Sync>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -160,7 +178,7 @@ pub(super) async fn actions(
         Err(error) => return failure(StatusCode::BAD_REQUEST, &error.body_text()),
     };
     match (app.web.actions)(limit).await {
-        Ok(rows) => Json(json!({ "actions": rows })).into_response(),
+        Ok(actions) => Json(actions).into_response(),
         Err(why) => failure(StatusCode::SERVICE_UNAVAILABLE, &why),
     }
 }

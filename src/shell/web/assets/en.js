@@ -92,7 +92,7 @@ export default {
     section_needs: "{section} needs its set point {setpoint}: release {need} (inflow on the way {inflow}, intakes {intakes}, losses {losses}), arriving in {lag} h",
     outlet_floor: "{section} itself needs its set point {setpoint}",
     unit_trip: "{unit} tripped, {lost} made good", trim: "release is off its target by {error}: trim", share_turbine: "the turbine takes {flow}, the valves give way",
-    pass_on: "passes on what arrives, at least {owed} below the weir", demand: "demand {flow}", keep_level: "keeps the level: {level} → {target}", schedule: "calendar entry {entry}",
+    pass_on: "passes on what arrives, at least {owed} below the weir", lend: "gives of the pond’s own water: {owed} wanted below, {comes} come", demand: "demand {flow}", keep_level: "keeps the level: {level} → {target}", schedule: "calendar entry {entry}",
     season_lock: "shut outside the flood season", operator: "{who}: {reason}", hold_all: "hold all: stops moving gates", astray: "at {at} and going away from {to}, where it was sent: stop",
     announced_turn: "{intake} announced a change of {change}", no_move: "nothing needs to move: {section} is tightest, margin {margin}",
     still_learning: "the way to {section} has not been watched for one travel time, {left} h to go: the release is not lowered",

@@ -31,7 +31,7 @@ export function because(basin, cause) {
   return t(key, {
     section: nameOf(basin.sections, c.section), unit: nameOf(basin.gates, c.unit), intake: nameOf(basin.intakes, c.intake),
     need: withUnit(c.need), setpoint: withUnit(c.setpoint), inflow: withUnit(c.inflow), intakes: withUnit(c.intakes), losses: withUnit(c.losses),
-    lag: known(c.lag_h) ? c.lag_h.toFixed(c.lag_h < 10 ? 1 : 0) : "–", lost: withUnit(c.lost), error: change(c.error), flow: withUnit(c.flow), owed: withUnit(c.owed),
+    lag: known(c.lag_h) ? c.lag_h.toFixed(c.lag_h < 10 ? 1 : 0) : "–", lost: withUnit(c.lost), error: change(c.error), flow: withUnit(c.flow), owed: withUnit(c.owed), comes: withUnit(c.comes),
     left: known(c.hours_left) ? c.hours_left.toFixed(c.hours_left < 10 ? 1 : 0) : "–",
     level: `${level(c.level_m)} m`, target: `${level(c.target_m)} m`, asked: withUnit(c.asked), entry: c.entry, who: who(c.who), reason: c.reason, change: change(c.change), margin: percent(c.margin),
     at: share(c.at), to: share(c.to),

@@ -92,7 +92,7 @@ export default {
     section_needs: "{section} 要到设定 {setpoint}：坝下需放 {need}（区间来水 {inflow}，取水 {intakes}，损失 {losses}），{lag} h 后到达",
     outlet_floor: "{section} 本身要到设定 {setpoint}",
     unit_trip: "{unit} 跳机，补足 {lost}", trim: "实放比目标差 {error}，微调", share_turbine: "机组承担 {flow}，阀门让出",
-    pass_on: "来多少过多少，堰下至少 {owed}", demand: "需水 {flow}", keep_level: "保水位：{level} → {target}", schedule: "日程 {entry}",
+    pass_on: "来多少过多少，堰下至少 {owed}", lend: "动用塘蓄补水：下游需 {owed}，来水 {comes}", demand: "需水 {flow}", keep_level: "保水位：{level} → {target}", schedule: "日程 {entry}",
     season_lock: "非汛期封堵", operator: "{who}：{reason}", hold_all: "全部保持：停下正在动的闸门", astray: "已到 {at}，与所令 {to} 背道而行：停闸",
     announced_turn: "{intake} 预告取水变化 {change}", no_move: "不需要动：最紧的是 {section}，余量 {margin}",
     still_learning: "到{section}的河段还没有看满一个传播时间（还差 {left} h）：不减放",
