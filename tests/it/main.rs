@@ -16,6 +16,7 @@
 
 mod acts;
 mod addresses;
+mod archived;
 mod astray;
 mod backup;
 mod bad_network;
@@ -72,6 +73,7 @@ mod reports;
 mod restarts;
 mod rules;
 mod running;
+mod screens;
 mod service;
 mod simulated;
 mod site;

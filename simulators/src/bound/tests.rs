@@ -94,10 +94,14 @@ fn the_optimum_is_not_above_the_run_and_the_same_on_any_thread() {
 }
 
 /// From the begin of scoring somebody takes 0.8 m³/s just above the last section, more than it has to spare. Whatever is
-/// released then arrives a travel time of more than a day later, and the day is over: all of the shortage is unavoidable.
+/// released then arrives a travel time of more than a day later, and the day is over: all of the shortage is unavoidable. The
+/// ponds on the way do not lend here: what they give is no release.
 #[test]
 fn what_cannot_arrive_in_time_is_unavoidable() {
     let mut case = dry_may(2);
+    for body in &mut std::sync::Arc::make_mut(&mut case.config.basin).reservoirs {
+        body.lends_above = None;
+    }
     let basin = &case.config.basin;
     let section = basin.section("runcheng").unwrap();
     let Place::Node(node) = basin.sections[section.0].at else { panic!("a section at a node") };
