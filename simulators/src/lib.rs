@@ -24,8 +24,10 @@ pub mod replay;
 pub mod report;
 pub mod rerun;
 pub mod run;
+pub mod rungs;
 pub mod scenario;
 pub mod score;
+pub mod scores;
 pub mod series;
 pub mod serve;
 pub mod studio;
@@ -35,6 +37,7 @@ pub mod travel;
 pub mod vary;
 pub mod wire;
 pub mod world;
+pub mod wrong;
 
 #[cfg(test)]
 mod testing;

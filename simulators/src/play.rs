@@ -109,6 +109,7 @@ pub fn play_run(
         output_s: output.as_secs_f64(),
         bound_s: 0.0,
     };
+    summary.note_margins(&series, &run.case().config.basin);
     let record = recorder.and_then(|recorder| recorder.finish(&run));
     Ok(Some(Played { run, score, series, decisions, summary, record }))
 }

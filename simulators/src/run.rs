@@ -28,6 +28,7 @@ use crate::forecast::Post;
 use crate::inflow::{Source, instant};
 use crate::plant::{Forcing, Plant};
 use crate::recorder::Recorder;
+use crate::rungs::Rungs;
 use crate::scenario::{Agenda, Case, Happening, What};
 use crate::score::Step;
 use crate::wire::Wire;
@@ -136,6 +137,7 @@ pub struct Run {
     planning: Vec<Duration>,
     /// Times dispatch fell from a plan to the rule below it, or further.
     fallbacks: u64,
+    rungs: Rungs,
 }
 
 impl Run {
@@ -143,7 +145,7 @@ impl Run {
     pub fn new(mut case: Case, seed: u64) -> Self {
         case.scenario.reseed(seed);
         let start = case.scenario.start;
-        let plant = Plant::new(&case.config, seed, start, &case.forcing(Duration::ZERO));
+        let plant = case.river(seed);
         Self {
             devices: Devices::new(&case.config),
             wire: Wire::new(&case.config),
@@ -168,6 +170,7 @@ impl Run {
             in_decide: Duration::ZERO,
             planning: Vec::new(),
             fallbacks: 0,
+            rungs: Rungs::new(case.scenario.spin_up),
             case,
         }
     }
@@ -246,6 +249,11 @@ impl Run {
         &self.alarms
     }
 
+    /// From the next tick on every programme of the controller fails, or none does because of this.
+    pub fn break_solver(&mut self, broken: bool) {
+        self.controller.break_solver(broken);
+    }
+
     /// Ticks so far.
     pub fn ticks(&self) -> u64 {
         self.ticks
@@ -259,6 +267,11 @@ impl Run {
     /// Real time so far of each decision that made a plan, and how often there was none to follow any more.
     pub fn planning(&self) -> (&[Duration], u64) {
         (&self.planning, self.fallbacks)
+    }
+
+    /// Hours in the scored time so far on each rung of the ladder, and how often dispatch fell to a lower one.
+    pub fn rungs(&self) -> (BTreeMap<String, f64>, u64) {
+        (self.rungs.hours(self.now), self.rungs.falls())
     }
 
     /// SHA-256 over the commands given so far at register resolution, hex: time, gate, kind, words.
@@ -311,6 +324,7 @@ impl Run {
         let decision = self.controller.decide(&seen, told);
         let took = mark.elapsed();
         self.note_plans(&decision.entries, took);
+        self.rungs.note(&decision.entries, next);
         if let Some(recorder) = &mut self.recorder.0 {
             recorder.moment(&seen, told, &decision, &self.controller);
         }

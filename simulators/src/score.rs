@@ -210,7 +210,8 @@ impl Score {
             let mean = scaled(&day.forcing, 1.0 / day.seconds.max(1.0));
             let noon = case.config.basin.zone.to_ambiguous_timestamp(day.date.at(12, 0, 0, 0)).compatible();
             let utc = noon.unwrap_or(case.scenario.start);
-            let river = river.get_or_insert_with(|| AtRest::new(&case.config, dam, utc, &mean));
+            let river =
+                river.get_or_insert_with(|| AtRest::new(&case.truth.of(&case.config), dam, utc, &mean));
             day.need = river.need(utc, &mean);
         }
     }
@@ -220,6 +221,16 @@ impl Score {
         let released = self.days.iter().map(|day| day.released).sum();
         let need = self.days.iter().map(|day| day.need * day.counted_s).sum();
         (released, need)
+    }
+
+    /// Days, scored for twelve hours at least, on which the mean flow of a section was below its floor.
+    pub fn days_below(&self, section: usize) -> usize {
+        let whole = self.days.iter().filter(|day| day.seconds >= 43_200.0);
+        let below = whole.filter_map(|day| {
+            let score = day.sections.get(section)?;
+            Some(score.volume / day.seconds < tolerated(score.floor?))
+        });
+        below.filter(|below| *below).count()
     }
 
     /// Starts, travel (strokes) and most starts on one day of a gate, since scoring began.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use qindan::basin::{GateId, ReservoirId};
+use qindan::basin::{Basin, GateId, ReservoirId};
 use serde::{Deserialize, Serialize};
 
 use crate::bound::{Bound, Depth};
@@ -15,6 +15,7 @@ use crate::plant::Balance;
 use crate::run::Run;
 use crate::scenario::Outcome;
 use crate::score::Score;
+use crate::series::Series;
 
 /// Flow, volume and time are in m³/s, m³ and minutes; see the keys.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,6 +75,12 @@ pub struct Summary {
     /// Plans of the optimiser, when it was at work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<PlanSummary>,
+    /// Scored hours on each rung of the ladder.
+    #[serde(default)]
+    pub rungs_h: BTreeMap<String, f64>,
+    /// Times dispatch fell to a lower rung in them.
+    #[serde(default)]
+    pub falls: u64,
     /// How they ended.
     pub outcomes: BTreeMap<String, usize>,
     /// How often each alarm was raised over the whole run, by `ID:ELEMENT`.
@@ -107,6 +114,12 @@ pub struct SectionSummary {
     pub min_at: Timestamp,
     /// Mean flow.
     pub mean_m3s: f64,
+    /// Days, scored for twelve hours at least, whose mean was below.
+    #[serde(default)]
+    pub days_below: usize,
+    /// Mean of the set point the service held it by, less its floor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub margin_m3s: Option<f64>,
 }
 
 /// Water released into the river.
@@ -215,20 +228,23 @@ impl Summary {
     pub fn new(run: &Run, score: &Score, seed: u64, set: &[String], wall_s: f64) -> Self {
         let case = run.case();
         let (basin, scenario) = (&case.config.basin, &case.scenario);
-        let sections = basin.sections.iter().zip(&score.sections).filter_map(|(section, score_of)| {
-            let (least, at) = score_of.least?;
-            let summary = SectionSummary {
-                floor_m3s: score_of.floor?,
-                minutes_below: score_of.below_s / 60.0,
-                minutes_below_avoidable: score_of.avoidable_s / 60.0,
-                unavoidable_minutes_below: None,
-                deficit_m3: score_of.deficit,
-                min_m3s: least,
-                min_at: at,
-                mean_m3s: score_of.volume / score.seconds.max(1.0),
-            };
-            Some((section.id.clone(), summary))
-        });
+        let sections =
+            basin.sections.iter().zip(&score.sections).enumerate().filter_map(|(at, (section, score_of))| {
+                let (least, min_at) = score_of.least?;
+                let summary = SectionSummary {
+                    floor_m3s: score_of.floor?,
+                    minutes_below: score_of.below_s / 60.0,
+                    minutes_below_avoidable: score_of.avoidable_s / 60.0,
+                    unavoidable_minutes_below: None,
+                    deficit_m3: score_of.deficit,
+                    min_m3s: least,
+                    min_at,
+                    mean_m3s: score_of.volume / score.seconds.max(1.0),
+                    days_below: score.days_below(at),
+                    margin_m3s: None,
+                };
+                Some((section.id.clone(), summary))
+            });
         let gates = basin.gates.iter().enumerate().filter_map(|(at, gate)| {
             let (starts, travel, starts_worst_day) = score.wear(run.plant(), GateId(at));
             let commands = run.given().iter().filter(|act| act.gate == GateId(at)).count();
@@ -284,11 +300,25 @@ impl Summary {
             balance,
             actions: run.given().len(),
             plan: Some(PlanSummary::of(run.planning())),
+            rungs_h: run.rungs().0,
+            falls: run.rungs().1,
             outcomes,
             alarms: run.alarms().clone(),
             digest: run.digest(),
             notes: scenario.notes.clone(),
             unmet,
+        }
+    }
+
+    /// Takes the margins the service held its sections with from the rows of the run.
+    pub fn note_margins(&mut self, series: &Series, basin: &Basin) {
+        for (at, section) in basin.sections.iter().enumerate() {
+            let Some(summary) = self.sections.get_mut(&section.id) else { continue };
+            let rows =
+                series.rows.iter().filter(|row| row.utc > self.from).filter_map(|row| row.sections.get(at));
+            let margins = rows.filter_map(|row| Some(row.setpoint? - row.floor?));
+            let (sum, count) = margins.fold((0.0, 0.0), |(sum, count), margin| (sum + margin, count + 1.0));
+            summary.margin_m3s = (count > 0.0).then(|| sum / count);
         }
     }
 
@@ -419,6 +449,8 @@ pub(crate) fn example() -> Summary {
         balance: Balance::default(),
         actions: 0,
         plan: None,
+        rungs_h: BTreeMap::new(),
+        falls: 0,
         outcomes: BTreeMap::new(),
         alarms: BTreeMap::new(),
         digest: "00".into(),

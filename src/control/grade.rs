@@ -77,6 +77,10 @@ fn grade_one(
     let Some((value, at)) = sample.good else {
         return Reading { reason: Some(sample.fault.unwrap_or(Reason::NeverRead)), ..Reading::NEVER };
     };
+    // No decoder makes such a number, and none may come further than here.
+    if !value.is_finite() {
+        return Reading { reason: Some(Reason::OutOfRange), ..Reading::NEVER };
+    }
     let seen = Reading {
         value: Some(value),
         quality: Quality::Good,
@@ -176,6 +180,14 @@ mod tests {
     #[test]
     fn nothing_read_is_no_number() {
         assert_eq!(once(Sample::default(), 5).usable(), None);
+    }
+
+    #[test]
+    fn what_is_no_number_comes_no_further() {
+        for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let reading = once(Sample { good: Some((value, at(4))), fault: None }, 5);
+            assert_eq!((reading.value, reading.last_good, reading.quality), (None, None, Quality::Bad));
+        }
     }
 
     #[test]

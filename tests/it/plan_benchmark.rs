@@ -1,9 +1,6 @@
 //! The plan benchmark: the programme against what other solvers made of the same river.
 
-#[path = "../benches/plan/river.rs"]
-mod river;
-
-use river::{Benchmark, Goal};
+use crate::river::{self, Benchmark, Goal};
 
 /// Two simple policies come to what the file says of them: the river is read as its author meant it.
 #[test]

@@ -8,7 +8,6 @@ use qindan::control::operator::Order;
 use super::course::Course;
 use crate::inflow::{Base, Record, Source, instant};
 use crate::need::{self, Dam};
-use crate::plant::Plant;
 use crate::run::Run;
 use crate::scenario::{Case, What};
 
@@ -175,7 +174,7 @@ impl Script {
     /// Most that leaves the outlets fully open at the level in which the scenario begins, m³/s.
     pub(super) fn capacity(&self) -> f64 {
         let forcing = self.case.forcing(Duration::ZERO);
-        let mut plant = Plant::new(&self.case.config, 0, self.case.scenario.start, &forcing);
+        let mut plant = self.case.river(0);
         let open = self.outlets.iter().map(|gate| (*gate, 1.0)).collect::<Vec<_>>();
         plant.adopt_openings(&open, &forcing);
         self.outlets.iter().map(|gate| plant.gate_flow(*gate)).sum()

@@ -127,7 +127,7 @@ fn key(case: &Case, seed: u64) -> anyhow::Result<String> {
     digest.update(program()?);
     digest.update(case.config.digest.as_bytes());
     digest.update(seed.to_be_bytes());
-    digest.update(format!("{scenario:?}").as_bytes());
+    digest.update(format!("{scenario:?} {:?}", case.truth).as_bytes());
     Ok(hex(&digest.finalize()).chars().take(16).collect())
 }
 

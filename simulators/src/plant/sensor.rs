@@ -49,6 +49,8 @@ pub(crate) struct Sensor {
     absolute: f64,
     step: f64,
     principle: Principle,
+    /// What it shows over what it should, lastingly: it was never set right.
+    pub(crate) gain: f64,
     pub(crate) fault: MeterFault,
     /// What its device makes of the number.
     pub(crate) encoding: Encoding,
@@ -77,6 +79,7 @@ impl Sensor {
             absolute: meter.accuracy_abs,
             step: if is_level { LEVEL_STEP_M } else { 0.0 },
             principle: Principle::of(&meter.principle, is_level),
+            gain: 1.0,
             fault: MeterFault::None,
             encoding: Encoding::default(),
             around: Surroundings::default(),
@@ -138,7 +141,7 @@ impl Sensor {
         };
         self.memory = Some((damped, now));
         let deviation = 0.5 * (self.relative * damped.abs()).hypot(self.absolute);
-        let mut noisy = damped + deviation * self.noise(utc);
+        let mut noisy = self.gain * damped + deviation * self.noise(utc);
         let extra = self.principle.unrest(damped, &self.around);
         if extra > 0.0 {
             noisy += extra * self.quick(utc, 0x5241);

@@ -22,7 +22,8 @@ use qindan::units::Stage;
 
 use crate::forecast::Foretold;
 use crate::inflow::{Source, instant};
-use crate::plant::Forcing;
+use crate::plant::{Forcing, Plant};
+use crate::wrong::Truth;
 
 pub use check::{Head, load, words};
 pub use expect::{Expect, Outcome};
@@ -154,6 +155,8 @@ pub struct Case {
     pub scenario: Scenario,
     /// The configuration, with the scenario's water levels, mode and announced turns.
     pub config: Config,
+    /// What is true of river and instruments, where it is not what the configuration says.
+    pub truth: Truth,
 }
 
 impl Case {
@@ -170,7 +173,17 @@ impl Case {
         config.basin = Arc::new(basin);
         config.schedules = Arc::new(schedules);
         config.service.start_mode = scenario.mode;
-        Self { scenario, config }
+        Self { scenario, config, truth: Truth::default() }
+    }
+
+    /// The river with its instruments, at rest under the forcing of the start.
+    pub fn river(&self, seed: u64) -> Plant {
+        let forcing = self.forcing(Duration::ZERO);
+        let mut plant = Plant::new(&self.truth.of(&self.config), seed, self.scenario.start, &forcing);
+        for (meter, factor) in &self.truth.readings {
+            plant.misread(*meter, *factor);
+        }
+        plant
     }
 
     /// What the world does `after` the start of the run.

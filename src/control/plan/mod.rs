@@ -7,10 +7,12 @@ pub mod programme;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::controller::Controller;
 use super::estimate::{River, Scene};
 use super::routing::Path;
 use super::status::Rung;
 use model::{Limit, Task};
+use programme::Unsolved;
 
 /// Horizon, h: two and a half times the longest travel time at low flow.
 pub const HORIZON_H: f64 = 96.0;
@@ -87,6 +89,9 @@ pub struct Planned {
     plan: Option<Plan>,
     /// When one was last asked for.
     asked: Option<Timestamp>,
+    /// No programme is solved: a fault that a bench run is given.
+    #[serde(default)]
+    broken: bool,
 }
 
 impl Planned {
@@ -101,7 +106,7 @@ impl Planned {
     ) -> Option<serde_json::Value> {
         let task = Task { scene, river, paths, source, present };
         if !task.is_known() {
-            *self = Self::default();
+            *self = Self { broken: self.broken, ..Self::default() };
             return None;
         }
         let since = self
@@ -112,7 +117,8 @@ impl Planned {
             return None;
         }
         self.asked = Some(scene.utc);
-        match task.solve() {
+        let solved = if self.broken { Err(Unsolved::NotFinite) } else { task.solve() };
+        match solved {
             Ok(plan) => {
                 let told = plan.told(scene);
                 self.plan = Some(plan);
@@ -145,6 +151,17 @@ impl Planned {
         let age = plan.age_h(utc);
         let rung = if age < ANEW_H + AGAIN_H { Rung::F0 } else { Rung::F1 };
         plan.release_at(utc).filter(|_| (0.0..KEPT_H).contains(&age)).map(|release| (release, rung))
+    }
+}
+
+impl Controller {
+    /// From now on every programme fails, or none does because of this: how a bench run shows what comes after it. Nothing
+    /// happens in a service that is none.
+    pub fn break_solver(&mut self, broken: bool) {
+        self.plans.resize(self.carry.releases.len(), Planned::default());
+        for planned in self.plans.iter_mut().filter(|_| self.settings.bench) {
+            planned.broken = broken;
+        }
     }
 }
 

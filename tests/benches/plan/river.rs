@@ -109,6 +109,19 @@ impl Benchmark {
         serde_json::from_str(text).unwrap()
     }
 
+    /// Leaves only a share of the tributary.
+    #[allow(dead_code, reason = "asked for by the tests only")]
+    pub(crate) fn dry_up(&mut self, share: f64) {
+        self.tributary_m3s.iter_mut().for_each(|flow| *flow *= share);
+    }
+
+    /// Lets more join in some steps, and begins with more in store.
+    #[allow(dead_code, reason = "asked for by the tests only")]
+    pub(crate) fn add_water(&mut self, steps: std::ops::Range<usize>, more: f64, stored_m3: f64) {
+        self.tributary_m3s[steps].iter_mut().for_each(|flow| *flow += more);
+        self.storage_m3.start = (self.storage_m3.start + stored_m3).min(self.storage_m3.max);
+    }
+
     /// Runs a release through the recursions of the file.
     pub(crate) fn run(&self, release: &[f64]) -> Outcome {
         let mut before = self.release_before_m3s;
