@@ -18,11 +18,12 @@ fn main() -> io::Result<()> {
     files.sort();
     let mut table = String::from("&[\n");
     for (number, file) in files.iter().enumerate() {
-        let bytes = fs::read(file)?;
-        let packed = out.join(format!("asset-{number}.gz"));
+        let bytes = slim(fs::read(file)?, file)?;
+        let (plain, packed) = (out.join(format!("asset-{number}")), out.join(format!("asset-{number}.gz")));
+        fs::write(&plain, &bytes)?;
         fs::write(&packed, gzip(&bytes)?)?;
         let name = name_of(file, &root.join(ASSETS))?;
-        let (file_text, packed_text) = (file.to_string_lossy(), packed.to_string_lossy());
+        let (file_text, packed_text) = (plain.to_string_lossy(), packed.to_string_lossy());
         let entry = format!(
             "Asset {{ name: {name:?}, mime: {:?}, etag: {:?}, plain: include_bytes!({file_text:?}), \
              gzip: include_bytes!({packed_text:?}) }},\n",
@@ -58,6 +59,30 @@ fn name_of(file: &Path, root: &Path) -> io::Result<String> {
     let relative = file.strip_prefix(root).map_err(io::Error::other)?;
     let parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
     Ok(parts.join("/"))
+}
+
+/// Our own scripts and styles without indentation and without lines that hold a comment alone; what others made stays as it is.
+/// No line of ours begins within a text of several lines: a test of the page looks.
+fn slim(bytes: Vec<u8>, file: &Path) -> io::Result<Vec<u8>> {
+    let own = matches!(file.extension().and_then(|ending| ending.to_str()), Some("js" | "css"));
+    if !own || file.iter().any(|part| part == "vendor") {
+        return Ok(bytes);
+    }
+    let text = String::from_utf8(bytes).map_err(io::Error::other)?;
+    let mut kept = String::with_capacity(text.len());
+    let mut in_comment = false;
+    for line in text.lines().map(str::trim) {
+        let opens = line.starts_with("/*");
+        let alone = opens || in_comment || line.starts_with("//") || line.is_empty();
+        if opens || in_comment {
+            in_comment = !line.ends_with("*/");
+        }
+        if !alone {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    Ok(kept.into_bytes())
 }
 
 /// No time and no name in the header, so that the same sources make the same bytes.

@@ -1,6 +1,9 @@
 //! What people ask for becomes a changed mode, an acknowledged alarm, or a wish; every act is answered and
 //! recorded.
 
+use std::time::Duration;
+
+use super::alarm::Change;
 use super::command::Action;
 use super::controller::Controller;
 use super::gate::GateMemory;
@@ -77,14 +80,18 @@ impl Controller {
                 Ok("stopping".into())
             }
             Order::Acknowledge { alarm } => match self.carry.alarms.acknowledge(alarm) {
-                Some(change) => {
-                    let mut entry = Entry::new(Kind::Alarm, format!("operator:{}", act.who));
-                    entry.detail = serde_json::to_value(&change).ok();
-                    decision.entries.push(entry);
-                    Ok("acknowledged".into())
-                }
+                Some(change) => Ok(told(decision, act, &change)),
                 None => Err(format!("alarm {alarm} is not open or was already acknowledged")),
             },
+            Order::Shelve { alarm, minutes, reason } => {
+                let time = Duration::from_secs(60 * u64::from(*minutes));
+                let change = self.carry.alarms.shelve(alarm, time, (&act.who, reason), now.utc)?;
+                Ok(told(decision, act, &change))
+            }
+            Order::Unshelve { alarm } => {
+                let change = self.carry.alarms.unshelve(alarm)?;
+                Ok(told(decision, act, &change))
+            }
         }
     }
 
@@ -141,6 +148,14 @@ impl Controller {
     }
 }
 
+/// Records what a person did with an alarm; answers with the word for it.
+fn told(decision: &mut Decision, act: &OperatorAct, change: &Change) -> String {
+    let mut entry = Entry::new(Kind::Alarm, format!("operator:{}", act.who));
+    entry.detail = serde_json::to_value(change).ok();
+    decision.entries.push(entry);
+    change.change.to_owned()
+}
+
 fn stop(gate: GateId, who: &str, why: Because) -> Wish {
     let actor = format!("operator:{who}");
     Wish { gate, action: Action::Stop, purpose: Purpose::Protective, actor, because: vec![why] }
@@ -151,6 +166,11 @@ fn gate_of(order: &Order) -> Option<GateId> {
         Order::SetAuthority { gate, .. } | Order::SetPoint { gate, .. } | Order::StopGate { gate } => {
             Some(*gate)
         }
-        Order::HoldAll | Order::ReleaseHold | Order::SetMode { .. } | Order::Acknowledge { .. } => None,
+        Order::HoldAll
+        | Order::ReleaseHold
+        | Order::SetMode { .. }
+        | Order::Acknowledge { .. }
+        | Order::Shelve { .. }
+        | Order::Unshelve { .. } => None,
     }
 }

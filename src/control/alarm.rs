@@ -1,19 +1,24 @@
-//! Alarms: one list of conditions with priorities and delays, one state machine each (after ISA-18.2).
+//! Alarms: one list of conditions with priorities and delays, one state machine each ([`machine`], after ISA-18.2).
 //!
-//! ```text
-//! Normal ──on──> Unacknowledged ──ack──> Acknowledged ──off──> Normal
-//!                      └──off──> Returned ──ack──> Normal
-//! ```
-//!
-//! A recurrence after the end is a new event. Causes, consequences and actions stand in `ops/alarms.md`.
+//! A condition has to hold for the on delay before its alarm is raised, and to be gone for the off delay before it is taken
+//! back; within a dead band it keeps up an alarm that stands and raises none. A recurrence after the end is a new event.
+//! A person may put an alarm aside for some hours; one whose parent stands is left out by design. Causes, consequences and
+//! actions stand in `ops/alarms.md`.
 
-use std::collections::BTreeMap;
+mod machine;
+mod shelf;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::status::AlarmStatus;
+use self::machine::{Event, State, next};
+pub use self::shelf::{SHELF_MOST, Shelf};
+use super::status::{AlarmStatus, AsideStatus, FloodStatus};
 
 /// Identifier, priority (1 highest to 4), on and off delay in seconds of each alarm.
 pub const LIST: &[(&str, u8, u64, u64)] = &[
@@ -45,6 +50,13 @@ pub const LIST: &[(&str, u8, u64, u64)] = &[
     ("A45", 4, 600, 0),
 ];
 
+/// New alarms within [`WINDOW`] that are a flood. Source: EEMUA 191, as quoted by the summaries of it.
+pub const FLOOD: usize = 10;
+/// A flood is over when fewer came within [`WINDOW`]. Source: as [`FLOOD`].
+pub const EBB: usize = 5;
+/// Ten minutes.
+pub const WINDOW: Duration = Duration::from_secs(600);
+
 /// A condition that holds this cycle.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
@@ -54,41 +66,22 @@ pub struct Condition {
     pub element: String,
     /// Numbers and names for its text.
     pub detail: serde_json::Value,
+    /// It lies within the dead band: keeps up what stands, raises nothing.
+    pub in_band: bool,
+    /// Key of the alarm that says more: while it stands, this one is left out.
+    pub parent: Option<String>,
 }
 
 impl Condition {
     /// A condition about an element.
     pub fn new(id: &'static str, element: impl Into<String>, detail: serde_json::Value) -> Self {
-        Self { id, element: element.into(), detail }
+        Self { id, element: element.into(), detail, in_band: false, parent: None }
     }
-}
 
-/// State of one alarm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum State {
-    Normal,
-    Unacknowledged,
-    Acknowledged,
-    Returned,
-}
-
-/// What happens to an alarm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Event {
-    On,
-    Off,
-    Acknowledge,
-}
-
-/// The table: every pair, none left to a wildcard.
-fn next(state: State, event: Event) -> State {
-    match (state, event) {
-        (State::Normal | State::Returned | State::Unacknowledged, Event::On) => State::Unacknowledged,
-        (State::Unacknowledged, Event::Acknowledge)
-        | (State::Acknowledged, Event::On | Event::Acknowledge) => State::Acknowledged,
-        (State::Unacknowledged | State::Returned, Event::Off) => State::Returned,
-        (State::Acknowledged | State::Normal, Event::Off)
-        | (State::Normal | State::Returned, Event::Acknowledge) => State::Normal,
+    /// The same, left out while the alarm with the key `parent` stands.
+    #[must_use]
+    pub fn under(self, parent: String) -> Self {
+        Self { parent: Some(parent), ..self }
     }
 }
 
@@ -102,14 +95,43 @@ struct Alarm {
     /// Seconds the condition has held, or been gone, without a break.
     held_s: f64,
     present: bool,
+    /// Whether it holds by its delays, whatever people did with the alarm.
+    #[serde(default)]
+    on: bool,
     since: Timestamp,
     detail: serde_json::Value,
+    /// Where it was put aside.
+    #[serde(default)]
+    shelf: Option<Shelf>,
+    /// The alarm that says more.
+    #[serde(default)]
+    parent: Option<String>,
+}
+
+/// An alarm that was raised lately.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Recent {
+    key: String,
+    age_s: f64,
+}
+
+/// Many at once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Flood {
+    since: Timestamp,
+    /// The first one of them.
+    first: String,
 }
 
 /// All alarms that are not at rest, by key `ID:ELEMENT`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Alarms {
     open: BTreeMap<String, Alarm>,
+    /// Raised within [`WINDOW`], oldest first.
+    #[serde(default)]
+    recent: Vec<Recent>,
+    #[serde(default)]
+    flood: Option<Flood>,
 }
 
 /// A change for the record.
@@ -119,7 +141,7 @@ pub struct Change {
     pub key: String,
     /// Priority.
     pub priority: u8,
-    /// `raised`, `returned`, `acknowledged` or `ended`.
+    /// `raised`, `returned`, `acknowledged`, `ended`, `shelved`, `unshelved` or `suppressed`.
     pub change: &'static str,
     /// Numbers and names for its text.
     pub detail: serde_json::Value,
@@ -132,7 +154,7 @@ impl Alarms {
         for condition in conditions {
             present.insert(format!("{}:{}", condition.id, condition.element), condition);
         }
-        for (key, condition) in &present {
+        for (key, condition) in present.iter().filter(|(_, condition)| !condition.in_band) {
             let priority = LIST.iter().find(|(id, ..)| *id == condition.id).map_or(4, |(_, p, ..)| *p);
             self.open.entry(key.clone()).or_insert_with(|| Alarm {
                 id: condition.id.into(),
@@ -141,40 +163,62 @@ impl Alarms {
                 state: State::Normal,
                 held_s: 0.0,
                 present: false,
+                on: false,
                 since: utc,
                 detail: condition.detail.clone(),
+                shelf: None,
+                parent: None,
             });
         }
+        for (key, alarm) in &mut self.open {
+            alarm.see(present.get(key), dt);
+        }
+        let standing: BTreeSet<_> =
+            self.open.iter().filter(|(_, alarm)| alarm.on).map(|(key, _)| key.clone()).collect();
         let mut changes = Vec::new();
         for (key, alarm) in &mut self.open {
-            let now = present.get(key);
-            alarm.see(now, dt, utc, |change, alarm| {
-                changes.push(Change {
-                    key: key.clone(),
-                    priority: alarm.priority,
-                    change,
-                    detail: alarm.detail.clone(),
-                });
-            });
+            let told = alarm.parent.as_ref().is_some_and(|parent| standing.contains(parent));
+            if let Some(change) = alarm.step(told, dt, utc) {
+                changes.push(alarm.change(key, change));
+            }
         }
         self.open.retain(|_, alarm| alarm.state != State::Normal || alarm.present);
+        self.count(&changes, dt, utc);
         changes
+    }
+
+    /// Counts what was raised lately: begin and end of a flood.
+    fn count(&mut self, changes: &[Change], dt: Duration, utc: Timestamp) {
+        for recent in &mut self.recent {
+            recent.age_s += dt.as_secs_f64();
+        }
+        self.recent.retain(|recent| recent.age_s < WINDOW.as_secs_f64());
+        let raised = changes.iter().filter(|change| change.change == "raised");
+        self.recent.extend(raised.map(|change| Recent { key: change.key.clone(), age_s: 0.0 }));
+        let many = self.recent.len();
+        match (&self.flood, self.recent.first()) {
+            (None, Some(first)) if many >= FLOOD => {
+                self.flood = Some(Flood { since: utc, first: first.key.clone() });
+            }
+            (Some(_), _) if many < EBB => self.flood = None,
+            (None | Some(_), _) => {}
+        }
     }
 
     /// Acknowledges the alarm with `key`; `None` when it is not open or was already seen.
     pub fn acknowledge(&mut self, key: &str) -> Option<Change> {
+        self.act(key, Event::Acknowledge, "acknowledged")
+    }
+
+    /// What a person does with the alarm with `key`; `None` when that changes nothing.
+    fn act(&mut self, key: &str, event: Event, word: &'static str) -> Option<Change> {
         let alarm = self.open.get_mut(key)?;
-        let after = next(alarm.state, Event::Acknowledge);
+        let after = next(alarm.state, event);
         if after == alarm.state {
             return None;
         }
         alarm.state = after;
-        let change = Change {
-            key: key.into(),
-            priority: alarm.priority,
-            change: "acknowledged",
-            detail: alarm.detail.clone(),
-        };
+        let change = alarm.change(key, word);
         self.open.retain(|_, alarm| alarm.state != State::Normal || alarm.present);
         Some(change)
     }
@@ -184,45 +228,70 @@ impl Alarms {
         self.open.get(key).is_some_and(|alarm| alarm.state != State::Normal)
     }
 
-    /// Whether the alarm with `key` stands: raised, and not taken back since.
+    /// Whether the alarm with `key` stands: raised, and not taken back since; put aside or not.
     pub(super) fn stands(&self, key: &str) -> bool {
-        self.open
-            .get(key)
-            .is_some_and(|alarm| matches!(alarm.state, State::Unacknowledged | State::Acknowledged))
+        self.open.get(key).is_some_and(|alarm| match alarm.state {
+            State::Unacknowledged | State::Acknowledged | State::Suppressed => true,
+            State::Shelved => alarm.on,
+            State::Normal | State::Returned => false,
+        })
     }
 
     /// Open alarms, highest priority and newest first.
     pub fn status(&self) -> Vec<AlarmStatus> {
-        let mut open = self
-            .open
-            .iter()
-            .filter(|(_, a)| a.state != State::Normal)
-            .map(|(key, a)| AlarmStatus {
-                key: key.clone(),
-                id: a.id.clone(),
-                element: a.element.clone(),
-                priority: a.priority,
-                active: matches!(a.state, State::Unacknowledged | State::Acknowledged),
-                acknowledged: matches!(a.state, State::Acknowledged),
-                since: a.since,
-                detail: a.detail.clone(),
-            })
-            .collect::<Vec<_>>();
+        let open = self.open.iter().filter(|(_, alarm)| match alarm.state {
+            State::Unacknowledged | State::Acknowledged | State::Returned => true,
+            State::Normal | State::Shelved | State::Suppressed => false,
+        });
+        let mut open = open.map(|(key, alarm)| alarm.status(key)).collect::<Vec<_>>();
         open.sort_by(|a, b| a.priority.cmp(&b.priority).then(b.since.cmp(&a.since)));
         open
+    }
+
+    /// Alarms put aside by people or left out by design, by key.
+    pub fn aside(&self) -> Vec<AsideStatus> {
+        let aside = self.open.iter().filter(|(_, alarm)| match alarm.state {
+            State::Shelved | State::Suppressed => true,
+            State::Normal | State::Unacknowledged | State::Acknowledged | State::Returned => false,
+        });
+        let aside = aside.map(|(key, alarm)| AsideStatus {
+            alarm: alarm.status(key),
+            shelf: alarm.shelf.clone().filter(|_| alarm.state == State::Shelved),
+            parent: alarm.parent.clone().filter(|_| alarm.state == State::Suppressed),
+        });
+        aside.collect()
+    }
+
+    /// The flood of alarms that is on.
+    pub fn flood(&self) -> Option<FloodStatus> {
+        let flood = self.flood.as_ref()?;
+        Some(FloodStatus { since: flood.since, first: flood.first.clone() })
     }
 }
 
 impl Alarm {
-    fn see(
-        &mut self,
-        now: Option<&Condition>,
-        dt: Duration,
-        utc: Timestamp,
-        mut changed: impl FnMut(&'static str, &Self),
-    ) {
+    fn change(&self, key: &str, change: &'static str) -> Change {
+        Change { key: key.into(), priority: self.priority, change, detail: self.detail.clone() }
+    }
+
+    fn status(&self, key: &str) -> AlarmStatus {
+        AlarmStatus {
+            key: key.into(),
+            id: self.id.clone(),
+            element: self.element.clone(),
+            priority: self.priority,
+            active: self.on,
+            acknowledged: self.state == State::Acknowledged,
+            since: self.since,
+            detail: self.detail.clone(),
+        }
+    }
+
+    /// Takes in whether the condition holds: by its delays and its dead band, the alarm is on or off.
+    fn see(&mut self, now: Option<&Condition>, dt: Duration) {
         let (on_s, off_s) =
             LIST.iter().find(|(id, ..)| *id == self.id).map_or((0, 0), |(_, _, on, off)| (*on, *off));
+        let now = now.filter(|condition| !condition.in_band || self.on);
         if now.is_some() == self.present {
             self.held_s += dt.as_secs_f64();
         } else {
@@ -230,70 +299,52 @@ impl Alarm {
         }
         if let Some(condition) = now {
             self.detail = condition.detail.clone();
+            self.parent.clone_from(&condition.parent);
         }
-        let due = |delay: u64| self.held_s >= std::time::Duration::from_secs(delay).as_secs_f64();
-        let event = match (self.present, self.state) {
-            (true, State::Normal | State::Returned) if due(on_s) => Event::On,
-            (false, State::Unacknowledged | State::Acknowledged) if due(off_s) => Event::Off,
-            (true | false, _) => return,
+        let due = |delay: u64| self.held_s >= Duration::from_secs(delay).as_secs_f64();
+        if due(if self.present { on_s } else { off_s }) {
+            self.on = self.present;
+        }
+    }
+
+    /// One step of its state; `told`: the parent stands. Answers what to record.
+    fn step(&mut self, told: bool, dt: Duration, utc: Timestamp) -> Option<&'static str> {
+        let over = self.shelf.as_mut().is_some_and(|shelf| shelf.pass(dt, utc));
+        let event = match (self.state, self.on) {
+            (State::Shelved, on) => {
+                if !over {
+                    return None;
+                }
+                if on { Event::Expire } else { Event::Lapse }
+            }
+            (State::Normal | State::Unacknowledged | State::Acknowledged | State::Returned, true) if told => {
+                Event::Suppress
+            }
+            (State::Normal | State::Returned, true) => Event::On,
+            (State::Suppressed, true) if !told => Event::Release,
+            (State::Unacknowledged | State::Acknowledged | State::Suppressed, false) => Event::Off,
+            (State::Unacknowledged | State::Acknowledged | State::Suppressed, true)
+            | (State::Normal | State::Returned, false) => return None,
         };
         let before = self.state;
-        self.state = next(self.state, event);
-        match (before, self.state) {
-            (State::Normal | State::Returned, State::Unacknowledged) => {
+        self.state = next(before, event);
+        match event {
+            Event::On | Event::Release => {
                 self.since = utc;
-                changed("raised", self);
+                Some("raised")
             }
-            (State::Unacknowledged, State::Returned) => changed("returned", self),
-            (State::Acknowledged, State::Normal) => changed("ended", self),
-            (State::Normal | State::Unacknowledged | State::Acknowledged | State::Returned, _) => {}
+            Event::Off if before == State::Unacknowledged => Some("returned"),
+            Event::Off => Some("ended"),
+            Event::Suppress => Some("suppressed"),
+            Event::Expire => {
+                self.shelf = None;
+                Some("unshelved")
+            }
+            Event::Lapse => {
+                self.shelf = None;
+                Some("ended")
+            }
+            Event::Acknowledge | Event::Shelve | Event::Unshelve => None,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn step(alarms: &mut Alarms, on: bool, seconds: u64) -> Vec<&'static str> {
-        let conditions =
-            if on { vec![Condition::new("A09", "q.x", serde_json::json!({}))] } else { Vec::new() };
-        let dt = Duration::from_secs(seconds);
-        alarms.advance(conditions, dt, Timestamp::UNIX_EPOCH).into_iter().map(|c| c.change).collect()
-    }
-
-    #[test]
-    fn an_alarm_lives_its_life() {
-        let mut alarms = Alarms::default();
-        // A09: 60 s on, 30 s off.
-        assert!(step(&mut alarms, true, 5).is_empty());
-        assert!(step(&mut alarms, true, 59).is_empty());
-        assert_eq!(step(&mut alarms, true, 1), ["raised"]);
-        assert_eq!(alarms.acknowledge("A09:q.x").map(|c| c.change), Some("acknowledged"));
-        assert!(alarms.acknowledge("A09:q.x").is_none());
-        assert!(step(&mut alarms, false, 10).is_empty());
-        assert_eq!(step(&mut alarms, false, 30), ["ended"]);
-        assert!(alarms.status().is_empty());
-    }
-
-    #[test]
-    fn a_short_condition_raises_nothing() {
-        let mut alarms = Alarms::default();
-        step(&mut alarms, true, 5);
-        step(&mut alarms, true, 40);
-        step(&mut alarms, false, 5);
-        assert!(step(&mut alarms, true, 50).is_empty());
-    }
-
-    #[test]
-    fn what_returned_unseen_stays_until_it_is_seen() {
-        let mut alarms = Alarms::default();
-        step(&mut alarms, true, 5);
-        step(&mut alarms, true, 60);
-        step(&mut alarms, false, 5);
-        assert_eq!(step(&mut alarms, false, 30), ["returned"]);
-        assert_eq!(alarms.status().len(), 1);
-        alarms.acknowledge("A09:q.x");
-        assert!(alarms.status().is_empty());
     }
 }

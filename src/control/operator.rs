@@ -83,4 +83,18 @@ pub enum Order {
         /// Its key, as `A09:q.runcheng`.
         alarm: String,
     },
+    /// Put an alarm aside for some time.
+    Shelve {
+        /// Its key.
+        alarm: String,
+        /// How long, min.
+        minutes: u32,
+        /// Why.
+        reason: String,
+    },
+    /// Take it back.
+    Unshelve {
+        /// Its key.
+        alarm: String,
+    },
 }

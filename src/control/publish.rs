@@ -9,7 +9,9 @@ use super::estimate::{self, Ahead};
 use super::interlock::Purpose;
 use super::operator::Authority;
 use super::quality::{Quality, Reason};
-use super::status::{CommandStatus, Estimate, GateStatus, ReleaseStatus, SectionStatus, Status, Transit};
+use super::status::{
+    Balance, CommandStatus, Estimate, GateStatus, ReleaseStatus, SectionStatus, Status, Transit,
+};
 use super::{Now, structure};
 use crate::basin::{GateId, MeterKind, Place, SectionId};
 use crate::units::{Discharge, Stage};
@@ -45,6 +47,8 @@ impl Controller {
             transit: self.transit(now),
             why: self.why.iter().cloned().collect(),
             alarms: self.carry.alarms.status(),
+            aside: self.carry.alarms.aside(),
+            flood: self.carry.alarms.flood(),
             forecasts: Arc::clone(&self.forecasts),
         }
     }
@@ -92,7 +96,25 @@ impl Controller {
             forecast,
             forecast_band,
             forecast_min,
+            balance: path.map_or_else(Vec::new, |at| self.balance(at)),
+            promise_error: path.map(|_| error),
         })
+    }
+
+    /// What no meter explains along a path, by segment.
+    fn balance(&self, at: usize) -> Vec<Balance> {
+        let (Some(path), Some(memory)) = (self.paths.get(at), self.carry.river.by_path.get(at)) else {
+            return Vec::new();
+        };
+        let segments = path.segments.iter().zip(&memory.segments);
+        let one = |(segment, memory): (&super::segment::Segment, &estimate::SegmentMemory)| Balance {
+            foot: segment.foot,
+            unexplained: memory.learnt.unexplained,
+            lasting: memory.learnt.lasting,
+            error: memory.learnt.error,
+            primed: memory.learnt.primed,
+        };
+        segments.map(one).collect()
     }
 
     /// Hours from now with the flow expected, and its least and largest.

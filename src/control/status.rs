@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::alarm::Shelf;
 use super::command::{Action, CommandId, Terminal};
 use super::forecast::Forecasts;
 use super::operator::{Authority, Mode};
 use super::quality::{Quality, Reading, Reason};
 use super::reason::{Because, Limit};
-use crate::basin::{GateId, SectionId};
+use crate::basin::{GateId, MeterId, SectionId};
 use crate::units::{Discharge, Opening};
 
 /// A computed value beside measured ones; never drawn as one.
@@ -127,6 +128,10 @@ pub struct SectionStatus {
     pub forecast_band: Vec<(Discharge, Discharge)>,
     /// Smallest forecast value and when, hours from now.
     pub forecast_min: Option<(f64, Discharge)>,
+    /// Water balance of its way, by segment downstream; empty for a section no reservoir is dispatched for.
+    pub balance: Vec<Balance>,
+    /// What promises fell short by at most, nearly always, m³/s.
+    pub promise_error: Option<f64>,
 }
 
 /// A change of release on its way.
@@ -192,6 +197,41 @@ pub struct AlarmStatus {
     pub detail: serde_json::Value,
 }
 
+/// An alarm that does not stand in the list of the open ones.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AsideStatus {
+    /// What would stand there.
+    pub alarm: AlarmStatus,
+    /// Put aside by a person: by whom, why, until when.
+    pub shelf: Option<Shelf>,
+    /// Left out by design: the key of the alarm that says more.
+    pub parent: Option<String>,
+}
+
+/// Many new alarms at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FloodStatus {
+    /// Since when (UTC).
+    pub since: jiff::Timestamp,
+    /// Key of the first of them.
+    pub first: String,
+}
+
+/// What of the flow at the foot of a segment of a section's way no meter explains.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Balance {
+    /// The gauge at its foot.
+    pub foot: MeterId,
+    /// Flow that metered water does not explain, as learnt lately, m³/s; negative is loss.
+    pub unexplained: f64,
+    /// The same over days, m³/s.
+    pub lasting: f64,
+    /// Mean size of what the estimate still missed lately, m³/s.
+    pub error: f64,
+    /// A reading has been met since the start of the memory.
+    pub primed: bool,
+}
+
 /// A point reading beside its identifier in file order; the whole process image of one tick.
 pub type Image = Arc<[Reading]>;
 
@@ -236,6 +276,10 @@ pub struct Status {
     pub why: Vec<Explanation>,
     /// Open alarms, highest priority and newest first.
     pub alarms: Vec<AlarmStatus>,
+    /// Alarms put aside or left out, by key.
+    pub aside: Vec<AsideStatus>,
+    /// A flood of alarms that is on.
+    pub flood: Option<FloodStatus>,
     /// Forecasts held.
     pub forecasts: Arc<Forecasts>,
 }

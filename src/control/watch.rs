@@ -29,6 +29,23 @@ const BINS_AN_HOUR: u32 = 6;
 /// forecast knows no dispersion. Assumed.
 const LOOKS: usize = 7;
 
+/// Dead band of a flow, share of its limit. Source: list of alarms of the page's design.
+const BAND: f64 = 0.03;
+
+/// Dead band of a level, m. Source: as [`BAND`].
+const LEVEL_BAND: f64 = 0.02;
+
+/// The condition of an alarm when `value` lies below `limit`, or within the `band` above it.
+fn below(
+    (id, element, detail): (&'static str, &str, serde_json::Value),
+    value: f64,
+    limit: f64,
+    band: f64,
+) -> Option<Condition> {
+    let condition = Condition::new(id, element, detail);
+    (value < limit + band).then_some(Condition { in_band: value >= limit, ..condition })
+}
+
 /// Least flow foreseen at a far section.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -77,14 +94,10 @@ impl Controller {
             let reading = self.meter_reading(section.meter);
             let meter = self.basin.meters.get(section.meter.0).map(|m| m.id.clone()).unwrap_or_default();
             match reading.usable() {
-                Some(flow) if flow < floor.get() => {
-                    out.push(Condition::new(
-                        "A01",
-                        &section.id,
-                        json!({ "flow_m3s": flow, "floor_m3s": floor }),
-                    ));
+                Some(flow) => {
+                    let detail = json!({ "flow_m3s": flow, "floor_m3s": floor });
+                    out.extend(below(("A01", &section.id, detail), flow, floor.get(), BAND * floor.get()));
                 }
-                Some(_) => {}
                 None => out.push(Condition::new(
                     "A09",
                     meter,
@@ -97,7 +110,9 @@ impl Controller {
             let Some(floor) = section.floor_on(date) else { continue };
             if low.is_told {
                 let detail = json!({ "flow_m3s": low.flow, "floor_m3s": floor, "in_h": low.ahead_h });
-                out.push(Condition::new("A03", &section.id, detail));
+                // What is there need not be foretold.
+                let parent = format!("A01:{}", section.id);
+                out.push(Condition::new("A03", &section.id, detail).under(parent));
             }
         }
     }
@@ -239,15 +254,18 @@ impl Controller {
         for body in &self.basin.reservoirs {
             let Some((_, level)) = body.level_meter.and_then(|m| self.level_range(m)) else { continue };
             let Some(limit) = body.flood_limit_on(date) else { continue };
-            if level >= limit.get() - self.basin.control.flood_level_margin.get() {
-                out.push(Condition::new("A32", &body.id, json!({ "level_m": level, "limit_m": limit })));
-            }
+            let detail = json!({ "level_m": level, "limit_m": limit });
+            // As below, looked at from above; at the limit itself it holds.
+            let near = limit.get() - self.basin.control.flood_level_margin.get();
+            let low = below(("A32", &body.id, detail), -level, -near, LEVEL_BAND);
+            out.extend(low.map(|it| Condition { in_band: it.in_band && level < near, ..it }));
         }
         for wetland in &self.basin.wetlands {
             let [lowest, ..] = wetland.level_band;
             let level = wetland.level_meter.and_then(|m| self.level_range(m)).map(|(low, _)| low);
-            if let Some(level) = level.filter(|level| *level < lowest.get()) {
-                out.push(Condition::new("A39", &wetland.id, json!({ "level_m": level, "lowest_m": lowest })));
+            if let Some(level) = level {
+                let detail = json!({ "level_m": level, "lowest_m": lowest });
+                out.extend(below(("A39", &wetland.id, detail), level, lowest.get(), LEVEL_BAND));
             }
         }
         let name =
@@ -262,15 +280,12 @@ impl Controller {
         for station in &self.basin.stations {
             let Some(flow) = self.node_flow(station.weir_toe.0, now).flow else { continue };
             let meter = |id| self.meter(id);
-            if flow < station.min_release
-                && !passes_what_comes(&self.basin, &self.facts, meter, station, flow)
-            {
-                out.push(Condition::new(
-                    "A40",
-                    &station.id,
-                    json!({ "flow_m3s": flow, "owed_m3s": station.min_release }),
-                ));
+            if passes_what_comes(&self.basin, &self.facts, meter, station, flow) {
+                continue;
             }
+            let owed = station.min_release;
+            let detail = json!({ "flow_m3s": flow, "owed_m3s": owed });
+            out.extend(below(("A40", &station.id, detail), flow.get(), owed.get(), BAND * owed.get()));
         }
     }
 }

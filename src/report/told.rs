@@ -74,7 +74,7 @@ pub fn alarms(records: &[Record], from: Timestamp, to: Timestamp) -> Vec<Raised>
                     raised.acknowledged = Some((who.to_owned(), record.utc));
                 }
             }
-            "returned" | "ended" => {
+            "returned" | "ended" | "suppressed" => {
                 if let Some(raised) = open.get_mut(key) {
                     raised.until.get_or_insert(record.utc);
                 }

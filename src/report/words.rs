@@ -181,6 +181,11 @@ pub fn order(basin: &Basin, order: &Order, gate: Option<&str>) -> Name {
         Order::Acknowledge { alarm } => {
             name(format!("确认报警 {alarm}"), format!("acknowledge alarm {alarm}"))
         }
+        Order::Shelve { alarm, minutes, reason } => name(
+            format!("搁置报警 {alarm} {minutes} 分钟（{reason}）"),
+            format!("shelve alarm {alarm} for {minutes} min ({reason})"),
+        ),
+        Order::Unshelve { alarm } => name(format!("取消搁置报警 {alarm}"), format!("unshelve alarm {alarm}")),
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::field::Monitor;
 use super::field::health::{LinkState, UnitState};
 use super::store::Store;
-use super::web::{Health, HealthSource, LagRow, LinkRow, Metric, MetricKind};
+use super::web::{Health, HealthSource, LagRow, LinkRow, Metric, MetricKind, UnitRow};
 use crate::config::Config;
 use crate::control::command::Terminal;
 
@@ -89,12 +89,27 @@ fn links(config: &Config, monitor: &Monitor) -> Vec<LinkRow> {
         most_s: lag.most.as_secs_f64(),
         skipped: lag.skipped,
     };
+    let unit = |unit: &super::field::health::UnitHealth| {
+        let device = config.field.devices.get(unit.device.0)?;
+        Some(UnitRow {
+            device: device.id.clone(),
+            unit: device.unit,
+            state: unit.state,
+            failures: unit.failures,
+            last_reply_s: unit.last_reply.map(|at| at.as_secs_f64()),
+        })
+    };
     let row = |health: super::field::health::LinkHealth| LinkRow {
         id: config.field.links.get(health.link.0).map(|link| link.id.clone()).unwrap_or_default(),
         up: health.state == LinkState::Up,
         counters: health.counters,
         lags: health.lags.iter().map(lag).collect(),
         units_down: health.units.iter().filter(|unit| unit.state == UnitState::Down).count(),
+        state: health.state,
+        since_s: health.since.as_secs_f64(),
+        last_error: health.last_error,
+        watchdog_writes: health.watchdog_writes,
+        units: health.units.iter().filter_map(unit).collect(),
     };
     monitor.health().into_iter().map(row).collect()
 }

@@ -528,7 +528,7 @@ pub fn export(
 }
 
 /// RFC 4180: quoted when it holds a comma, a quote or a line break.
-fn csv_field(text: &str) -> String {
+pub(super) fn csv_field(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {

@@ -1,5 +1,8 @@
 //! Acts and does not think: all that is async, all that can fail outside.
 
+mod aggregates_csv;
+mod alarm_log;
+pub mod archive;
 pub mod backup;
 mod bulletins;
 pub mod checkpoint;

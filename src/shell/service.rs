@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use super::archive::Archive;
 use super::bulletins::Bulletins;
 use super::clock::Clock;
 use super::counters::Counters;
@@ -105,6 +106,7 @@ impl Running {
         let (pacing, start, paces) = paces;
         let config = Arc::clone(&options.config);
         let access = options.access;
+        let data = options.data.clone();
         let bulletins = options.reports.clone().map(|rules| Bulletins {
             config: Arc::clone(&config),
             rules,
@@ -157,6 +159,7 @@ impl Running {
         awake.view.begin();
         let status = cycle.status();
         let real = Clock::real();
+        let archive = Archive::new(data, Arc::clone(&config), awake.view.clone());
         let state = WebState {
             config,
             status: status.clone(),
@@ -166,6 +169,7 @@ impl Running {
             trends: awake.trends,
             health,
             traces: Arc::new(move |link| traces.trace(link)),
+            archive: Some(archive),
             preview: Arc::new(preview::preview),
             time: RealTime::new(move || real.now()),
             simulated_river,

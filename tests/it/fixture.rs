@@ -43,6 +43,14 @@ pub(crate) fn q(flow: f64) -> Discharge {
     Discharge::new(flow).unwrap()
 }
 
+/// A shelf on which the console put something at [`NOW`].
+pub(crate) fn shelf(reason: &str, minutes: u32) -> qindan::control::alarm::Shelf {
+    let left_s = 60.0 * f64::from(minutes);
+    let until = utc(60 * i64::from(minutes));
+    let shelf = serde_json::json!({ "by": "console", "reason": reason, "until": until, "left_s": left_s });
+    serde_json::from_value(shelf).unwrap()
+}
+
 pub(crate) fn utc(offset_s: i64) -> Timestamp {
     Timestamp::from_second(NOW + offset_s).unwrap()
 }

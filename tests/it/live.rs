@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use qindan::config::Config;
 use qindan::control::operator::{Authority, OperatorAct, Order};
 use qindan::control::quality::{Quality, Reading};
-use qindan::control::status::Status;
+use qindan::control::status::{AlarmStatus, AsideStatus, Status};
 use qindan::shell::clock::Clock;
 use qindan::shell::trend::Series;
 use qindan::shell::web::{ActAnswer, ActRequest, ActionRow, Actions, RealTime, serve};
@@ -19,8 +19,8 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::browser::Browser;
-use crate::fixture;
-use crate::web;
+use crate::running::Folder;
+use crate::{archived, fixture, web};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -32,6 +32,7 @@ pub(crate) struct Service {
     status: watch::Sender<Arc<Status>>,
     acts: Arc<Mutex<Vec<OperatorAct>>>,
     cycle: Option<oneshot::Sender<()>>,
+    _folder: Folder,
 }
 
 impl Service {
@@ -56,6 +57,8 @@ impl Service {
         let (mut web, status, taken) = web::state(config, status, RealTime::new(move || clock.now()));
         web.simulated_river = river;
         history(&web);
+        let (folder, archive) = archived::filled(&web.config);
+        web.archive = Some(archive);
         let rows = rows(&web.config);
         web.actions = Arc::new(move |limit| {
             let rows: Vec<_> = rows.iter().take(limit).cloned().collect();
@@ -70,7 +73,14 @@ impl Service {
             told.send(listener.local_addr().unwrap()).unwrap();
             serve(listener, web, std::future::pending()).await.unwrap();
         });
-        Self { address: at.recv().unwrap(), runtime: Some(runtime), status, acts, cycle: Some(stop) }
+        Self {
+            address: at.recv().unwrap(),
+            runtime: Some(runtime),
+            status,
+            acts,
+            cycle: Some(stop),
+            _folder: folder,
+        }
     }
 
     pub(crate) fn page(&self) -> String {
@@ -155,6 +165,17 @@ fn obey(status: &mut Status, order: &Order) {
         Order::StopGate { gate } => status.gates[gate.0].authority = Authority::Manual,
         Order::Acknowledge { alarm } => {
             status.alarms.iter_mut().filter(|a| a.key == *alarm).for_each(|a| a.acknowledged = true);
+        }
+        Order::Shelve { alarm, minutes, reason } => {
+            let Some(at) = status.alarms.iter().position(|a| a.key == *alarm) else { return };
+            let shelf = fixture::shelf(reason, *minutes);
+            let alarm = status.alarms.remove(at);
+            status.aside.push(AsideStatus { alarm, shelf: Some(shelf), parent: None });
+        }
+        Order::Unshelve { alarm } => {
+            let Some(at) = status.aside.iter().position(|a| a.alarm.key == *alarm) else { return };
+            let back = status.aside.remove(at).alarm;
+            status.alarms.push(AlarmStatus { acknowledged: true, ..back });
         }
     }
 }

@@ -16,6 +16,7 @@
 
 mod acts;
 mod addresses;
+mod archived;
 mod astray;
 mod backup;
 mod bad_network;
@@ -76,6 +77,7 @@ mod restarts;
 mod river;
 mod rules;
 mod running;
+mod screens;
 mod service;
 mod simulated;
 mod site;

@@ -67,6 +67,8 @@ pub(crate) fn empty_status(config: &Config) -> Status {
                 forecast: Vec::new(),
                 forecast_band: Vec::new(),
                 forecast_min: None,
+                balance: Vec::new(),
+                promise_error: None,
             })
             .collect(),
         gates: (0..basin.gates.len())
@@ -94,6 +96,8 @@ pub(crate) fn empty_status(config: &Config) -> Status {
         transit: Vec::new(),
         why: Vec::new(),
         alarms: Vec::new(),
+        aside: Vec::new(),
+        flood: None,
         forecasts: Arc::default(),
     }
 }

@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::fixture;
 use crate::live::open;
 use crate::page::{TURN, basins};
+use crate::screens;
 
 #[tokio::test]
 async fn pictures() {
@@ -38,6 +39,25 @@ async fn pictures() {
             look(&format!("normal-{language}-{theme}"), width, height).await;
         }
     }
+    // Every other screen, in every language, theme and size.
+    let mut addresses = screens::screens(&browser).await;
+    addresses.retain(|address| address != "#/overview");
+    addresses.push(format!("#/meters/{}", config.basin.meters[0].id));
+    addresses.push(format!("#/links/{}", config.field.links[0].id));
+    for (language, theme) in [("zh", "light"), ("en", "dark"), ("en", "light"), ("zh", "dark")] {
+        dress(language, theme).await;
+        for address in &addresses {
+            screens::go(&browser, address).await;
+            let name = address.trim_start_matches("#/").replace('/', "-");
+            for (width, height) in [(1920, 1080), (1366, 768), (390, 844)] {
+                browser.size(width, height).await;
+                browser.wait(&format!("innerWidth === {width}")).await;
+                browser.run("return new Promise(r => requestAnimationFrame(() => setTimeout(r, 250)))").await;
+                browser.picture(&folder.join(format!("{name}-{language}-{theme}-{width}.png"))).await;
+            }
+        }
+    }
+    screens::go(&browser, "#/overview").await;
     let far = fixture::far_section(&config);
     dress("zh", "light").await;
     service.change(|s| {

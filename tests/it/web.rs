@@ -13,6 +13,7 @@ use qindan::control::Now;
 use qindan::control::operator::{OperatorAct, Order};
 use qindan::control::status::Status;
 use qindan::points::LinkId;
+use qindan::shell::archive::Archive;
 use qindan::shell::field::engine::Counters;
 use qindan::shell::trend::Trends;
 use qindan::shell::web::{
@@ -22,7 +23,7 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tower::ServiceExt;
 
-use crate::fixture;
+use crate::{archived, fixture};
 
 /// A page on the small basin with a hand on every input.
 pub(crate) struct Bench {
@@ -56,12 +57,18 @@ pub(crate) fn state(
             links: vec![LinkRow {
                 id: "dam".into(),
                 up: true,
-                counters: Counters { requests: 12, timeouts: 1, ..Counters::default() },
+                counters: Counters {
+                    requests: 12,
+                    timeouts: 1,
+                    codes: [1, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+                    ..Counters::default()
+                },
                 ..LinkRow::default()
             }],
             counters: Vec::new(),
         }),
         traces: Arc::new(|link| (link == LinkId(0)).then(|| "1.000 > 00 01\n".to_owned())),
+        archive: None,
         preview: Arc::new(preview::preview),
         time,
         simulated_river: None,
@@ -70,13 +77,23 @@ pub(crate) fn state(
 }
 
 pub(crate) fn bench(config: Config, status: Status) -> Bench {
+    benched(config, status, None)
+}
+
+/// With a data folder behind it.
+pub(crate) fn with_archive(config: Config, status: Status, archive: Archive) -> Bench {
+    benched(config, status, Some(archive))
+}
+
+fn benched(config: Config, status: Status, archive: Option<Archive>) -> Bench {
     let real_s = Arc::new(AtomicU64::new(100));
     let clock = real_s.clone();
     let time = RealTime::new(move || {
         let s = clock.load(Ordering::SeqCst);
         Now { mono: Duration::from_secs(s), utc: fixture::utc(s as i64) }
     });
-    let (web, status, acts) = state(config, status, time);
+    let (mut web, status, acts) = state(config, status, time);
+    web.archive = archive;
     Bench { router: router(web.clone()), web, status, acts, real_s }
 }
 
@@ -162,14 +179,27 @@ pub(crate) async fn answer(response: Response<Body>) -> (StatusCode, Value) {
     (status, serde_json::from_slice(&body).unwrap_or_else(|_| json!(String::from_utf8_lossy(&body))))
 }
 
+/// The body of a response as text.
+pub(crate) async fn text(response: Response<Body>) -> String {
+    let body = to_bytes(response.into_body(), 1 << 24).await.unwrap();
+    String::from_utf8(body.to_vec()).unwrap()
+}
+
 #[tokio::test]
 async fn every_route_answers_with_the_headers_of_the_house() {
-    let bench = small_bench();
+    let config = fixture::small();
+    let status = fixture::status(&config);
+    let (_folder, archive) = archived::filled(&config);
+    let bench = with_archive(config, status, archive);
     for route in ROUTES {
         let path = match *route {
             "/assets/{name}" => "/assets/app.css",
             "/api/v1/trends" => "/api/v1/trends?series=section:ford",
             "/api/v1/links/{id}/trace" => "/api/v1/links/dam/trace",
+            "/api/v1/meters/{id}" => "/api/v1/meters/q.ford",
+            "/api/v1/records/{seq}" => "/api/v1/records/1",
+            "/api/v1/reports/{name}" => "/api/v1/reports/daily_2026-05-17_0800.en.html",
+            "/api/v1/history" => "/api/v1/history?series=meter:q.ford&from_s=1779000000&to_s=1779080000",
             other => other,
         };
         let response = bench.get(path).await;

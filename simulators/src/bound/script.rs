@@ -150,9 +150,12 @@ impl Script {
                 Order::SetPoint { gate, .. }
                 | Order::SetAuthority { gate, .. }
                 | Order::StopGate { gate } => ours(gate),
-                Order::HoldAll | Order::ReleaseHold | Order::SetMode { .. } | Order::Acknowledge { .. } => {
-                    false
-                }
+                Order::HoldAll
+                | Order::ReleaseHold
+                | Order::SetMode { .. }
+                | Order::Acknowledge { .. }
+                | Order::Shelve { .. }
+                | Order::Unshelve { .. } => false,
             },
             What::Demand { .. } | What::ClockStep(_) | What::SlowLink { .. } | What::Note(_) => false,
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::round_trips::RoundTrips;
 use crate::points::{Device, Link, Transport};
 
 /// Where and how to connect.
@@ -68,6 +69,8 @@ pub struct Counters {
     pub writes: u64,
     /// Exceptions received.
     pub exceptions: u64,
+    /// Exceptions by code, 1 to 11; any other code in the place of 0.
+    pub codes: [u32; 12],
     /// Exceptions with more bytes than the code.
     pub long_exceptions: u64,
     /// Requests without a reply in time.
@@ -94,6 +97,8 @@ pub struct Counters {
     pub bytes_in: u64,
     /// Bytes sent.
     pub bytes_out: u64,
+    /// How long replies took.
+    pub round_trips: RoundTrips,
 }
 
 impl Counters {

@@ -474,10 +474,14 @@ impl Engine {
         let answer = match checked {
             Ok(Reply::Data(response)) => {
                 self.counters.replies += 1;
+                self.counters.round_trips.note(self.heard.real.saturating_duration_since(open.sent));
                 Ok(response)
             }
             Ok(Reply::Exception { code, long }) => {
                 self.counters.exceptions += 1;
+                let [other, known @ ..] = &mut self.counters.codes;
+                let place = known.get_mut(usize::from(code).wrapping_sub(1)).unwrap_or(other);
+                *place = place.saturating_add(1);
                 self.counters.long_exceptions += u64::from(long);
                 Err(FieldError::Refused { device: device(), unit: open.unit, code })
             }

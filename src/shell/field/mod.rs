@@ -17,6 +17,7 @@ mod order;
 mod pdu;
 pub mod plan;
 mod reads;
+pub mod round_trips;
 mod rtu;
 mod scan;
 pub mod stream;

@@ -89,7 +89,7 @@ impl Part {
             Self::Readings => serde_json::to_string(&status.image[..]),
             Self::Transit => serde_json::to_string(&status.transit),
             Self::Why => serde_json::to_string(&status.why),
-            Self::Alarms => serde_json::to_string(&status.alarms),
+            Self::Alarms => serde_json::to_string(&(&status.alarms, &status.aside, &status.flood)),
         };
         text.unwrap_or_default()
     }
@@ -133,6 +133,8 @@ fn service(status: &Status) -> impl Serialize + use<> {
         transit: _,
         why: _,
         alarms: _,
+        aside: _,
+        flood: _,
         // A large part that changes only with what comes in; compared with the memory.
         forecasts: _,
     } = status;

@@ -22,6 +22,7 @@ use super::preview::Basis;
 use super::tokens::{LIFE, Shown};
 use super::{App, failure};
 use crate::basin::GateId;
+use crate::control::alarm::SHELF_MOST;
 use crate::control::operator::{Authority, Mode, OperatorAct, Order};
 use crate::units::Opening;
 
@@ -76,6 +77,8 @@ pub(super) struct ForGate {
 pub(super) struct ForAlarm {
     request: String,
     alarm: String,
+    /// Since when, Unix seconds, as it was shown: what came after that is not acknowledged with it.
+    since_s: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -93,6 +96,8 @@ pub(super) enum Asked {
     SetMode { mode: Mode },
     SetAuthority { gate: String, authority: Authority },
     SetPoint { gate: String, opening_pct: f64, reason: String },
+    Shelve { alarm: String, minutes: u32, reason: String },
+    Unshelve { alarm: String },
 }
 
 type Body<T> = Result<Json<T>, JsonRejection>;
@@ -144,9 +149,14 @@ pub(super) async fn acknowledge(
 ) -> Response {
     match body {
         Ok(Json(asked)) => {
-            let open = app.web.status.borrow().alarms.iter().any(|alarm| alarm.key == asked.alarm);
-            if !open {
+            let open = app.web.status.borrow().alarms.iter().find(|alarm| alarm.key == asked.alarm).cloned();
+            let Some(open) = open else {
                 return failure(StatusCode::NOT_FOUND, "alarm: not open; the list on the page is the newest");
+            };
+            if asked.since_s.is_some_and(|shown| open.since.as_second() != shown) {
+                let why =
+                    "alarm: has been raised anew since it was shown; look at it and acknowledge it again";
+                return failure(StatusCode::CONFLICT, why);
             }
             let order = Order::Acknowledge { alarm: asked.alarm };
             once(&app, &asked.request, send(&app, &asked.request, &extensions, order)).await
@@ -206,6 +216,24 @@ fn order(app: &App, asked: Asked) -> Result<Order, String> {
             }
             Order::SetPoint { gate, opening, reason }
         }
+        Asked::Shelve { alarm, minutes, reason } => {
+            let reason = reason.trim().to_owned();
+            if reason.is_empty() || reason.chars().count() > TEXT_LIMIT {
+                return Err(format!("{alarm}: reason: must have 1 to {TEXT_LIMIT} characters"));
+            }
+            let most = SHELF_MOST.as_secs() / 60;
+            if minutes == 0 || u64::from(minutes) > most {
+                return Err(format!("{alarm}: minutes = {minutes}: must be from 1 to {most}"));
+            }
+            let status = app.web.status.borrow();
+            let open = status.alarms.iter().find(|open| open.key == alarm);
+            match open.map(|open| open.priority) {
+                None => return Err(format!("{alarm}: not open; the list on the page is the newest")),
+                Some(1) => return Err(format!("{alarm}: has priority 1, it is not put aside")),
+                Some(_) => Order::Shelve { alarm, minutes, reason },
+            }
+        }
+        Asked::Unshelve { alarm } => Order::Unshelve { alarm },
     })
 }
 

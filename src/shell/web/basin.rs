@@ -10,6 +10,8 @@ use crate::basin::{
     ReachKind, Reservoir, Responsible, Section, Transfer, Wetland,
 };
 use crate::config::Config;
+use crate::control::alarm;
+use crate::points::PointId;
 use crate::units::Discharge;
 
 /// The whole document.
@@ -49,6 +51,8 @@ pub(super) fn document(config: &Config, simulated_river: bool) -> Value {
             "id": link.id, "address": link.transport.to_string(),
             "devices": config.field.devices.iter().filter(|device| device.link.0 == at)
                 .map(|device| &device.name).collect::<Vec<_>>(),
+            "device_ids": config.field.devices.iter().filter(|device| device.link.0 == at)
+                .map(|device| &device.id).collect::<Vec<_>>(),
         })).collect()),
         "control": {
             "dead_band_m3s": basin.control.dead_band,
@@ -57,11 +61,27 @@ pub(super) fn document(config: &Config, simulated_river: bool) -> Value {
             "cycle_s": basin.control.cycle_s,
         },
         "schedules": schedules(basin, config),
+        "alarm_list": list(alarm::LIST.iter().map(|(id, priority, on, off)| json!({
+            "id": id, "priority": priority, "on_s": on, "off_s": off,
+        })).collect()),
+        "device_of": device_of(config),
     });
     if let (true, Value::Object(parts)) = (simulated_river, &mut document) {
         parts.insert("simulated_river".to_owned(), Value::Bool(true));
     }
     document
+}
+
+/// The device that serves each meter and gate, by identifier of the element: what fails with it.
+fn device_of(config: &Config) -> Value {
+    let field = &config.field;
+    let device = |point: PointId| field.points.get(point.0).and_then(|p| field.devices.get(p.device.0));
+    let name = |at: Option<PointId>| at.and_then(device).map(|device| json!(device.id));
+    let meters = config.basin.meters.iter().zip(&field.wiring.meters);
+    let meters = meters.filter_map(|(meter, at)| Some((meter.id.clone(), name(*at)?)));
+    let gates = config.basin.gates.iter().zip(&field.wiring.gates);
+    let gates = gates.filter_map(|(gate, points)| Some((gate.id.clone(), name(points.position)?)));
+    Value::Object(meters.chain(gates).collect())
 }
 
 /// Where something is, as `{"node": 3}`, `{"reach": 2, "km": 1.5}`, `{"reservoir": 0}`, `{"wetland": 1}` or null.

@@ -62,8 +62,9 @@ pub(super) async fn guard(request: Request, next: Next) -> Response {
         },
     };
     let headers = response.headers_mut();
+    // A report brings its own, which permits its one style and nothing else.
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(POLICY));
     for (name, value) in [
-        (CONTENT_SECURITY_POLICY, POLICY),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (X_FRAME_OPTIONS, "DENY"),
         (REFERRER_POLICY, "no-referrer"),

@@ -15,6 +15,7 @@ use crate::control::operator::{Authority, Mode};
 use crate::control::quality::Quality;
 use crate::control::status::Status;
 use crate::shell::field::engine::Counters;
+use crate::shell::field::health::{LinkState, UnitState};
 
 /// A state older than this means the cycle does not run, real time.
 pub(super) const BLIND_AFTER: Duration = Duration::from_secs(5);
@@ -76,6 +77,31 @@ pub struct LinkRow {
     pub lags: Vec<LagRow>,
     /// Units behind it that do not answer.
     pub units_down: usize,
+    /// What is known of the connection.
+    pub state: LinkState,
+    /// Since when, s of service time.
+    pub since_s: f64,
+    /// Newest error, in words; kept after recovery.
+    pub last_error: Option<String>,
+    /// Watchdog writes that were answered.
+    pub watchdog_writes: u64,
+    /// Units, in file order.
+    pub units: Vec<UnitRow>,
+}
+
+/// One unit behind a link.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct UnitRow {
+    /// Identifier of the device.
+    pub device: String,
+    /// Its unit number.
+    pub unit: u8,
+    /// What is known of it.
+    pub state: UnitState,
+    /// Requests missed in a row.
+    pub failures: u32,
+    /// Last reply, s of service time.
+    pub last_reply_s: Option<f64>,
 }
 
 /// One scan class on one link.

@@ -14,6 +14,7 @@ pub mod guard;
 mod metrics;
 pub mod preview;
 mod query;
+mod screens;
 mod simulated;
 mod state;
 mod stream;
@@ -38,12 +39,13 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 pub use acts::{ActAnswer, ActRequest};
-pub use metrics::{Health, HealthSource, LagRow, LinkRow, Metric, MetricKind};
+pub use metrics::{Health, HealthSource, LagRow, LinkRow, Metric, MetricKind, UnitRow};
 pub use query::{ActionRow, Actions, ActionsSource, TraceSource, ViewBehind};
 
 use crate::config::Config;
 use crate::control::Now;
 use crate::control::status::Status;
+use crate::shell::archive::Archive;
 use crate::shell::forecast::{Offers, TEXT_MOST};
 use crate::shell::trend::Trends;
 
@@ -61,6 +63,14 @@ pub const ROUTES: &[&str] = &[
     "/api/v1/actions",
     "/api/v1/forecasts",
     "/api/v1/links/{id}/trace",
+    "/api/v1/links",
+    "/api/v1/meters/{id}",
+    "/api/v1/records",
+    "/api/v1/records/{seq}",
+    "/api/v1/alarms",
+    "/api/v1/reports",
+    "/api/v1/reports/{name}",
+    "/api/v1/history",
     "/api/v1/acts/hold-all",
     "/api/v1/acts/stop",
     "/api/v1/acts/acknowledge",
@@ -107,6 +117,8 @@ pub struct WebState {
     pub health: HealthSource,
     /// The last frames of a link.
     pub traces: TraceSource,
+    /// Records, samples and reports of the data folder; none where there is no folder.
+    pub archive: Option<Archive>,
     /// Works out previews; [`preview::preview`] unless something knows better.
     pub preview: preview::Previewer,
     /// Real time.
@@ -194,7 +206,8 @@ pub fn router(web: WebState) -> Router {
         .route("/api/v1/openapi.json", get(openapi))
         .route("/metrics", get(metrics::metrics))
         .route("/healthz", get(metrics::healthz))
-        .route("/readyz", get(metrics::readyz));
+        .route("/readyz", get(metrics::readyz))
+        .merge(screens::routes());
     if app.web.simulated_river.is_some() {
         let river = get(simulated::shown).post(simulated::switch);
         routes = routes.route("/api/v1/simulated-river", river);

@@ -171,7 +171,12 @@ fn gate_of(order: &Order) -> Option<GateId> {
         Order::SetPoint { gate, .. } | Order::SetAuthority { gate, .. } | Order::StopGate { gate } => {
             Some(*gate)
         }
-        Order::HoldAll | Order::ReleaseHold | Order::SetMode { .. } | Order::Acknowledge { .. } => None,
+        Order::HoldAll
+        | Order::ReleaseHold
+        | Order::SetMode { .. }
+        | Order::Acknowledge { .. }
+        | Order::Shelve { .. }
+        | Order::Unshelve { .. } => None,
     }
 }
 
@@ -191,7 +196,9 @@ pub fn preview(config: &Config, status: &Status, order: &Order) -> Preview {
         | Order::SetMode { .. }
         | Order::SetAuthority { .. }
         | Order::StopGate { .. }
-        | Order::Acknowledge { .. } => None,
+        | Order::Acknowledge { .. }
+        | Order::Shelve { .. }
+        | Order::Unshelve { .. } => None,
     };
     let flow_then = gate.zip(now).zip(to).and_then(|((id, now), to)| {
         let level = level_above(config, status, id);

@@ -12,7 +12,8 @@ use crate::basin::Rating;
 use crate::config::Config;
 use crate::control::quality::{Quality, Reading};
 use crate::control::status::{
-    AlarmStatus, CommandStatus, Estimate, Explanation, GateStatus, SectionStatus, Status, Transit,
+    AlarmStatus, AsideStatus, Balance, CommandStatus, Estimate, Explanation, GateStatus, SectionStatus,
+    Status, Transit,
 };
 use crate::units::{Discharge, Opening};
 
@@ -54,6 +55,10 @@ pub(super) fn document(config: &Config, status: &Status) -> Value {
         "transit": status.transit.iter().map(transit).collect::<Vec<_>>(),
         "why": status.why.iter().map(explanation).collect::<Vec<_>>(),
         "alarms": status.alarms.iter().map(alarm).collect::<Vec<_>>(),
+        "aside": status.aside.iter().map(aside).collect::<Vec<_>>(),
+        "flood": status.flood.as_ref().map(|flood| json!({
+            "since_s": flood.since.as_second(), "first": flood.first,
+        })),
     })
 }
 
@@ -143,7 +148,33 @@ fn section(section: &SectionStatus) -> Value {
         "forecast_band": section.forecast_band.iter().map(|(low, high)| (flow(*low), flow(*high)))
             .collect::<Vec<_>>(),
         "forecast_min": section.forecast_min.as_ref().map(ahead),
+        "balance": section.balance.iter().map(balance).collect::<Vec<_>>(),
+        "promise_error_m3s": section.promise_error.map(|error| round(error, 1e3)),
     })
+}
+
+/// To the litre a second: it moves with every bin, and the stream is to stay small.
+fn balance(balance: &Balance) -> Value {
+    json!({
+        "foot": balance.foot, "unexplained_m3s": round(balance.unexplained, 1e3),
+        "lasting_m3s": round(balance.lasting, 1e3), "error_m3s": round(balance.error, 1e3),
+        "primed": balance.primed,
+    })
+}
+
+/// An alarm that is shelved or suppressed.
+fn aside(aside: &AsideStatus) -> Value {
+    let mut value = alarm(&aside.alarm);
+    if let Value::Object(parts) = &mut value {
+        if let Some(shelf) = &aside.shelf {
+            let shelf = json!({ "by": shelf.by, "reason": shelf.reason, "until_s": shelf.until.as_second() });
+            parts.insert("shelf".to_owned(), shelf);
+        }
+        if let Some(parent) = &aside.parent {
+            parts.insert("parent".to_owned(), json!(parent));
+        }
+    }
+    value
 }
 
 fn gate(gate: &GateStatus) -> Value {

@@ -39,7 +39,7 @@ export function rowWords(basin, row) {
 export function buildActions(basin, onRows) {
   const body = h("ol", { class: "action-list" });
   const problem = h("p", { class: "quiet", role: "status" });
-  const el = panel("actions", t("actions"), null, h("span", { class: "note" }, t("actions_note")), h("div", { class: "table-host" }, body, problem));
+  const el = panel("actions", t("actions"), null, h("span", { class: "note" }, t("actions_note")), h("div", { class: "table-host", tabindex: "0", role: "region", "aria-label": t("actions") }, body, problem));
   let rows = [];
   let asked = -Infinity;
   let seen = null;

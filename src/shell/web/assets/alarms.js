@@ -6,7 +6,8 @@ import { flow, level, moment, positionUnit, reason, who } from "./format.js";
 import { has, lang, named, t } from "./i18n.js";
 import { elementName } from "./reasons.js";
 
-function words(alarm) {
+/** The texts of an alarm by part: title, cause, consequence, action. */
+export function words(alarm) {
   const key = has(`alarm.${alarm.id}.title`) ? alarm.id : "unknown";
   return (part) => t(`alarm.${key}.${part}`, { id: alarm.id });
 }
@@ -32,7 +33,7 @@ export function detailOf(basin, alarm) {
 const CROWD = 4;
 
 /** What an alarm is about, by name. */
-function placeOf(basin, alarm) {
+export function placeOf(basin, alarm) {
   if (alarm.detail?.name) return named(alarm.detail.name);
   const link = alarm.id === "A11" && basin.links.find((l) => l.id === alarm.element);
   if (!link) return elementName(basin, alarm.element);
@@ -51,23 +52,26 @@ function entriesOf(alarms) {
   return entries;
 }
 
+/** Acknowledges those of `alarms` that nobody has, as they were shown: what was raised anew since is not. Answers what went wrong. */
+export async function acknowledgeAll(alarms) {
+  for (const alarm of alarms.filter((a) => !a.acknowledged)) {
+    const answer = await act("acknowledge", { request: requestId(), alarm: alarm.key, since_s: alarm.since_s });
+    if (!answer.ok) return answer.body.error || t("refused");
+  }
+  return "";
+}
+
 export function buildAlarms(basin, pick) {
   const list = h("ol", { class: "alarm-list" });
   const count = h("span", { class: "note", tid: "alarm-total" });
   const said = h("p", { class: "said", role: "status" });
   const urgent = h("p", { class: "unseen", "aria-live": "assertive" });
-  const el = panel("alarms", t("alarms"), null, count, list, said, urgent);
+  const el = panel("alarms", t("alarms"), null, count, list, said);
   let shown = new Map();
   // Once a second for all together: an animation of the style sheet would redraw sixty times.
   const blink = setInterval(() => flag(el, "pale", !el.classList.contains("pale")), 500);
 
-  async function acknowledge(alarms) {
-    for (const alarm of alarms.filter((a) => !a.acknowledged)) {
-      const answer = await act("acknowledge", { request: requestId(), alarm: alarm.key });
-      text(said, answer.ok ? "" : answer.body.error || t("refused"));
-      if (!answer.ok) return;
-    }
-  }
+  const acknowledge = async (alarms) => text(said, await acknowledgeAll(alarms));
 
   function item(key, [alarm]) {
     const say = words(alarm);
@@ -124,7 +128,7 @@ export function buildAlarms(basin, pick) {
     const first = state.alarms.find((alarm) => alarm.priority === 1 && !alarm.acknowledged);
     renew(urgent, `${first?.key}|${lang()}`, () => (first ? `${words(first)("title")} ${placeOf(basin, first)}` : ""));
   }
-  return { el, update, drop: () => clearInterval(blink) };
+  return { el, urgent, update, drop: () => clearInterval(blink) };
 }
 
 /** Highest priority of the open alarms of each element. */

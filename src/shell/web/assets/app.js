@@ -1,61 +1,91 @@
-// The page: reads the basin once, follows the state, and gives every part the newest of it.
+// The page: reads the basin once, follows the state, and gives every part the newest of it. What stands around every screen
+// (header, rail, list of alarms for the ear) is made once; the screen itself follows the address behind the #.
 
 import { buildActions } from "./actions.js";
+import { buildAlarmScreen } from "./alarmscreen.js";
 import { alarmsByElement, buildAlarms } from "./alarms.js";
 import { load } from "./api.js";
 import { setNow } from "./confirm.js";
 import { flag, h } from "./dom.js";
 import { openFaceplate } from "./faceplate.js";
 import { setSite } from "./format.js";
-import { buildGroups } from "./gates.js";
 import { buildBlind, buildHeader, setTheme } from "./header.js";
-import { lang, setLang, t } from "./i18n.js";
-import { buildSections } from "./sections.js";
+import { lang, named, setLang, t } from "./i18n.js";
+import { buildLinks } from "./links.js";
+import { buildMap } from "./map.js";
+import { buildMeters } from "./meters.js";
+import { buildNav, routeOf } from "./nav.js";
+import { buildOverview } from "./overview.js";
+import { buildReach } from "./reach.js";
+import { buildRecords } from "./records.js";
+import { buildSchedule } from "./schedule.js";
 import { follow } from "./stream.js";
-import { buildStrips } from "./strip.js";
-import { buildReservoir, buildWetlands } from "./water.js";
-import { buildWhy } from "./why.js";
 
-const page = { basin: null, state: null, parts: [], sections: null, header: null, blind: null, faceplate: null, actions: null, wanted: null, live: "link" };
+const page = { basin: null, state: null, around: [], screen: null, route: null, header: null, nav: null, blind: null, faceplate: null, actions: null, alarms: null, host: null, wanted: null, live: "link" };
+
+/** The screens by the first word of the address. Each is `{els, update(state, ctx), drop()}`. */
+const SCREENS = {
+  overview: () => buildOverview(page.basin, { pick, alarms: page.alarms, actions: page.actions }),
+  reach: (id) => buildReach(page.basin, id, { pick }),
+  alarms: () => buildAlarmScreen(page.basin, { pick, state: () => page.state }),
+  schedule: () => buildSchedule(page.basin, { pick }),
+  map: () => buildMap(page.basin, { pick }),
+  meters: (id) => buildMeters(page.basin, id),
+  links: (id) => buildLinks(page.basin, id),
+  records: () => buildRecords(page.basin, { state: () => page.state }),
+};
 
 /** Makes the whole page anew: at the start, and when language or colours change. */
 function build() {
   const { basin } = page;
   const chosen = page.faceplate?.i;
   page.faceplate?.close();
-  for (const part of page.parts) part.drop?.();
+  page.screen?.drop?.();
+  page.screen = null;
+  for (const part of page.around) part.drop?.();
   page.header = buildHeader(basin, build);
   page.blind = buildBlind();
-  page.sections = buildSections(basin);
   page.actions = buildActions(basin, () => update());
-  const why = buildWhy(basin, pick);
-  const alarms = buildAlarms(basin, pick);
-  const strips = buildStrips(basin);
-  const reservoir = buildReservoir(basin, pick);
-  const wetlands = buildWetlands(basin, strips.small);
-  const groups = buildGroups(basin, pick);
-  page.parts = [page.sections, page.actions, why, alarms, ...strips.main, reservoir, wetlands, ...groups].filter(Boolean);
-  const water = h("div", { class: "water" }, reservoir?.el ?? "", h("div", { class: "rivers" }, strips.main.map((strip) => strip.el), wetlands?.el ?? ""));
+  page.alarms = buildAlarms(basin, pick);
+  page.nav = buildNav(basin);
+  page.around = [page.actions, page.alarms];
   const head = h("div", { class: "head" }, page.header.el, page.header.banners);
   new ResizeObserver(() => document.documentElement.style.setProperty("--top", `${head.offsetHeight}px`)).observe(head);
-  document.body.replaceChildren(head, page.blind.el,
-    h("main", {},
-      h("div", { class: "left-side" }, h("div", { class: "sections" }, page.sections.els), water, h("div", { class: "groups" }, groups.map((group) => group.el))),
-      h("div", { class: "right-side" }, h("div", { class: "right-inner" }, why.el, alarms.el, page.actions.el))));
+  page.host = h("main", { id: "main", tabindex: "-1" });
+  document.body.replaceChildren(
+    h("a", { class: "skip", href: "#main", on: { click: (event) => {
+      event.preventDefault();
+      page.host.focus();
+    } } }, t("skip")),
+    head, page.blind.el, h("div", { class: "frame" }, page.nav.el, page.host), page.alarms.urgent);
   if (basin.simulated_river) simulated();
-  if (page.state) update();
+  show();
   live(page.live);
   if (chosen !== undefined) pick(chosen);
 }
 
+/** Puts the screen of the address in its place. */
+function show() {
+  const route = routeOf(location.hash);
+  const name = SCREENS[route.name] ? route.name : "overview";
+  page.screen?.drop?.();
+  page.route = { ...route, name };
+  page.screen = SCREENS[name](route.id);
+  page.host.className = `screen scr-${name}`;
+  page.host.replaceChildren(...page.screen.els);
+  page.nav.mark(page.route);
+  scrollTo(0, 0);
+  if (page.state) update();
+}
+
 /** In a demonstration: the strip of its river, on the band that says so. */
 async function simulated() {
-  const { parts } = page;
+  const { around } = page;
   const { buildSimulated } = await import("./simulated.js");
   const strip = await buildSimulated();
   // The page may have been made anew meanwhile.
-  if (parts !== page.parts) return strip.drop();
-  parts.push(strip);
+  if (around !== page.around) return strip.drop();
+  around.push(strip);
   page.header.banners.append(strip.el);
 }
 
@@ -78,9 +108,13 @@ function update() {
   setNow(basin, state);
   const ctx = { clock: { at: state.at, utc_s: state.utc_ms / 1000 }, alarms: alarmsByElement(state), picked: page.faceplate?.i };
   page.header.update(state);
-  for (const part of page.parts) part.update(state, ctx);
+  page.nav.update(state, ctx);
+  for (const part of page.around) part.update(state, ctx);
+  page.screen?.update(state, ctx);
   page.faceplate?.update(state, ctx);
   flag(document.body, "observing", state.observing);
+  const where = page.nav.title(page.route);
+  if (where && page.route.name !== "overview") document.title = `${document.title.split(" – ")[0]} – ${where}`;
 }
 
 function live(why) {
@@ -101,7 +135,7 @@ function keys() {
 
 async function start() {
   setTheme();
-  setLang(lang());
+  await setLang(lang());
   for (;;) {
     try {
       page.basin = await load("/api/v1/basin");
@@ -111,8 +145,15 @@ async function start() {
       await new Promise((resolve) => setTimeout(resolve, 2000));
     }
   }
+  document.title = named(page.basin.name);
   build();
   keys();
+  addEventListener("hashchange", () => {
+    if (location.hash === "#main") return;
+    page.faceplate?.close();
+    show();
+    page.host.focus({ preventScroll: true });
+  });
   follow((state) => {
     page.state = state;
     if (page.wanted === null) update();

@@ -79,7 +79,7 @@ export default {
   actions: "Last actions", actions_note: "verified = position read back", no_actions: "no action recorded yet", actions_failed: "cannot read the record: {error}",
   actor: { dispatch: "automatic", service: "service", failsafe: "protection", recovery: "recovery", console: "console" },
   order: {
-    hold_all: "hold all", release_hold: "release hold", set_mode: "mode → {mode}", set_authority: "authority → {authority}", set_point: "set {to}", stop_gate: "stop", acknowledge: "acknowledge {alarm}",
+    hold_all: "hold all", release_hold: "release hold", set_mode: "mode → {mode}", set_authority: "authority → {authority}", set_point: "set {to}", stop_gate: "stop", acknowledge: "acknowledge {alarm}", shelve: "shelve {alarm}", unshelve: "take back {alarm}",
   },
   quality: { good: "good", simulated: "simulated", substituted: "estimated", stale: "stale", suspect: "suspect", bad: "no value" },
   tag: { substituted: "est", manual: "man", simulated: "sim" }, last_at: "{v} at {when}", never: "never read",

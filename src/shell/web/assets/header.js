@@ -34,8 +34,8 @@ export function buildHeader(basin, rebuild) {
     setTimeout(() => text(said, ""), 6000);
   });
   const language = h("button", { class: "plain", type: "button", tid: "language", lang: lang() === "zh" ? "en" : "zh-CN",
-    title: t("switch_language_label"), "aria-label": t("switch_language_label"), on: { click: () => {
-      setLang(lang() === "zh" ? "en" : "zh");
+    title: t("switch_language_label"), "aria-label": t("switch_language_label"), on: { click: async () => {
+      await setLang(lang() === "zh" ? "en" : "zh");
       rebuild();
     } } }, t("switch_language"));
   const theme = h("button", { class: "plain", type: "button", tid: "theme", title: t("switch_theme"), "aria-label": t("switch_theme"), on: { click: () => {

@@ -1,16 +1,17 @@
 // The language of the page: Chinese unless the person chose English.
 
-import zh from "./zh.js";
-import en from "./en.js";
-
-const texts = { zh, en };
+const texts = { zh: {}, en: {} };
 let language = localStorage.getItem("language") === "en" ? "en" : "zh";
 
 export function lang() {
   return language;
 }
 
-export function setLang(next) {
+/** Chooses the language, once its texts are there: nobody needs those of the other. */
+export async function setLang(next) {
+  const chosen = next === "en" ? "en" : "zh";
+  const [main, more] = await Promise.all([import(`./${chosen}.js`), import(`./screens.${chosen}.js`)]);
+  texts[chosen] = { ...main.default, ...more.default };
   language = next === "en" ? "en" : "zh";
   localStorage.setItem("language", language);
   document.documentElement.lang = language === "zh" ? "zh-CN" : "en";

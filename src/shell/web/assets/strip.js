@@ -71,7 +71,7 @@ function mainStrip(basin, river) {
   const transit = h("div", { class: "lane transit", tid: "transit" });
   const turns = h("div", { class: "lane turns", tid: "turns" });
   const inner = h("div", { class: "strip-inner" }, above, rail, transit, turns);
-  const el = panel("strip-panel", t("strip"), `${named(river.name)}${t("sep")}${t("flow_dir")}`, wave, h("div", { class: "strip" }, inner));
+  const el = panel("strip-panel", t("strip"), `${named(river.name)}${t("sep")}${t("flow_dir")}`, wave, h("div", { class: "strip", tabindex: "0", role: "region", "aria-label": `${t("strip")} ${named(river.name)}` }, inner));
   el.dataset.testid = `strip-${river.id}`;
   let x = () => 0;
   let last = null;
@@ -216,7 +216,7 @@ function smallStrip(basin, river) {
     const name = named(item.name);
     return { item, value, el: h("li", { class: `small-stop ${item.kind}`, title: name }, h("span", { class: "small-name" }, short(name)), symbol("node"), value) };
   });
-  const el = h("div", { class: "small-strip", tid: `strip-${river.id}` }, h("h3", {}, named(river.name)), h("ol", {}, stops.map((stop) => stop.el)));
+  const el = h("div", { class: "small-strip", tabindex: "0", role: "region", "aria-label": named(river.name), tid: `strip-${river.id}` }, h("h3", {}, named(river.name)), h("ol", {}, stops.map((stop) => stop.el)));
   return {
     el,
     river,

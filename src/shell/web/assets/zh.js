@@ -79,7 +79,7 @@ export default {
   actions: "最近动作", actions_note: "核实 = 位置回读在允差内", no_actions: "记录里还没有动作", actions_failed: "记录读不出：{error}",
   actor: { dispatch: "自动", service: "服务", failsafe: "保护", recovery: "恢复", console: "控制台" },
   order: {
-    hold_all: "全部保持", release_hold: "解除保持", set_mode: "模式 → {mode}", set_authority: "权限 → {authority}", set_point: "设定 {to}", stop_gate: "停闸", acknowledge: "确认报警 {alarm}",
+    hold_all: "全部保持", release_hold: "解除保持", set_mode: "模式 → {mode}", set_authority: "权限 → {authority}", set_point: "设定 {to}", stop_gate: "停闸", acknowledge: "确认报警 {alarm}", shelve: "搁置 {alarm}", unshelve: "取回 {alarm}",
   },
   quality: { good: "好", simulated: "模拟", substituted: "估算", stale: "过期", suspect: "可疑", bad: "无数据" },
   tag: { substituted: "估", manual: "人工", simulated: "模拟" }, last_at: "{v} 于 {when}", never: "从未读到",
