@@ -9,6 +9,7 @@ use qindan::config::import::First;
 use qindan::points::Table;
 
 use crate::cli_backup::{Backup, Restore};
+use crate::cli_people::{Token, User};
 use crate::cli_report::Report;
 
 /// Supervisory service that keeps the Qin and Dan rivers flowing.
@@ -29,6 +30,7 @@ Examples:
   qindan check config --addresses                  every point with its Modbus address
   qindan import-registers box.csv --layout my_box  a device template of a register list
   qindan init --data /var/lib/qindan               once, before the first start
+  qindan user add li.ming --role operator --data /var/lib/qindan
   qindan run --data /var/lib/qindan                the service; page at the address in service.toml
   qindan run --data /var/lib/qindan --observe      reads, shows and records, cannot write to the field
   qindan log tail --data /var/lib/qindan           what was done last, and why
@@ -75,6 +77,12 @@ pub(crate) enum Command {
     Backup(Backup),
     /// Put a backup into a new data folder, after proving it.
     Restore(Restore),
+    /// Who may sign in, in which role.
+    #[command(subcommand, after_help = crate::cli_people::USER_NOTES)]
+    User(User),
+    /// Tokens for programs: monitors, senders of forecasts.
+    #[command(subcommand, after_help = crate::cli_people::TOKEN_NOTES)]
+    Token(Token),
     /// Make a device template of a register list in CSV.
     ImportRegisters(ImportRegisters),
     /// Bulletins and attainment of a data folder as HTML to print and CSV, also while the service runs or after it died.
@@ -202,7 +210,7 @@ pub(crate) struct Run {
     /// Read, show and record only: no function that writes can leave for the field.
     #[arg(long)]
     pub(crate) observe: bool,
-    /// Address of the page in place of the configured one; loopback only.
+    /// Address of the page in place of the configured one; beyond this machine only with TLS.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
     /// Bench only: service seconds in a real one. Polls, cycles, travel and expiry follow; socket time-outs stay real.

@@ -2,6 +2,7 @@
 
 mod cli;
 mod cli_backup;
+mod cli_people;
 mod cli_report;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -20,6 +21,7 @@ use qindan::points::{DataType, DeviceId, Field};
 use qindan::shell::checkpoint::{anchors, known_keys};
 use qindan::shell::clock::Clock;
 use qindan::shell::field::Access;
+use qindan::shell::people::Book;
 use qindan::shell::point_test::{self, Answers, Moves, Stopper};
 use qindan::shell::service::{Options, Running, StartError, Stop, Time};
 use qindan::shell::verify::Part;
@@ -90,6 +92,8 @@ fn act(command: Command) -> Result<ExitCode> {
         Command::Report(asked) => cli_report::report(&asked, load, &mut out)?,
         Command::Backup(asked) => asked.run(&mut out)?,
         Command::Restore(asked) => asked.run(&mut out)?,
+        Command::User(asked) => asked.run(load, &mut out)?,
+        Command::Token(asked) => asked.run(&mut out)?,
         Command::ImportRegisters(asked) => import_registers(&asked, &mut out)?,
         Command::Ecoflow(asked) => propose(asked, &mut out)?,
         Command::Probe(asked) => match asked.by.as_deref().filter(|_| asked.point_test) {
@@ -138,6 +142,8 @@ fn init(data: &Path, config: &Path, out: &mut dyn Write) -> Result<()> {
     writeln!(out, "{}: data folder of basin {}, store {}", data.display(), identity.basin, identity.store)?;
     let keys = known_keys(data)?;
     writeln!(out, "checkpoints are signed with {}; keep that number elsewhere", keys.join(", "))?;
+    let code = Book::edit(data, Book::first_run)?;
+    writeln!(out, "first-run code {code}: makes the first user on the page, once; or use `qindan user add`")?;
     Ok(())
 }
 
@@ -183,11 +189,18 @@ fn check(asked: &Check, out: &mut dyn Write) -> Result<()> {
     let reports = config::reports::load(folder, &basin)?;
     writeln!(out, "  {} rules and {} filings of the reports", reports.rules.len(), reports.filings.len())?;
     let bench = if service.bench { ", bench" } else { "" };
+    let scheme = if service.tls.is_some() { "https" } else { "http" };
     writeln!(
         out,
-        "  page at http://{}{bench}, history of {} days in at most {} MB",
+        "  page at {scheme}://{}{bench}, history of {} days in at most {} MB",
         service.listen, service.history_days, service.history_mb
     )?;
+    if !service.names.is_empty() {
+        writeln!(out, "  page is called {}", service.names.join(", "))?;
+    }
+    if service.open_view {
+        writeln!(out, "  open_view: everybody who reaches the page may look without signing in")?;
+    }
     writeln!(
         out,
         "  decisions of {} days can be made again, in at most {} MB",

@@ -84,7 +84,8 @@ impl Line {
             | Kind::Checkpoint
             | Kind::Trim
             | Kind::Stop
-            | Kind::Forecast => "other",
+            | Kind::Forecast
+            | Kind::Access => "other",
         };
         let gate = self.gate.as_deref().unwrap_or_default();
         let from = self.from_pct.map_or_else(|| "?".into(), |from| format!("{from:.1} %"));
@@ -207,7 +208,8 @@ impl Decisions {
                 | Kind::Checkpoint
                 | Kind::Trim
                 | Kind::Stop
-                | Kind::Forecast => {}
+                | Kind::Forecast
+                | Kind::Access => {}
             }
         }
     }

@@ -314,6 +314,7 @@ impl Run {
             offers: self.post.due(&self.case, next),
             recovered: std::mem::take(&mut self.recovered),
             record_ok: true,
+            refused_sign_ins: 0,
         };
         self.in_plant += mark.elapsed();
         let mark = self.stopwatch.mark();
@@ -424,8 +425,10 @@ impl Run {
                 What::Act(order) => self.acts.push(OperatorAct {
                     request: id,
                     who: "scenario".into(),
+                    role: String::new(),
                     address: "scenario".into(),
                     order,
+                    reason: None,
                 }),
                 // The forcing knows; a note is only told.
                 What::Demand { .. } | What::Note(_) => {}

@@ -427,6 +427,11 @@ pub(crate) fn config(basin: Basin) -> Config {
             forecast_folder: None,
             bulletin_days: 30,
             bulletin_after_min: 10,
+            names: Vec::new(),
+            tls: None,
+            open_view: false,
+            session_idle_h: 12,
+            session_days: 30,
         },
         digest: "0".repeat(64),
     }

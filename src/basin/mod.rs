@@ -199,6 +199,29 @@ impl Basin {
             Place::Reservoir(_) | Place::Wetland(_) | Place::Outside => None,
         }
     }
+
+    /// The river a gate belongs to, as its control is given to one person: that it takes from, else that it gives to.
+    pub fn river_of(&self, gate: GateId) -> Option<&str> {
+        let gate = self.gates.get(gate.0)?;
+        let of = |place: Place| {
+            let node = match place {
+                Place::Reservoir(body) => self.reservoirs.get(body.0).map(|body| body.at),
+                Place::Node(_) | Place::Along { .. } | Place::Wetland(_) | Place::Outside => {
+                    self.upstream_node(place)
+                }
+            };
+            node.and_then(|node| self.nodes.get(node.0)).map(|node| node.river.as_str())
+        };
+        of(gate.from).or_else(|| of(gate.to)).or_else(|| self.rivers.first().map(|(id, _)| id.as_str()))
+    }
+
+    /// Rivers with gates that can be commanded, by identifier.
+    pub fn commanded_rivers(&self) -> Vec<String> {
+        let driven = self.gates.iter().enumerate().filter(|(_, gate)| gate.is_driven());
+        let found: std::collections::BTreeSet<_> =
+            driven.filter_map(|(at, _)| self.river_of(GateId(at))).collect();
+        found.into_iter().map(str::to_owned).collect()
+    }
 }
 
 #[cfg(test)]

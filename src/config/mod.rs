@@ -42,7 +42,7 @@ pub struct Config {
 /// Settings of the service (`service.toml`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
-    /// Address of the page; loopback only until the page has users.
+    /// Address of the page; beyond this machine only with [`Service::tls`].
     pub listen: std::net::SocketAddr,
     /// Bench installation: `--time-scale` is allowed, page and every record say "bench".
     pub bench: bool,
@@ -68,9 +68,40 @@ pub struct Service {
     pub bulletin_days: u32,
     /// Minutes after the end of a day in which its bulletin is not made yet.
     pub bulletin_after_min: u32,
+    /// Host names by which the page is opened, beside those of this machine.
+    pub names: Vec<String>,
+    /// Certificate of the page; `None`: plain HTTP, on this machine only.
+    pub tls: Option<Tls>,
+    /// Everybody who reaches the page may look without signing in; acts always need a person.
+    pub open_view: bool,
+    /// Hours after which an unused session ends.
+    pub session_idle_h: u32,
+    /// Days after which a session ends however it is used.
+    pub session_days: u32,
+}
+
+/// Where the certificate of the page comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// PEM files by absolute paths.
+    Files {
+        /// Certificate with the chain to its issuer.
+        certificate: std::path::PathBuf,
+        /// Its private key, which only the service may read.
+        key: std::path::PathBuf,
+    },
+    /// Made by the service, kept in the data folder; browsers have to be told to trust it.
+    Generate,
 }
 
 impl Service {
+    /// How long a person stays signed in: unused, and at most.
+    pub fn session_limits(&self) -> crate::shell::people::Limits {
+        let hours = |hours: u64| std::time::Duration::from_secs(3600 * hours);
+        let (idle, most) = (hours(self.session_idle_h.into()), hours(24 * u64::from(self.session_days)));
+        crate::shell::people::Limits { idle, most }
+    }
+
     /// [`Service::free_mb`] in bytes.
     pub fn least_free(&self) -> Option<u64> {
         self.free_mb.map(|free| u64::from(free) * 1_000_000)

@@ -32,6 +32,12 @@ impl Controller {
             entry.detail = Some(serde_json::json!({
                 "request": act.request, "address": act.address, "order": act.order,
                 "answer": answer.as_ref().map_or_else(Clone::clone, Clone::clone), "accepted": answer.is_ok() }));
+            if let Some(serde_json::Value::Object(parts)) = &mut entry.detail {
+                let role = Some(act.role.clone()).filter(|role| !role.is_empty());
+                for (key, value) in [("role", role), ("reason", act.reason.clone())] {
+                    parts.extend(value.map(|value| (key.to_owned(), value.into())));
+                }
+            }
             entry.gate = gate_of(&act.order).and_then(|id| self.basin.gates.get(id.0)).map(|g| g.id.clone());
             decision.entries.push(entry);
             self.carry.answered.push_back((act.request.clone(), answer.clone()));

@@ -64,6 +64,7 @@ pub struct Controller {
     pub(super) tick: u64,
     pub(super) rung: Rung,
     pub(super) record_ok: bool,
+    pub(super) refused_sign_ins: u32,
     pub(super) why: VecDeque<Explanation>,
     pub(super) conflicts: Vec<GateId>,
     pub(super) last: Option<Now>,
@@ -125,6 +126,7 @@ impl Controller {
             tick: 0,
             rung: Rung::F2,
             record_ok: true,
+            refused_sign_ins: 0,
             why: VecDeque::new(),
             conflicts: Vec::new(),
             last: None,
@@ -178,6 +180,7 @@ impl Controller {
         let mut decision = Decision::default();
         self.tick += 1;
         self.record_ok = seen.record_ok;
+        self.refused_sign_ins = seen.refused_sign_ins;
         self.grader.grade(&seen.samples, now.mono, &mut self.readings);
         for pair in &mut self.twins {
             pair.compare(now.mono, &mut self.readings);

@@ -86,6 +86,14 @@ pub struct Snapshot {
     pub recovered: Vec<OpenIntent>,
     /// Whether the record can be written.
     pub record_ok: bool,
+    /// Sign-ins that failed within the last five minutes of real time.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub refused_sign_ins: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// What to do about a snapshot. The shell journals `entries` first, then sends `commands`.

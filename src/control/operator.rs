@@ -38,10 +38,16 @@ pub struct OperatorAct {
     pub request: String,
     /// Who.
     pub who: String,
+    /// In which role; empty where there are no users, as in a test at the panel.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub role: String,
     /// From where.
     pub address: String,
     /// What.
     pub order: Order,
+    /// Why, where the act itself has no place for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// What a person can ask.

@@ -49,6 +49,8 @@ pub enum Kind {
     Stop = 18,
     /// A forecast was taken or refused.
     Forecast = 19,
+    /// Somebody signed in or out or was refused; a user or token was changed.
+    Access = 20,
 }
 
 /// One entry, before the journal gives it number, time and chain.

@@ -24,6 +24,9 @@ const PERIOD_S: f64 = 5.0;
 /// Bins after which a section is promised its flow anew: an hour.
 const BINS_AN_HOUR: u32 = 6;
 
+/// Failed sign-ins within five minutes that are told. Source: page notes, A27.
+const SIGN_INS: u32 = 5;
+
 /// Steps a foreseen flow is the mean of: three hours, as a promise is held against. A dip of minutes at the dam is flat
 /// after a day of travel, and the
 /// forecast knows no dispersion. Assumed.
@@ -235,6 +238,9 @@ impl Controller {
         }
         if !self.record_ok {
             raise("A20", json!({}));
+        }
+        if self.refused_sign_ins >= SIGN_INS {
+            raise("A27", json!({ "count": self.refused_sign_ins }));
         }
         if self.rung > Rung::F2 && !self.is_starting() {
             raise("A30", json!({ "rung": self.rung }));

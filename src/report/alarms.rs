@@ -17,6 +17,7 @@ pub const TITLES: &[(&str, Word)] = &[
     ("A14", ("驱动故障或急停", "Drive fault or emergency stop")),
     ("A15", ("开度不可信", "Position cannot be believed")),
     ("A20", ("记录无法写入", "The record cannot be written")),
+    ("A27", ("登录屡次失败", "Sign-ins fail")),
     ("A30", ("调度降级", "Dispatch stands on a lower rung")),
     ("A31", ("机组跳闸", "A unit tripped")),
     ("A32", ("防汛水位", "Flood level near or passed")),

@@ -20,6 +20,7 @@ use super::forecast::{OfferRequest, Weighed};
 use super::history::History;
 use super::memory::Memory;
 use super::notify::Notify;
+use super::people::People;
 use super::record::{RecordError, RecordHandle};
 use super::service::Stop;
 use super::snapshots::{Closing, Snapshots};
@@ -38,6 +39,8 @@ use crate::control::{Controller, Decision, Now, Snapshot};
 pub(super) const ACTS: usize = 32;
 /// Texts of forecasts that may wait for the next tick.
 pub(super) const OFFERS: usize = 8;
+/// Notes about people that may wait for the next tick.
+pub(super) const NOTES: usize = 1024;
 /// Longest wait for the record in one tick, real time: a disk takes milliseconds, one that hangs must not keep
 /// the protective commands.
 const RECORD_PATIENCE: Duration = Duration::from_secs(1);
@@ -59,6 +62,9 @@ pub(super) struct Parts {
     pub(super) snapshots: Snapshots,
     pub(super) acts: mpsc::Receiver<ActRequest>,
     pub(super) offers: mpsc::Receiver<OfferRequest>,
+    /// What happens at the door, for the record.
+    pub(super) notes: mpsc::Receiver<Entry>,
+    pub(super) people: Arc<People>,
     pub(super) recovered: Vec<OpenIntent>,
     pub(super) counters: Counters,
 }
@@ -144,6 +150,9 @@ impl Cycle {
         self.note(&decision, started.elapsed(), replies.len());
         let told = decision.clone();
         decision.entries.extend(step.as_ref().map(clock_entry));
+        while let Ok(note) = self.parts.notes.try_recv() {
+            decision.entries.push(note);
+        }
         let happened = decision.cycle || !decision.entries.is_empty();
         let places = operator_records(&decision);
         let recorded = self.record(std::mem::take(&mut decision.entries), now).await;
@@ -235,6 +244,7 @@ impl Cycle {
             offers,
             recovered: std::mem::take(&mut self.parts.recovered),
             record_ok: self.parts.record.record_ok(),
+            refused_sign_ins: self.parts.people.failures(),
         }
     }
 
@@ -325,12 +335,16 @@ impl Cycle {
     /// Stops in order: no command is sent any more, what is in flight gets its end, the record its last word.
     async fn close(self, why: &str) {
         self.notify.stopping();
-        let Parts { clock, mut controller, field, record, mut memory, mut snapshots, .. } = self.parts;
+        let Parts { clock, mut controller, field, record, mut notes, mut memory, mut snapshots, .. } =
+            self.parts;
         let mut reports = self.unsent;
         reports.extend(field.shutdown().await);
         let now = clock.now();
         let mut entries = controller.close(&reports, now);
         snapshots.close(Closing { now, reports, entries: entries.clone() });
+        while let Ok(note) = notes.try_recv() {
+            entries.push(note);
+        }
         let mut stop = Entry::new(Kind::Stop, "service");
         stop.detail = Some(json!({ "why": why }));
         entries.push(stop);

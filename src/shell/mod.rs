@@ -22,6 +22,7 @@ pub mod log_text;
 mod memory;
 pub mod notify;
 pub mod pace;
+pub mod people;
 pub mod point_test;
 pub mod probe;
 pub mod record;

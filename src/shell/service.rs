@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle as Thread;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -13,16 +14,19 @@ use super::archive::Archive;
 use super::bulletins::Bulletins;
 use super::clock::Clock;
 use super::counters::Counters;
-use super::cycle::{ACTS, Cycle, OFFERS, Parts};
+use super::cycle::{ACTS, Cycle, NOTES, OFFERS, Parts};
 use super::data_dir::DataDir;
 use super::field::{self, FieldHandle};
 use super::forecast;
 use super::pace;
+use super::people::{self, People};
 use super::rows::actions_source;
 use super::start::{Folder, Pacing};
 pub use super::start::{Options, StartError, Time};
 use super::store::Store;
 use super::web::{self, RealTime, WebState, preview};
+use crate::config::Config;
+use crate::control::record::Entry;
 use crate::control::status::Status;
 
 /// Longest wait for the first readings before the first decision, real time: long enough for a device that is away
@@ -91,19 +95,12 @@ impl Running {
         let simulated_river = options.river()?;
         let listener = TcpListener::bind(listen).await.and_then(|l| Ok((l.local_addr()?, l)));
         let (address, listener) = listener.map_err(|source| StartError::Bind { listen, source })?;
-        let paces = match std::mem::replace(&mut options.time, Time::Real) {
-            Time::Real => (Pacing::Real, None, None),
-            Time::Scaled { speed, start } => (Pacing::Scaled(speed), start, None),
-            Time::Paced(mut paces) => {
-                let first = tokio::select! {
-                    first = paces.recv() => first,
-                    _ = stop.told() => None,
-                };
-                let first = first.ok_or(StartError::NoPace)??;
-                (Pacing::Paced(first), None, Some((first, paces)))
-            }
-        };
-        let (pacing, start, paces) = paces;
+        let (pacing, start, paces) = paced(std::mem::replace(&mut options.time, Time::Real), &stop).await?;
+        if options.config.service.listen != listen {
+            let mut config = Config::clone(&options.config);
+            config.service.listen = listen;
+            options.config = Arc::new(config);
+        }
         let config = Arc::clone(&options.config);
         let access = options.access;
         let data = options.data.clone();
@@ -112,13 +109,17 @@ impl Running {
             rules,
             data: options.data.clone(),
         });
+        let (door, from_door) = mpsc::channel(NOTES);
         let opened = move || {
             let folder = Folder::open(&options.config, &options.data)?;
             let clock = folder.clock(pacing, start);
+            // First: nothing is opened for a start that is refused.
+            let people = people(&options, folder.dir(), door)?;
+            let tls = options.tls(listen)?;
             let awake = folder.wake(&options, &clock, pacing)?;
-            Ok::<_, StartError>((clock, awake))
+            Ok::<_, StartError>((clock, awake, people, tls))
         };
-        let (clock, awake) = tokio::task::spawn_blocking(opened).await.map_err(|error| {
+        let (clock, awake, people, tls) = tokio::task::spawn_blocking(opened).await.map_err(|error| {
             StartError::System { what: "open the data folder".into(), source: error.into() }
         })??;
         if let Some((first, paces)) = paces {
@@ -151,6 +152,8 @@ impl Running {
             snapshots: awake.snapshots,
             acts: waiting,
             offers: offered,
+            notes: from_door,
+            people: Arc::clone(&people),
             recovered: awake.recovered,
             counters,
         };
@@ -158,7 +161,7 @@ impl Running {
         // Not before: a view that has to be made anew takes disk and processor for a while, and nothing waits for it.
         awake.view.begin();
         let status = cycle.status();
-        let real = Clock::real();
+        let time = real_time();
         let archive = Archive::new(data, Arc::clone(&config), awake.view.clone());
         let state = WebState {
             config,
@@ -171,10 +174,11 @@ impl Running {
             traces: Arc::new(move |link| traces.trace(link)),
             archive: Some(archive),
             preview: Arc::new(preview::preview),
-            time: RealTime::new(move || real.now()),
+            time,
+            people,
             simulated_river,
         };
-        let page = web::serve(listener, state, async move { drop(stop.told().await) });
+        let page = web::serve(listener, tls, state, async move { drop(stop.told().await) });
         let page = tokio::spawn(page);
         let ended = tokio::spawn(run(cycle.run(), page, awake.view, awake.threads, awake.dir));
         tracing::info!(%address, "the service runs");
@@ -197,6 +201,45 @@ impl Running {
         // A task that panicked has ended too; the panic has been told.
         drop(self.ended.await);
     }
+}
+
+type Paced = (Pacing, Option<Timestamp>, Option<(pace::Pace, pace::Paces)>);
+
+/// How service time runs, when it begins if not now, and what goes on telling it.
+async fn paced(time: Time, stop: &Stop) -> Result<Paced, StartError> {
+    Ok(match time {
+        Time::Real => (Pacing::Real, None, None),
+        Time::Scaled { speed, start } => (Pacing::Scaled(speed), start, None),
+        Time::Paced(mut paces) => {
+            let first = tokio::select! {
+                first = paces.recv() => first,
+                _ = stop.told() => None,
+            };
+            let first = first.ok_or(StartError::NoPace)??;
+            (Pacing::Paced(first), None, Some((first, paces)))
+        }
+    })
+}
+
+fn real_time() -> RealTime {
+    let real = Clock::real();
+    RealTime::new(move || real.now())
+}
+
+/// Who may do what; what of it goes into the record is handed to the cycle, in whose order and time it stands there.
+fn people(options: &Options, dir: &DataDir, notes: mpsc::Sender<Entry>) -> Result<Arc<People>, StartError> {
+    let settings = people::Settings {
+        rivers: options.config.basin.commanded_rivers(),
+        limits: options.config.service.session_limits(),
+        time: real_time(),
+        sink: Arc::new(move |entry| {
+            if let Err(error) = notes.try_send(entry) {
+                tracing::warn!(%error, "not recorded, too much at once");
+            }
+        }),
+        instance: dir.identity().store.clone(),
+    };
+    Ok(Arc::new(People::open(dir.path(), settings)?))
 }
 
 async fn keep_pace(clock: Clock, first: pace::Pace, paces: pace::Paces, stop: Stop) {

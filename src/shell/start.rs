@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use jiff::Timestamp;
+use rustls::ServerConfig;
 use serde_json::json;
 
 use super::checkpoint::Signer;
@@ -17,13 +18,15 @@ use super::history::{History, Keep};
 use super::journal::{ACTIONS, FaultHook, Journal, JournalError, Names, Reader, Record, Settings};
 use super::memory::{self, Memory};
 use super::pace::{BadPace, Pace};
+use super::people::PeopleError;
 use super::record::RecordHandle;
 use super::refill::refill;
 use super::snapshots::{self, Snapshots, Stream};
 use super::starts::Starts;
 use super::store::Store;
 use super::trend::Trends;
-use crate::config::{Config, Service};
+use super::web::tls::{self, TlsError};
+use crate::config::{Config, Service, Tls};
 use crate::control::carry::Carry;
 use crate::control::command::{OpenIntent, Terminal};
 use crate::control::record::{Entry, Kind};
@@ -34,7 +37,7 @@ use crate::control::{self, Controller};
 pub enum StartError {
     /// The page on an address others can reach.
     #[error(
-        "listen = {0}: not a loopback address; until the page has users it is served on this machine only: use \
+        "listen = {0}: can be reached from other machines; give tls and names in [service] of service.toml, or use \
          127.0.0.1:{port} and reach it from elsewhere through an SSH tunnel", port = .0.port()
     )]
     Listen(SocketAddr),
@@ -85,6 +88,12 @@ pub enum StartError {
     /// The data folder.
     #[error(transparent)]
     Data(#[from] DataDirError),
+    /// The certificate of the page.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The file of people.
+    #[error(transparent)]
+    People(#[from] PeopleError),
     /// The journal.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -142,7 +151,24 @@ impl Options {
     /// When others could reach it.
     pub(super) fn address(&self) -> Result<SocketAddr, StartError> {
         let address = self.listen.unwrap_or(self.config.service.listen);
-        if address.ip().is_loopback() { Ok(address) } else { Err(StartError::Listen(address)) }
+        let service = &self.config.service;
+        let is_open = service.tls.is_some() && !service.names.is_empty();
+        if address.ip().is_loopback() || is_open { Ok(address) } else { Err(StartError::Listen(address)) }
+    }
+
+    /// TLS of the page, where it has it.
+    ///
+    /// # Errors
+    /// When certificate or key do not serve.
+    pub(super) fn tls(&self, address: SocketAddr) -> Result<Option<ServerConfig>, StartError> {
+        Ok(match &self.config.service.tls {
+            None => None,
+            Some(Tls::Files { certificate, key }) => Some(tls::files(certificate, key)?),
+            Some(Tls::Generate) => {
+                let names = &self.config.service.names;
+                Some(tls::generated(&self.data, names, address.ip(), Clock::machine_utc())?)
+            }
+        })
     }
 
     /// The control of the virtual river.
@@ -203,6 +229,11 @@ impl Folder {
         let starts = Starts::begin(&dir, Clock::machine_utc());
         let (carry, trouble) = memory::load(&dir);
         Ok(Self { dir, starts, carry, trouble })
+    }
+
+    /// The folder taken.
+    pub(super) fn dir(&self) -> &DataDir {
+        &self.dir
     }
 
     /// The clock of this run. A bench run without a start goes on where the last one was.

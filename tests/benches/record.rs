@@ -36,6 +36,7 @@ use qindan::shell::data_dir;
 use qindan::shell::history::{self, Direct};
 use qindan::shell::journal::{ACTIONS, Journal, Reader, SAMPLES, SEGMENT_BYTES, Settings, segments};
 use qindan::shell::log::{self, Verdict};
+use qindan::shell::people::{Book, Scope};
 use qindan::shell::record::RecordHandle;
 use qindan::shell::store::{Query, Store};
 use qindan::units::Opening;
@@ -317,12 +318,15 @@ fn opened(root: &Path) {
 /// The program itself, observing; the devices of the basin are away.
 struct Service {
     child: Child,
+    token: String,
     address: SocketAddr,
 }
 
 impl Service {
     fn start(root: &Path, config: &str) -> Self {
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        let scopes = std::collections::BTreeSet::from([Scope::Read]);
+        let token = Book::edit(root, |book| book.add_token("bench", scopes, Timestamp::now(), None)).unwrap();
         let began = Instant::now();
         let child = Command::new(env!("CARGO_BIN_EXE_qindan"))
             .args(["run", "--observe", "--config", config, "--listen", &address.to_string(), "--data"])
@@ -331,7 +335,7 @@ impl Service {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let this = Self { child, address };
+        let this = Self { child, token, address };
         while !this.get("/readyz").is_some_and(|answer| answer.starts_with("HTTP/1.1 200")) {
             assert!(began.elapsed() < Duration::from_secs(300), "the service does not come up");
             std::thread::sleep(Duration::from_millis(20));
@@ -344,7 +348,12 @@ impl Service {
 
     fn get(&self, path: &str) -> Option<String> {
         let mut stream = TcpStream::connect(self.address).ok()?;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address).ok()?;
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\r\n",
+            self.address, self.token
+        )
+        .ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         Some(answer)

@@ -9,6 +9,7 @@ use qindan::units::Opening;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use crate::door;
 use crate::fixture;
 use crate::web::{answer, own, small_bench};
 
@@ -170,11 +171,15 @@ async fn an_act_the_cycle_refuses_says_why() {
     let mut bench = small_bench();
     let (_, shown) =
         bench.post("/api/v1/acts/preview", json!({ "order": "set_mode", "mode": "advice" })).await;
-    let confirm = json!({ "request": "confirm-1", "token": shown["token"] });
+    assert_eq!(shown["needs_password"], true);
+    let confirm = json!({
+        "request": "confirm-1", "token": shown["token"], "reason": "low water", "password": door::PASSWORD });
     let request = bench.router.clone().oneshot(own("/api/v1/acts/confirm", &confirm));
     let cycle = async {
         let (act, reply) = bench.acts.recv().await.unwrap();
         assert_eq!(act.order, Order::SetMode { mode: Mode::Advice });
+        assert_eq!((act.who.as_str(), act.role.as_str()), (door::USER, "shift_leader"));
+        assert_eq!(act.reason.as_deref(), Some("low water"));
         reply.send(Err("the record cannot be written".into())).unwrap();
     };
     let (response, ()) = tokio::join!(request, cycle);

@@ -524,10 +524,13 @@ async fn the_drill_run_back_up_lose_restore_verify_start_act_verify() {
 
     let site = Site::start(30.0, Drive::Quick, &again.join("journal")).await;
     let config = site::config(&site.device, Mode::Manual);
+    // People are in no backup: they are made anew at the command line.
+    crate::door::furnish(&again);
     let bench = Bench::start(options(config, &again, 20.0)).await;
     let status = bench.until("at rest", at_rest).await;
     let hold = status.hold_all.clone().unwrap_or_default();
     assert!(hold.contains("restored from a backup"), "{hold}");
+    bench.page.control().await;
     let (status, shown) = bench.page.post("/api/v1/acts/preview", json!({ "order": "release_hold" })).await;
     assert_eq!(status, 200, "{shown}");
     let confirm = json!({ "request": "release-1", "token": shown["token"] });

@@ -122,6 +122,7 @@ fn called(status: &Status) -> Option<String> {
 }
 
 async fn give_back(page: Page) {
+    page.control().await;
     let asked = json!({ "order": "set_authority", "gate": "v1", "authority": "automatic" });
     let (status, shown) = page.post("/api/v1/acts/preview", asked).await;
     assert_eq!(status, 200, "{shown}");

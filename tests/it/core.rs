@@ -106,7 +106,14 @@ impl Core {
 
     pub(crate) fn order(&mut self, order: Order) {
         let request = format!("request-{}-{}", self.second, self.acts.len());
-        self.acts.push(OperatorAct { request, who: "console".into(), address: "test".into(), order });
+        self.acts.push(OperatorAct {
+            request,
+            who: "console".into(),
+            role: String::new(),
+            address: "test".into(),
+            order,
+            reason: None,
+        });
     }
 
     pub(crate) fn now(&self) -> Now {
@@ -128,6 +135,7 @@ impl Core {
             offers: std::mem::take(&mut self.offers),
             recovered: Vec::new(),
             record_ok: true,
+            refused_sign_ins: 0,
         };
         let decision = self.controller.decide(&seen, self.now());
         for cleared in decision.commands.iter().filter(|_| self.takes) {

@@ -25,6 +25,7 @@ use tokio::sync::watch;
 
 use crate::crash_power::number;
 use crate::crash_site::{Field, Fuse, GO, Pacer, VALVES, Written};
+use crate::door;
 use crate::running::PATIENCE;
 
 /// Service time after a restart within which every intent has its outcome.
@@ -88,6 +89,7 @@ struct Run {
     pacer: Pacer,
     died: watch::Receiver<bool>,
     first_poll: tokio::task::JoinHandle<Duration>,
+    cookie: String,
 }
 
 impl Run {
@@ -102,8 +104,9 @@ impl Run {
         let address = (*self.page.borrow())?;
         let body = body.to_string();
         let request = format!(
-            "POST {path} HTTP/1.1\r\nhost: {address}\r\norigin: http://{address}\r\nx-qindan: 1\r\n\
+            "POST {path} HTTP/1.1\r\nhost: {address}\r\norigin: http://{address}\r\nx-qindan: 1\r\ncookie: {}\r\n\
              content-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            self.cookie,
             body.len()
         );
         let talk = async {
@@ -119,6 +122,10 @@ impl Run {
 
     /// Shows an act and confirms it; the number of its record, and its request, once that is acknowledged.
     async fn act(&self, act: Value, request: &str) -> Option<(u64, String)> {
+        // No start has it from the one before.
+        let take = json!({ "rivers": ["alder"], "password": door::PASSWORD });
+        let (status, answer) = self.ask("/api/v1/control/take", &take).await?;
+        assert_eq!(status, 200, "{answer}");
         let (status, mut shown) = self.ask("/api/v1/acts/preview", &act).await?;
         assert_eq!(status, 200, "{act}: {shown}");
         for attempt in 0..10 {
@@ -147,6 +154,7 @@ struct Lab {
     field: Field,
     config: tempfile::TempDir,
     root: tempfile::TempDir,
+    cookie: String,
     utc: Arc<Mutex<Timestamp>>,
     /// Every record found so far, and the chain head behind the last.
     records: Vec<Record>,
@@ -169,12 +177,14 @@ impl Lab {
         let (config, root) = (field.config(), tempfile::tempdir().unwrap());
         let utc: Timestamp = "2026-05-01T00:00:00Z".parse().unwrap();
         let identity = data_dir::init(&root.path().join("data"), "alder", utc).unwrap();
+        door::furnish(&root.path().join("data"));
         Self {
             seed,
             random: fastrand::Rng::with_seed(seed),
             field,
             config,
             root,
+            cookie: door::cookie(&identity.store),
             utc: Arc::new(Mutex::new(utc)),
             records: Vec::new(),
             head: genesis(&identity.store),
@@ -229,7 +239,7 @@ impl Lab {
             mark.elapsed()
         });
         let pacer = Pacer::start(pipe, Arc::clone(&self.utc), &self.field);
-        Run { page, pacer, died, first_poll }
+        Run { page, pacer, died, first_poll, cookie: self.cookie.clone() }
     }
 
     /// Waits until a started process serves, and releases the hold in which the third start in ten minutes comes up.

@@ -346,6 +346,11 @@ pub(crate) fn small() -> Config {
             forecast_folder: None,
             bulletin_days: 30,
             bulletin_after_min: 10,
+            names: Vec::new(),
+            tls: None,
+            open_view: false,
+            session_idle_h: 12,
+            session_days: 30,
         },
         digest: "0".repeat(64),
     }

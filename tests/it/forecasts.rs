@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use crate::core::Core;
+use crate::door;
 use crate::fixture::{self, utc};
 use crate::running::{Bench, Folder};
 use crate::site::{self, Drive, Site};
@@ -236,8 +237,9 @@ fn one_that_ends_without_a_successor_is_told_after_ten_minutes() {
 async fn the_page_takes_json_and_csv_through_its_guard_only() {
     let bench = web::small_bench();
     let post = |kind: &str, own: bool, body: String| {
-        let mut request =
-            Request::post("/api/v1/forecasts").header("host", "127.0.0.1:8080").header("content-type", kind);
+        let mut request = door::with_session(Request::post("/api/v1/forecasts"))
+            .header("host", "127.0.0.1:8080")
+            .header("content-type", kind);
         if own {
             request = request.header("x-qindan", "1");
         }
@@ -254,7 +256,9 @@ async fn the_page_takes_json_and_csv_through_its_guard_only() {
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{said}");
     assert_eq!(post("text/csv", true, "x".repeat(TEXT_MOST + 1)).await.0, StatusCode::PAYLOAD_TOO_LARGE);
     // CSV is for forecasts alone.
-    let act = Request::post("/api/v1/acts/hold-all").header("host", "127.0.0.1:8080").header("x-qindan", "1");
+    let act = door::with_session(Request::post("/api/v1/acts/hold-all"))
+        .header("host", "127.0.0.1:8080")
+        .header("x-qindan", "1");
     let act = act.header("content-type", "text/csv").body(Body::from("x")).unwrap();
     let refused = bench.router.clone().oneshot(act).await.unwrap().status();
     assert_eq!(refused, StatusCode::UNSUPPORTED_MEDIA_TYPE);

@@ -10,6 +10,7 @@ use qindan::control::operator::{Authority, OperatorAct, Order};
 use qindan::control::quality::{Quality, Reading};
 use qindan::control::status::{AlarmStatus, AsideStatus, Status};
 use qindan::shell::clock::Clock;
+use qindan::shell::people::{Book, People, Role};
 use qindan::shell::trend::Series;
 use qindan::shell::web::{ActAnswer, ActRequest, ActionRow, Actions, RealTime, serve};
 use qindan::units::Opening;
@@ -20,7 +21,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::browser::Browser;
 use crate::running::Folder;
-use crate::{archived, fixture, web};
+use crate::{archived, door, fixture, web};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -33,6 +34,8 @@ pub(crate) struct Service {
     acts: Arc<Mutex<Vec<OperatorAct>>>,
     cycle: Option<oneshot::Sender<()>>,
     _folder: Folder,
+    data: Arc<tempfile::TempDir>,
+    pub(crate) people: Arc<People>,
 }
 
 impl Service {
@@ -51,11 +54,32 @@ impl Service {
         config: Config,
         status: Status,
     ) -> Self {
+        let data = Arc::new(tempfile::tempdir().unwrap());
+        Book::edit(data.path(), |book| {
+            book.add(door::USER, (Role::ShiftLeader, None), door::PASSWORD, fixture::utc(0))
+        })
+        .unwrap();
+        Self::with(river, address, (config, status), data)
+    }
+
+    /// Another process on the same data folder and address.
+    pub(crate) fn again(&self, config: Config, status: Status) -> Self {
+        Self::with(None, self.address, (config, status), Arc::clone(&self.data))
+    }
+
+    fn with(
+        river: Option<SocketAddr>,
+        address: SocketAddr,
+        (config, status): (Config, Status),
+        data: Arc<tempfile::TempDir>,
+    ) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let clock = Clock::real();
-        let (mut web, status, taken) = web::state(config, status, RealTime::new(move || clock.now()));
+        let (mut web, status, taken) =
+            web::state(config, status, RealTime::new(move || clock.now()), data.path());
         web.simulated_river = river;
+        let people = Arc::clone(&web.people);
         history(&web);
         let (folder, archive) = archived::filled(&web.config);
         web.archive = Some(archive);
@@ -71,7 +95,7 @@ impl Service {
         runtime.spawn(async move {
             let listener = TcpListener::bind(address).await.unwrap();
             told.send(listener.local_addr().unwrap()).unwrap();
-            serve(listener, web, std::future::pending()).await.unwrap();
+            serve(listener, None, web, std::future::pending()).await.unwrap();
         });
         Self {
             address: at.recv().unwrap(),
@@ -80,6 +104,8 @@ impl Service {
             acts,
             cycle: Some(stop),
             _folder: folder,
+            data,
+            people,
         }
     }
 
@@ -93,6 +119,17 @@ impl Service {
 
     pub(crate) fn acts(&self) -> Vec<Order> {
         self.acts.lock().unwrap().iter().map(|act| act.order.clone()).collect()
+    }
+
+    /// Who acted, in order.
+    pub(crate) fn actors(&self) -> Vec<(String, String)> {
+        self.acts.lock().unwrap().iter().map(|act| (act.who.clone(), act.role.clone())).collect()
+    }
+
+    /// Adds a user with the usual password.
+    pub(crate) fn add(&self, name: &str, role: Role) {
+        Book::edit(self.data.path(), |book| book.add(name, (role, None), door::PASSWORD, fixture::utc(0)))
+            .unwrap();
     }
 
     /// Ends the process, as far as a browser can tell.
@@ -245,7 +282,18 @@ pub(crate) async fn open(config: Config, status: Status) -> (Service, Browser) {
     let service = Service::start(config, status);
     let browser = Browser::start().await;
     browser.size(1366, 768).await;
-    browser.open(&service.page()).await;
-    browser.says("clock", ":").await;
+    sign_in(&service, &browser, door::USER, true).await;
     (service, browser)
+}
+
+/// Signs in by the form, as a person does, with control of the river or without, and waits for the page.
+pub(crate) async fn sign_in(service: &Service, browser: &Browser, user: &str, with_control: bool) {
+    browser.open(&format!("{}login", service.page())).await;
+    browser.fill("name", user).await;
+    browser.fill("password", door::PASSWORD).await;
+    if with_control {
+        browser.click("with-control").await;
+    }
+    browser.click("sign-in").await;
+    browser.says("clock", ":").await;
 }

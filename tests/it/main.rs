@@ -14,6 +14,7 @@
     reason = "tests: a helper that fails is a failed test, and numbers are small"
 )]
 
+mod access;
 mod acts;
 mod addresses;
 mod archived;
@@ -24,12 +25,14 @@ mod box_fallback;
 mod broken_config;
 mod browser;
 mod config;
+mod control;
 mod core;
 mod crash_flips;
 mod crash_kills;
 mod crash_power;
 mod crash_site;
 mod device;
+mod door;
 mod engine;
 mod estimate;
 mod evidence;
@@ -78,6 +81,7 @@ mod river;
 mod rules;
 mod running;
 mod screens;
+mod security;
 mod service;
 mod simulated;
 mod site;

@@ -107,6 +107,7 @@ async fn run(access: Access) -> BTreeMap<u8, usize> {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     data_dir::init(&data, &config.basin.id, start).unwrap();
+    crate::door::furnish(&data);
     let (paces, receiver) = mpsc::channel(4);
     paces.send(Ok(Pace { utc: start, speed: 0.0 })).await.unwrap();
     let options = Options {

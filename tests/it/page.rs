@@ -16,8 +16,8 @@ use qindan::units::Opening;
 use serde_json::json;
 
 use crate::browser::Browser;
-use crate::fixture;
 use crate::live::{Service, open};
+use crate::{door, fixture};
 
 /// One browser at a time: four of them on two cores would only measure each other.
 pub(crate) static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -129,7 +129,7 @@ async fn the_page_says_within_five_seconds_that_it_is_blind_and_comes_back() {
     assert_eq!(browser.run(crossed).await, "line-through");
 
     let status = fixture::status(&config);
-    let service = Service::start_on(service.address, config, status);
+    let service = service.again(config, status);
     browser.wait("document.querySelector('[data-testid=blind]').hidden").await;
     browser.says("flow-ford", "1.63").await;
     browser
@@ -274,6 +274,14 @@ async fn modes_and_alarms_take_their_acts() {
     browser.click("mode").await;
     browser.click("mode-manual").await;
     browser.wait("!document.querySelector('[data-testid=confirm]')?.disabled").await;
+    browser.press("confirm", Duration::from_millis(1300)).await;
+    browser.says("flow-note", "reason").await;
+    browser.fill("mode-reason", "检修").await;
+    browser.fill("own-password", "something else").await;
+    browser.press("confirm", Duration::from_millis(1300)).await;
+    browser.says("flow-note", "wrong").await;
+    assert_eq!(service.acts().len(), 1, "only the acknowledgement");
+    browser.fill("own-password", door::PASSWORD).await;
     browser.press("confirm", Duration::from_millis(1300)).await;
     browser.says("mode", "手动").await;
     let expected = [Order::Acknowledge { alarm: "A05:v1".into() }, Order::SetMode { mode: Mode::Manual }];

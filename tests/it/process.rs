@@ -12,6 +12,7 @@ use serde_json::json;
 use simulators::rerun;
 
 use crate::device::Device;
+use crate::door;
 use crate::running::{Bench, Folder, Page, at_rest, ended, options};
 use crate::site::{self, Drive, Site};
 
@@ -54,7 +55,7 @@ fn spawn_child(folder: &Folder, device: &Device) -> (Killed, Page) {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let child = Killed(child);
     let address = lines.find_map(|line| line.strip_prefix(SERVES)?.parse().ok());
-    (child, Page(address.expect("the child serves a page")))
+    (child, Page::of(address.expect("the child serves a page"), folder.root.path()))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -146,7 +147,8 @@ fn run(args: &[&str], stdin: Stdio) -> (Killed, Page) {
     });
     // Read on, so that it never waits for us.
     std::thread::spawn(move || lines.for_each(drop));
-    (child, Page(address.unwrap_or_else(|| panic!("no page: {heard:#?}"))))
+    let data = args.iter().skip_while(|arg| **arg != "--data").nth(1).unwrap();
+    (child, Page::of(address.unwrap_or_else(|| panic!("no page: {heard:#?}")), Path::new(data)))
 }
 
 fn terminate(mut child: Killed) -> Option<i32> {
@@ -170,6 +172,7 @@ async fn the_program_is_started_killed_started_again_and_stopped_in_order() {
     assert!(code == Some(1) && text.contains("qindan init --data"), "{text}");
     let (code, text) = said(&["init", "--config", config, "--data", data]);
     assert_eq!(code, Some(0), "{text}");
+    door::furnish(Path::new(data));
 
     let start = ["run", "--config", config, "--data", data, "--time-scale", "30"];
     let (child, page) = run(&start, Stdio::null());
@@ -198,6 +201,7 @@ async fn the_program_follows_a_pace_and_ends_with_it() {
     let data = root.path().join("data");
     let data = data.to_str().unwrap();
     assert_eq!(said(&["init", "--config", config, "--data", data]).0, Some(0));
+    door::furnish(Path::new(data));
     let (reader, mut writer) = std::io::pipe().unwrap();
     writeln!(writer, r#"{{"utc":"2026-05-01T00:00:00Z","speed":600.0}}"#).unwrap();
     let (mut child, page) = run(&["run", "--config", config, "--data", data, "--pace"], reader.into());

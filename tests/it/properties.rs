@@ -67,7 +67,7 @@ fn shown() -> impl Strategy<Value = Shown> {
 
 fn orders() -> impl Strategy<Value = Option<Order>> {
     let gate = (0_usize..80).prop_map(GateId);
-    let opening = (0.0..=1.0).prop_map(|at| Opening::clamped(at));
+    let opening = (0.0..=1.0).prop_map(Opening::clamped);
     prop_oneof![
         12 => Just(None),
         1 => Just(Some(Order::HoldAll)),
@@ -111,7 +111,9 @@ fn seen(at: Duration, number: usize, (_, _, shown, order, report, record_ok): &M
     let acts = order.iter().map(|order| OperatorAct {
         request: format!("request-{number}"),
         who: "console".into(),
+        role: "operator".into(),
         address: "test".into(),
+        reason: None,
         order: order.clone(),
     });
     let write = report.map(|command| WriteReport {
@@ -127,6 +129,7 @@ fn seen(at: Duration, number: usize, (_, _, shown, order, report, record_ok): &M
         offers: Vec::new(),
         recovered: Vec::new(),
         record_ok: *record_ok,
+        refused_sign_ins: 0,
     }
 }
 
@@ -182,7 +185,9 @@ proptest! {
         };
         minutes(&mut core, learnt);
         core.fails("q.ford");
-        also_lost.iter().for_each(|meter| core.fails(meter));
+        for meter in &also_lost {
+            core.fails(meter);
+        }
         if also_lost.is_empty() {
             core.meter("q.outlet", later);
         }
@@ -217,7 +222,7 @@ fn share(rank: Priority, level: f64) -> f64 {
         owed: &|_: ReservoirId| None,
         facts: &facts,
         gates: &vec![GateMemory::default(); basin.gates.len()],
-        now: Duration::from_hours(24),
+        now: Duration::from_secs(86_400),
         utc: "2026-05-15T04:00:00Z".parse().unwrap(),
         flood_season: false,
     };

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::door;
 use crate::fixture;
 use crate::site;
 
@@ -35,6 +36,7 @@ impl Folder {
     pub(crate) fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         let store = data_dir::init(root.path(), "alder", Timestamp::UNIX_EPOCH).unwrap().store;
+        door::furnish(root.path());
         Self { root, store }
     }
 
@@ -85,8 +87,9 @@ pub(crate) struct Bench {
 impl Bench {
     pub(crate) async fn start(options: Options) -> Self {
         let stop = Stop::default();
+        let data = options.data.clone();
         let running = Running::start(options, stop.clone()).await.unwrap();
-        let page = Page(running.address());
+        let page = Page::of(running.address(), &data);
         Self { running, page, stop }
     }
 
@@ -108,18 +111,42 @@ impl Bench {
 
 /// A page to talk to over HTTP.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Page(pub(crate) SocketAddr);
+pub(crate) struct Page {
+    address: SocketAddr,
+    /// First characters of the store: the cookie bears them.
+    instance: [u8; 8],
+}
 
 impl Page {
+    /// The page at `address` of the data folder `data`.
+    pub(crate) fn of(address: SocketAddr, data: &Path) -> Self {
+        let store = data_dir::Identity::read(data).unwrap().store;
+        Self { address, instance: store.as_bytes()[..8].try_into().unwrap() }
+    }
+
+    fn cookie(&self) -> String {
+        door::cookie(std::str::from_utf8(&self.instance).unwrap())
+    }
+
+    /// Takes control of every river.
+    pub(crate) async fn control(&self) {
+        let asked = json!({ "rivers": ["alder"], "password": door::PASSWORD });
+        let (status, answer) = self.post("/api/v1/control/take", asked).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
-        let head = format!("GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.0);
+        let (address, cookie) = (self.address, self.cookie());
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nhost: {address}\r\ncookie: {cookie}\r\nconnection: close\r\n\r\n"
+        );
         self.exchange(head).await
     }
 
     pub(crate) async fn post(&self, path: &str, body: Value) -> (u16, Value) {
-        let (address, body) = (self.0, body.to_string());
+        let (address, cookie, body) = (self.address, self.cookie(), body.to_string());
         let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: {address}\r\norigin: http://{address}\r\nx-qindan: 1\r\n\
+            "POST {path} HTTP/1.1\r\nhost: {address}\r\norigin: http://{address}\r\nx-qindan: 1\r\ncookie: {cookie}\r\n\
              content-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         );
@@ -129,7 +156,7 @@ impl Page {
 
     pub(crate) async fn exchange(&self, request: String) -> (u16, String) {
         let talk = async {
-            let mut stream = TcpStream::connect(self.0).await.unwrap();
+            let mut stream = TcpStream::connect(self.address).await.unwrap();
             stream.write_all(request.as_bytes()).await.unwrap();
             let mut answer = String::new();
             stream.read_to_string(&mut answer).await.unwrap();
@@ -142,6 +169,7 @@ impl Page {
 
     /// Asks for a set-point and confirms its preview.
     pub(crate) async fn set_point(&self, percent: f64, request: &str) -> (u16, Value) {
+        self.control().await;
         let asked = json!({ "order": "set_point", "gate": "v1", "opening_pct": percent, "reason": "test of the valve" });
         let (status, shown) = self.post("/api/v1/acts/preview", asked).await;
         assert_eq!(status, 200, "{shown}");

@@ -322,6 +322,7 @@ async fn the_third_start_without_an_orderly_stop_comes_up_in_hold() {
     assert_eq!(status.hold_all.as_deref(), Some("service: start 3 within ten minutes"));
     bench.until("ten minutes", |status| status.mono > Duration::from_secs(600)).await;
     assert_eq!(site.written(), []);
+    bench.page.control().await;
     let (status, shown) = bench.page.post("/api/v1/acts/preview", json!({ "order": "release_hold" })).await;
     assert_eq!(status, 200, "{shown}");
     let confirm = json!({ "request": "release-1", "token": shown["token"] });

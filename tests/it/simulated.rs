@@ -11,10 +11,10 @@ use simulators::serve::http;
 use simulators::world::{World, lock};
 
 use crate::browser::Browser;
-use crate::fixture;
-use crate::live::{Service, open};
+use crate::live::{Service, open, sign_in};
 use crate::page::{TURN, basins};
 use crate::running::options;
+use crate::{door, fixture};
 
 #[tokio::test]
 async fn the_strip_of_a_demonstration_disturbs_its_river_and_moves_nothing() {
@@ -29,7 +29,7 @@ async fn the_strip_of_a_demonstration_disturbs_its_river_and_moves_nothing() {
     let service = Service::beside(Some(river), any, config.clone(), status);
     let browser = Browser::start().await;
     browser.size(1366, 768).await;
-    browser.open(&service.page()).await;
+    sign_in(&service, &browser, door::USER, false).await;
     browser.says("simulated", "仿真河流").await;
     for (language, drought) in [("zh", "干旱"), ("en", "Drought")] {
         browser.run(&format!("localStorage.setItem('language', '{language}'); location.reload()")).await;

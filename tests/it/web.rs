@@ -15,15 +15,16 @@ use qindan::control::status::Status;
 use qindan::points::LinkId;
 use qindan::shell::archive::Archive;
 use qindan::shell::field::engine::Counters;
+use qindan::shell::people::{Book, Role};
 use qindan::shell::trend::Trends;
 use qindan::shell::web::{
-    ActAnswer, ActRequest, ActionRow, Actions, Health, LinkRow, ROUTES, RealTime, WebState, preview, router,
+    ActAnswer, ActRequest, ActionRow, Actions, Health, LinkRow, RealTime, WebState, preview, router, routes,
 };
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tower::ServiceExt;
 
-use crate::{archived, fixture};
+use crate::{archived, door, fixture};
 
 /// A page on the small basin with a hand on every input.
 pub(crate) struct Bench {
@@ -32,6 +33,8 @@ pub(crate) struct Bench {
     pub(crate) status: watch::Sender<Arc<Status>>,
     pub(crate) acts: mpsc::Receiver<ActRequest>,
     real_s: Arc<AtomicU64>,
+    /// Its data folder, with the people.
+    pub(crate) data: tempfile::TempDir,
 }
 
 /// What the page needs to run on `config`, with the other ends of its channels.
@@ -39,10 +42,12 @@ pub(crate) fn state(
     config: Config,
     status: Status,
     time: RealTime,
+    data: &std::path::Path,
 ) -> (WebState, watch::Sender<Arc<Status>>, mpsc::Receiver<ActRequest>) {
     let (sender, receiver) = watch::channel(Arc::new(status));
     let (acts, taken) = mpsc::channel(8);
     let (offers, _) = mpsc::channel(8);
+    let people = door::people(data, &config, time.clone());
     let web = WebState {
         config: Arc::new(config),
         status: receiver,
@@ -71,6 +76,7 @@ pub(crate) fn state(
         archive: None,
         preview: Arc::new(preview::preview),
         time,
+        people,
         simulated_river: None,
     };
     (web, sender, taken)
@@ -90,11 +96,14 @@ fn benched(config: Config, status: Status, archive: Option<Archive>) -> Bench {
     let clock = real_s.clone();
     let time = RealTime::new(move || {
         let s = clock.load(Ordering::SeqCst);
-        Now { mono: Duration::from_secs(s), utc: fixture::utc(s as i64) }
+        Now { mono: Duration::from_secs(s), utc: door::now() }
     });
-    let (mut web, status, acts) = state(config, status, time);
+    let data = tempfile::tempdir().unwrap();
+    door::furnish(data.path());
+    let (mut web, status, acts) = state(config, status, time, data.path());
     web.archive = archive;
-    Bench { router: router(web.clone()), web, status, acts, real_s }
+    door::in_control(&web.people);
+    Bench { router: router(web.clone()), web, status, acts, real_s, data }
 }
 
 fn row(seq: u64) -> ActionRow {
@@ -122,7 +131,8 @@ pub(crate) fn small_bench() -> Bench {
 
 impl Bench {
     pub(crate) async fn get(&self, path: &str) -> Response<Body> {
-        let request = Request::get(path).header("host", "127.0.0.1:8080").body(Body::empty()).unwrap();
+        let request = door::with_session(Request::get(path)).header("host", "127.0.0.1:8080");
+        let request = request.body(Body::empty()).unwrap();
         self.router.clone().oneshot(request).await.unwrap()
     }
 
@@ -151,6 +161,15 @@ impl Bench {
         (status, body, seen)
     }
 
+    /// The person of the open session has another role now.
+    pub(crate) fn is_now(&self, role: Role) {
+        Book::edit(self.data.path(), |book| {
+            book.user(door::USER)?.role = role;
+            Ok(())
+        })
+        .unwrap();
+    }
+
     pub(crate) fn wait(&self, seconds: u64) {
         self.real_s.fetch_add(seconds, Ordering::SeqCst);
     }
@@ -163,7 +182,7 @@ impl Bench {
 }
 
 pub(crate) fn own(path: &str, body: &Value) -> Request<Body> {
-    Request::post(path)
+    door::with_session(Request::post(path))
         .header("host", "127.0.0.1:8080")
         .header("origin", "http://127.0.0.1:8080")
         .header("sec-fetch-site", "same-origin")
@@ -191,9 +210,9 @@ async fn every_route_answers_with_the_headers_of_the_house() {
     let status = fixture::status(&config);
     let (_folder, archive) = archived::filled(&config);
     let bench = with_archive(config, status, archive);
-    for route in ROUTES {
-        let path = match *route {
-            "/assets/{name}" => "/assets/app.css",
+    for route in routes() {
+        let path = match route.path {
+            "/assets/{*name}" => "/assets/app.js",
             "/api/v1/trends" => "/api/v1/trends?series=section:ford",
             "/api/v1/links/{id}/trace" => "/api/v1/links/dam/trace",
             "/api/v1/meters/{id}" => "/api/v1/meters/q.ford",
@@ -203,7 +222,15 @@ async fn every_route_answers_with_the_headers_of_the_house() {
             other => other,
         };
         let response = bench.get(path).await;
-        let expected = if route.contains("/acts/") { StatusCode::METHOD_NOT_ALLOWED } else { StatusCode::OK };
+        let has_get = routes().iter().any(|other| other.path == route.path && other.method == "GET");
+        let expected = match route.path {
+            _ if !has_get => StatusCode::METHOD_NOT_ALLOWED,
+            // The shift leader is no engineer; there is a user.
+            "/api/v1/links/{id}/trace" => StatusCode::FORBIDDEN,
+            "/first-run" => StatusCode::SEE_OTHER,
+            _ => StatusCode::OK,
+        };
+        let route = route.path;
         assert_eq!(response.status(), expected, "{route}");
         let headers = response.headers();
         let policy = headers["content-security-policy"].to_str().unwrap();
@@ -213,7 +240,9 @@ async fn every_route_answers_with_the_headers_of_the_house() {
         );
         assert!(!policy.contains("unsafe"), "{route}");
         assert_eq!(headers["x-content-type-options"], "nosniff", "{route}");
-        assert_eq!(headers["referrer-policy"], "no-referrer", "{route}");
+        let made_here = ["/login", "/enter", "/account", "/status"].contains(&route);
+        let referrer = if made_here { "same-origin" } else { "no-referrer" };
+        assert_eq!(headers["referrer-policy"], referrer, "{route}");
     }
     assert_eq!(bench.get("/nowhere").await.status(), StatusCode::NOT_FOUND);
 }
@@ -224,9 +253,10 @@ async fn the_api_description_names_every_route() {
     assert!(description["openapi"].as_str().unwrap().starts_with("3."));
     let mut described: Vec<_> =
         description["paths"].as_object().unwrap().keys().map(String::as_str).collect();
-    let mut routes = ROUTES.to_vec();
+    let mut routes: Vec<_> = routes().iter().map(|route| route.path.replace("{*name}", "{name}")).collect();
     described.sort_unstable();
     routes.sort_unstable();
+    routes.dedup();
     assert_eq!(described, routes);
 }
 
@@ -270,9 +300,9 @@ async fn acts_from_elsewhere_are_refused() {
         ("content-type", Some("application/x-www-form-urlencoded"), StatusCode::UNSUPPORTED_MEDIA_TYPE),
         ("content-type", None, StatusCode::UNSUPPORTED_MEDIA_TYPE),
     ];
-    for path in ROUTES.iter().filter(|route| route.contains("/acts/")) {
+    for path in routes().iter().map(|route| route.path).filter(|path| path.contains("/acts/")) {
         for (name, value, expected) in cases {
-            let mut request = Request::builder().method(Method::POST).uri(*path);
+            let mut request = door::with_session(Request::builder().method(Method::POST).uri(path));
             for (key, usual) in base {
                 match (key == name, value) {
                     (true, Some(value)) => request = request.header(key, value),
@@ -292,7 +322,8 @@ async fn a_foreign_page_reads_nothing() {
     let bench = small_bench();
     for (name, value) in [("origin", "http://evil.example"), ("sec-fetch-site", "cross-site")] {
         for path in ["/api/v1/stream", "/api/v1/state", "/api/v1/actions"] {
-            let request = Request::get(path).header("host", "localhost").header(name, value);
+            let request =
+                door::with_session(Request::get(path)).header("host", "localhost").header(name, value);
             let response = bench.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
             assert_eq!(response.status(), StatusCode::FORBIDDEN, "{path} {name}");
         }
@@ -329,7 +360,7 @@ async fn an_act_needs_an_identifier() {
 
 #[tokio::test]
 async fn without_a_cycle_acts_are_refused_and_ready_says_no() {
-    let Bench { router, acts, status, .. } = small_bench();
+    let Bench { router, acts, status, data: _data, .. } = small_bench();
     drop((acts, status));
     let body = json!({ "request": "0123456789" });
     let response = router.clone().oneshot(own("/api/v1/acts/hold-all", &body)).await.unwrap();
@@ -352,7 +383,7 @@ struct Events(axum::body::BodyDataStream, String);
 
 impl Events {
     async fn open(bench: &Bench, last: Option<&str>) -> Self {
-        let mut request = Request::get("/api/v1/stream").header("host", "localhost");
+        let mut request = door::with_session(Request::get("/api/v1/stream")).header("host", "localhost");
         if let Some(last) = last {
             request = request.header("last-event-id", last);
         }
@@ -458,6 +489,7 @@ async fn the_action_log_is_served_newest_first() {
 #[tokio::test]
 async fn the_last_frames_of_a_link_are_a_file() {
     let bench = small_bench();
+    bench.is_now(Role::Engineer);
     let response = bench.get("/api/v1/links/dam/trace").await;
     assert_eq!(response.headers()["content-disposition"], "attachment; filename=\"dam.trace.txt\"");
     let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();

@@ -55,6 +55,7 @@ async fn a_tripped_turbine_is_made_good_by_the_valve_within_seconds() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     data_dir::init(&data, &config.basin.id, start).unwrap();
+    crate::door::furnish(&data);
     let section = config.basin.section("zf_out").unwrap();
     let floor = config.basin.sections[section.0].floor.unwrap().get();
     let (valve, unit) = (config.basin.gate("zf.eco.v1").unwrap(), "zf.hp.u1");

@@ -31,13 +31,13 @@ pub(super) struct Seen {
 }
 
 /// Asks for everything shown on the line.
-pub(super) async fn seen(address: SocketAddr) -> Seen {
-    let Some(state) = get(address, "/api/v1/state").await else { return Seen::default() };
+pub(super) async fn seen(address: SocketAddr, token: &str) -> Seen {
+    let Some(state) = get(address, "/api/v1/state", token).await else { return Seen::default() };
     let state = serde_json::from_str::<Value>(&state).unwrap_or_default();
     let alarms = state["alarms"]
         .as_array()
         .map_or(0, |alarms| alarms.iter().filter(|alarm| alarm["active"].as_bool().unwrap_or(false)).count());
-    let metrics = get(address, "/metrics").await.unwrap_or_default();
+    let metrics = get(address, "/metrics", token).await.unwrap_or_default();
     Seen {
         ready: is_ready(address).await,
         mode: state["mode"].as_str().unwrap_or("?").to_owned(),
@@ -55,18 +55,19 @@ fn is_blind(state: &Value) -> bool {
 
 /// Whether `/readyz` answers 200.
 pub(super) async fn is_ready(address: SocketAddr) -> bool {
-    get(address, "/readyz").await.is_some()
+    get(address, "/readyz", "").await.is_some()
 }
 
 /// Body of a 200 answer.
-async fn get(address: SocketAddr, path: &str) -> Option<String> {
-    timeout(PATIENCE, fetch(address, path)).await.ok()?.ok()?
+async fn get(address: SocketAddr, path: &str, token: &str) -> Option<String> {
+    timeout(PATIENCE, fetch(address, path, token)).await.ok()?.ok()?
 }
 
-async fn fetch(address: SocketAddr, path: &str) -> std::io::Result<Option<String>> {
+async fn fetch(address: SocketAddr, path: &str, token: &str) -> std::io::Result<Option<String>> {
     let mut stream = TcpStream::connect(address).await?;
     // HTTP/1.0: the answer ends with its connection and comes in one piece.
-    let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
+    let token = if token.is_empty() { String::new() } else { format!("Authorization: Bearer {token}\r\n") };
+    let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n{token}\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
     stream.take(LARGEST).read_to_end(&mut answer).await?;

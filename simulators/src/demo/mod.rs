@@ -38,7 +38,7 @@ use crate::vary::Change;
 use crate::world::lock;
 pub use alone::{Alone, alone};
 use ask::Seen;
-use service::{Bench, Folders, Service};
+use service::{Bench, Folders, Keys, Service};
 use voice::Voice;
 
 /// Real time between two steps of the river.
@@ -124,13 +124,14 @@ async fn show(order: &Order) -> Result<bool> {
     let bench = Bench { links: serving.addresses(), page, step_s: river_step(order.speed).as_secs_f64() };
     service::configure(live.case(), &from, &changes, &folders.config, &bench)?;
     Service::init(&program, &folders).await?;
+    let keys = Service::keys(&program, &folders).await?;
     voice.say(&format!(
         "the river is on {} Modbus links, faults and truth at http://{faults}",
         serving.addresses().len()
     ));
     voice.say(&format!("everything of this run is in {}", root.display()));
     let service = Service::start(&program, &folders, faults)?;
-    let mut stage = Stage::new(order, live, score, service, (program, folders, faults), page, voice);
+    let mut stage = Stage::new(order, live, score, service, (program, folders, faults), (page, keys), voice);
     stage.play().await?;
     stage.end().await
 }
@@ -171,6 +172,9 @@ struct Stage {
     /// Program, folders, and the control of the river.
     made_of: (PathBuf, Folders, SocketAddr),
     page: SocketAddr,
+    keys: Keys,
+    /// How to sign in has been said.
+    told_how: bool,
     voice: Voice,
     asked: f64,
     speed: f64,
@@ -194,7 +198,7 @@ impl Stage {
         score: Score,
         service: Service,
         made_of: (PathBuf, Folders, SocketAddr),
-        page: SocketAddr,
+        (page, keys): (SocketAddr, Keys),
         voice: Voice,
     ) -> Self {
         let begin = live.now().mono;
@@ -204,6 +208,8 @@ impl Stage {
             service,
             made_of,
             page,
+            keys,
+            told_how: false,
             voice,
             asked: order.speed,
             speed: 1.0,
@@ -220,7 +226,7 @@ impl Stage {
 
     /// Until the end, or until interrupted.
     async fn play(&mut self) -> Result<()> {
-        let mut seen = watch_service(self.page);
+        let mut seen = watch_service(self.page, self.keys.token.clone());
         let mut beats = interval(BEAT);
         beats.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut last = self.clock.mark();
@@ -317,6 +323,12 @@ impl Stage {
         self.pace().await;
         let pid = self.service.id().map_or_else(String::new, |id| format!(", process {id}"));
         self.voice.say(&format!("the page is at http://{}{pid}; time runs × {:.0}", self.page, self.speed));
+        if !std::mem::replace(&mut self.told_how, true) {
+            let (user, Keys { link, password, .. }) = (service::OPERATOR, &self.keys);
+            self.voice
+                .say(&format!("everybody may look; to operate, open this once: http://{}{link}", self.page));
+            self.voice.say(&format!("(signs in {user} with control; later on the password is {password})"));
+        }
     }
 
     /// A service that has died is started again.
@@ -393,14 +405,14 @@ impl Stage {
 }
 
 /// Asks the service twice a second.
-fn watch_service(page: SocketAddr) -> watch::Receiver<Seen> {
+fn watch_service(page: SocketAddr, token: String) -> watch::Receiver<Seen> {
     let (sender, receiver) = watch::channel(Seen::default());
     tokio::spawn(async move {
         let mut beats = interval(ASK);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !sender.is_closed() {
             beats.tick().await;
-            sender.send_replace(ask::seen(page).await);
+            sender.send_replace(ask::seen(page, &token).await);
         }
     });
     receiver

@@ -11,6 +11,7 @@ use qindan::basin::Basin;
 use qindan::config::Schedules;
 use qindan::points::ScanClass;
 use qindan::shell::pace::Pace;
+use qindan::shell::people::secret;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStdin, Command};
 
@@ -107,6 +108,7 @@ pub(super) fn configure(
     changes.push(Change::text(&["service", "start_mode"], mode.as_str().unwrap_or("automatic")));
     vary::copy(from, into, &changes)?;
     rewrite(&into.join("devices.toml"), |text| patient(text, &case.config.field.classes, bench.step_s))?;
+    rewrite(&into.join("service.toml"), open_to_look)?;
     rewrite(&into.join("schedules.toml"), |text| announce(text, &case.config.schedules, &case.config.basin))
 }
 
@@ -114,6 +116,14 @@ fn rewrite(file: &Path, change: impl FnOnce(&str) -> Result<String>) -> Result<(
     let of = || file.display().to_string();
     let text = fs::read_to_string(file).with_context(of)?;
     fs::write(file, change(&text).with_context(of)?).with_context(of)
+}
+
+/// The settings in `text`, with which everybody on this machine may look; acts need a person all the same.
+fn open_to_look(text: &str) -> Result<String> {
+    let mut file = text.parse::<toml::Table>()?;
+    let table = file.get_mut("service").and_then(toml::Value::as_table_mut);
+    table.context("no [service]")?.insert("open_view".into(), true.into());
+    Ok(toml::to_string(&file)?)
 }
 
 /// The devices in `text`, no reading of which is stale before the river has been stepped three times, every `step_s`.
@@ -149,6 +159,20 @@ fn announce(text: &str, schedules: &Schedules, basin: &Basin) -> Result<String> 
     Ok(text)
 }
 
+/// How a demonstration is entered.
+#[derive(Clone, Debug)]
+pub(super) struct Keys {
+    /// Path of the page that signs the operator in, once.
+    pub(super) link: String,
+    /// The operator's password, which taking control again asks for.
+    pub(super) password: String,
+    /// Token of the line below: state and metrics.
+    pub(super) token: String,
+}
+
+/// The operator of a demonstration.
+pub(super) const OPERATOR: &str = "demo";
+
 /// The running service.
 pub(super) struct Service {
     child: Child,
@@ -168,6 +192,20 @@ impl Service {
             bail!("{}", String::from_utf8_lossy(&done.stderr).trim());
         }
         Ok(())
+    }
+
+    /// Makes the operator of the demonstration, as anybody would at the command line.
+    ///
+    /// # Errors
+    /// What `qindan user` and `qindan token` say.
+    pub(super) async fn keys(program: &Path, folders: &Folders) -> Result<Keys> {
+        let password = secret()?.chars().take(10).collect::<String>();
+        let add = ["user", "add", OPERATOR, "--role", "shift_leader", "--stdin"];
+        say(program, folders, &add, &password).await?;
+        let link = say(program, folders, &["user", "link", OPERATOR], "").await?;
+        let scopes = ["token", "add", "demo-line", "--scope", "read", "--scope", "metrics"];
+        let token = say(program, folders, &scopes, "").await?;
+        Ok(Keys { link, password, token })
     }
 
     /// Starts the service with its clock in our hand; it waits for the first pace. Its page offers the disturbances of the
@@ -218,6 +256,22 @@ impl Service {
         self.pace = None;
         self.child.wait().await
     }
+}
+
+/// Runs a command on the data folder with something on its standard input; what it prints.
+async fn say(program: &Path, folders: &Folders, args: &[&str], input: &str) -> Result<String> {
+    let mut command = Command::new(program);
+    command.args(args).arg("--data").arg(&folders.data);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().with_context(|| program.display().to_string())?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(input.as_bytes()).await?;
+    }
+    let done = child.wait_with_output().await?;
+    if !done.status.success() {
+        bail!("{}", String::from_utf8_lossy(&done.stderr).trim());
+    }
+    Ok(String::from_utf8_lossy(&done.stdout).trim().to_owned())
 }
 
 /// Lets the service verify its own record; its verdict and what it says.

@@ -90,7 +90,7 @@ pub struct Order {
 
 /// Longest scenario that is run on wrong rivers unless named: what a wrong model does shows in days, and eight rivers cost eight times
 /// as much.
-const WRONG: Duration = Duration::from_hours(240);
+const WRONG: Duration = Duration::from_secs(240 * 3600);
 
 /// Names of the files, in the folder with the scenarios and in `--out`.
 const FILES: [&str; 3] = ["scores.csv", "SCORES.md", "optimum.csv"];
@@ -182,7 +182,7 @@ pub fn score(order: &Order, out: &mut impl std::io::Write) -> anyhow::Result<boo
         write(folder, &rows, &known)?;
     }
     if let (Some(folder), true) = (&recorded, order.keep) {
-        keep(folder, rows.clone(), known)?;
+        keep(folder, rows.clone(), &known)?;
     }
     Ok(targets(&rows).iter().all(|target| target.met != Some(false)))
 }
@@ -235,19 +235,19 @@ fn write(folder: &Path, rows: &[Row], known: &[Optimum]) -> anyhow::Result<()> {
 
 /// Puts new rows in the place of the old ones of the same scenario, river and hand in the tables of the repository; those of
 /// scenarios that are no more go.
-fn keep(folder: &Path, rows: Vec<Row>, known: Vec<Optimum>) -> anyhow::Result<()> {
+fn keep(folder: &Path, rows: Vec<Row>, known: &[Optimum]) -> anyhow::Result<()> {
     let files = scenario::files()?;
     let is_there = |id: &str| files.iter().any(|file| file.file_stem().is_some_and(|stem| stem == id));
     let key = |row: &Row| (row.scenario.clone(), row.river.clone(), row.by);
     let new = rows.iter().map(key).collect::<Vec<_>>();
     let old = row::read::<Row>(&folder.join(FILES[0]))?.into_iter().filter(|row| !new.contains(&key(row)));
     let mut all = old.chain(rows).filter(|row| is_there(&row.scenario)).collect::<Vec<_>>();
-    row::hold_all(&mut all, &known);
+    row::hold_all(&mut all, known);
     let wrong = |row: &Row| Wrong::ALL.iter().position(|wrong| wrong.name() == row.river);
     all.sort_by_key(|row| (wrong(row), row.scenario.clone(), row.by));
     let [scores, page, optimum] = FILES.map(|name| folder.join(name));
     let failed = || format!("{}: cannot be written", folder.display());
     row::write(&scores, &all).with_context(failed)?;
-    row::write(&optimum, &known).with_context(failed)?;
+    row::write(&optimum, known).with_context(failed)?;
     fs::write(page, text::page(&all)).with_context(failed)
 }

@@ -197,7 +197,9 @@ impl Optimum {
 pub(super) fn hold_all(rows: &mut [Row], known: &[Optimum]) {
     let base = rows.iter().filter(|row| row.river == AS_CONFIGURED && row.by == Hand::Rule);
     let needs = base.map(|row| (row.scenario.clone(), row.need_m3)).collect::<BTreeMap<_, _>>();
-    rows.iter_mut().for_each(|row| row.hold_against(known, needs.get(&row.scenario).copied()));
+    for row in rows {
+        row.hold_against(known, needs.get(&row.scenario).copied());
+    }
 }
 
 /// Of two searches for the same optimum the lesser stands: both were found by runs of the river. In order of their names.

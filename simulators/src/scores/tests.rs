@@ -60,19 +60,19 @@ fn the_recorded_table_names_exactly_the_scenarios_there_are() {
     let there = scenario::files().unwrap();
     let there = there.iter().map(|file| file.file_stem().unwrap().to_string_lossy().into_owned());
     let there = there.collect::<BTreeSet<_>>();
-    let named = |river: &str, by: Hand| {
+    let runs = |river: &str, by: Hand| {
         let rows = rows.iter().filter(|row| row.river == river && row.by == by);
         rows.map(|row| row.scenario.clone()).collect::<Vec<_>>()
     };
     for hand in Hand::ALL {
-        let names = named(AS_CONFIGURED, hand);
+        let names = runs(AS_CONFIGURED, hand);
         assert_eq!(names.len(), there.len(), "{}", hand.name());
         assert_eq!(names.into_iter().collect::<BTreeSet<_>>(), there, "{}", hand.name());
     }
     let short = |name: &String| scenario::head(&scenario::file(name).unwrap()).unwrap().duration <= WRONG;
     let short = there.iter().filter(|name| short(name)).cloned().collect::<Vec<_>>();
     for wrong in Wrong::ALL {
-        assert_eq!(named(wrong.name(), Hand::Rule), short, "{}", wrong.name());
+        assert_eq!(runs(wrong.name(), Hand::Rule), short, "{}", wrong.name());
     }
     assert_eq!(std::fs::read_to_string(folder.join(FILES[1])).unwrap(), text::page(&rows));
 }

@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::super::raw::site::RawService;
+use super::super::raw::Given;
+use super::super::raw::site::{RawService, RawTls};
 use super::super::sheet::Spot;
-use crate::config::Service;
+use crate::config::{Service, Tls};
 use crate::control::operator::Mode;
 
 /// Days of minutes when the file says nothing. Chosen: a year and the month after it, so that any month lies beside that of the
@@ -34,20 +35,16 @@ const BULLETIN_DAYS: u32 = 30;
 /// ended, and the bulletin is there well before 09:00.
 const BULLETIN_AFTER_MIN: u32 = 10;
 
-pub(in crate::config) fn service(raw: RawService, at: &Spot<'_>) -> Option<Service> {
-    let remedy = "give a loopback address and port, as \"127.0.0.1:8080\"";
-    let listen = at.need("listen", raw.listen, remedy).and_then(|text| {
-        let address: Option<SocketAddr> = text.parse().ok();
-        match address {
-            None => at.key("listen").complain("is no address with a port", remedy),
-            Some(address) if !address.ip().is_loopback() => {
-                at.key("listen")
-                    .complain("can be reached from other machines, but the page has no users", remedy);
-            }
-            Some(_) => {}
-        }
-        address
-    });
+/// Hours after which an unused session ends when the file says nothing. Chosen: a shift of twelve hours; an open page is use,
+/// so a wall display does not end by it.
+const IDLE_H: u32 = 12;
+
+/// Days a session lasts when the file says nothing. Chosen: a month of a wall display; moving a gate asks for the
+/// password much more often, see the operate lease.
+const SESSION_DAYS: u32 = 30;
+
+pub(in crate::config) fn service(mut raw: RawService, at: &Spot<'_>) -> Option<Service> {
+    let page = page(&mut raw, at);
     let remedy = "say true for simulators on this machine, false for a river";
     let bench = at.need("bench", raw.bench, remedy);
     let remedy = "give the days of history to keep, at least 1";
@@ -104,6 +101,7 @@ pub(in crate::config) fn service(raw: RawService, at: &Spot<'_>) -> Option<Servi
     if !(1..=720).contains(&after) {
         at.key("bulletin_after_min").complain("must be 1 to 720", remedy);
     }
+    let Page { listen, names, tls, open_view, session_idle_h, session_days } = page;
     Some(Service {
         listen: listen?,
         bench: bench?,
@@ -118,5 +116,96 @@ pub(in crate::config) fn service(raw: RawService, at: &Spot<'_>) -> Option<Servi
         forecast_folder: folder,
         bulletin_days,
         bulletin_after_min: after,
+        names,
+        tls,
+        open_view,
+        session_idle_h,
+        session_days,
     })
+}
+
+/// Where the page is served, to whom, and for how long somebody stays signed in.
+struct Page {
+    listen: Option<SocketAddr>,
+    names: Vec<String>,
+    tls: Option<Tls>,
+    open_view: bool,
+    session_idle_h: u32,
+    session_days: u32,
+}
+
+fn page(raw: &mut RawService, at: &Spot<'_>) -> Page {
+    let remedy = "give an address and port, as \"127.0.0.1:8080\"; beyond this machine add tls and names";
+    let has_tls = raw.tls.is_there();
+    let names =
+        at.may("names", std::mem::take(&mut raw.names), "list host names, as [\"qindan.example.org\"]");
+    let names: Vec<_> = names.unwrap_or_default().iter().map(|name| name.to_lowercase()).collect();
+    for (number, name) in names.iter().enumerate().filter(|(_, name)| !is_host(name)) {
+        let what = format!("{name:?} is no host name");
+        at.key("names").item(number).complain(what, "write it without scheme, port and path");
+    }
+    let listen = at.need("listen", std::mem::take(&mut raw.listen), remedy).and_then(|text| {
+        let address: Option<SocketAddr> = text.parse().ok();
+        match address {
+            None => at.key("listen").complain("is no address with a port", remedy),
+            Some(address) if address.ip().is_loopback() => {}
+            Some(_) if !has_tls => {
+                let what =
+                    "can be reached from other machines, where passwords and orders would go in the open";
+                at.key("listen").complain(what, "add tls, or use 127.0.0.1 and a tunnel");
+            }
+            Some(_) if names.is_empty() => {
+                let remedy = "give names = [\"...\"]: what people type to open the page; others are refused";
+                at.key("names")
+                    .complain("is missing, and the page can be reached from other machines", remedy);
+            }
+            Some(_) => {}
+        }
+        address
+    });
+    let remedy = "write { certificate = \"...\", key = \"...\" } or { generate = true }";
+    let tls = at.may("tls", std::mem::take(&mut raw.tls), remedy).and_then(|raw| tls(raw, &at.key("tls")));
+    let remedy = "say true to let everybody who reaches the page look without signing in";
+    let open_view = at.may("open_view", std::mem::take(&mut raw.open_view), remedy).unwrap_or(false);
+    let within = |key: &str, given: &mut Given<u32>, usual: u32, most: u32, remedy: &str| {
+        let value = at.may(key, std::mem::take(given), remedy).unwrap_or(usual);
+        if !(1..=most).contains(&value) {
+            at.key(key).complain(format!("must be 1 to {most}"), remedy);
+        }
+        value
+    };
+    let remedy = "give the hours after which an unused session ends";
+    let session_idle_h = within("session_idle_h", &mut raw.session_idle_h, IDLE_H, 168, remedy);
+    let remedy = "give the days after which everybody signs in anew";
+    let session_days = within("session_days", &mut raw.session_days, SESSION_DAYS, 366, remedy);
+    Page { listen, names, tls, open_view, session_idle_h, session_days }
+}
+
+fn is_host(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+    !name.is_empty() && name.len() <= 253 && name.chars().all(plain)
+}
+
+fn tls(raw: RawTls, at: &Spot<'_>) -> Option<Tls> {
+    let remedy = "write { certificate = \"...\", key = \"...\" } or { generate = true }";
+    let generate = at.may("generate", raw.generate, remedy).unwrap_or(false);
+    let certificate = at.may("certificate", raw.certificate, remedy).map(PathBuf::from);
+    let key = at.may("key", raw.key, remedy).map(PathBuf::from);
+    match (generate, certificate, key) {
+        (true, None, None) => Some(Tls::Generate),
+        (false, Some(certificate), Some(key)) => {
+            if !certificate.is_absolute() || !key.is_absolute() {
+                at.complain("names a file by no absolute path", "begin both paths with /");
+            } else if let Err(why) = crate::shell::web::tls::files(&certificate, &key) {
+                let remedy =
+                    "name a PEM certificate with its chain and its key, mode 600, that the service may read";
+                at.complain(format!("does not serve: {why}"), remedy);
+            }
+            Some(Tls::Files { certificate, key })
+        }
+        (true | false, _, _) => {
+            at.complain("is neither two files nor generate = true", remedy);
+            None
+        }
+    }
 }

@@ -63,4 +63,18 @@ pub(in crate::config) struct RawService {
     pub(in crate::config) forecast_folder: Given<String>,
     pub(in crate::config) bulletin_days: Given<u32>,
     pub(in crate::config) bulletin_after_min: Given<u32>,
+    pub(in crate::config) names: Given<Vec<String>>,
+    pub(in crate::config) tls: Given<RawTls>,
+    pub(in crate::config) open_view: Given<bool>,
+    pub(in crate::config) session_idle_h: Given<u32>,
+    pub(in crate::config) session_days: Given<u32>,
+}
+
+/// Where the certificate of the page comes from.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RawTls {
+    pub(in crate::config) certificate: Given<String>,
+    pub(in crate::config) key: Given<String>,
+    pub(in crate::config) generate: Given<bool>,
 }

@@ -186,7 +186,14 @@ impl<'m> Hand<'m> {
     pub(super) fn act(&mut self, order: Order) -> OperatorAct {
         self.asked += 1;
         let request = format!("point-test-{}-{}", self.clock.now().utc.as_millisecond(), self.asked);
-        OperatorAct { request, who: self.by.clone(), address: "console".into(), order }
+        OperatorAct {
+            request,
+            who: self.by.clone(),
+            role: String::new(),
+            address: "console".into(),
+            order,
+            reason: None,
+        }
     }
 
     /// One tick, as the service makes it: freeze, decide, record, send. What is not of this test is neither recorded
@@ -203,6 +210,7 @@ impl<'m> Hand<'m> {
             offers: Vec::new(),
             recovered: std::mem::take(&mut self.recovered),
             record_ok: self.record.as_ref().is_some_and(RecordHandle::record_ok),
+            refused_sign_ins: 0,
         };
         let mut decision = self.controller.decide(&seen, now);
         let actor = format!("operator:{}", self.by);

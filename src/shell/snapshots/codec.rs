@@ -51,6 +51,8 @@ struct Seldom {
     offers: Vec<Offer>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     recovered: Vec<OpenIntent>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused_sign_ins: Option<u32>,
 }
 
 /// What the moment before left: the same on both sides.
@@ -71,8 +73,12 @@ impl Codec {
         put_signed(out, mono_ns - self.mono_ns);
         put_signed(out, apart_ns - self.apart_ns);
         (self.mono_ns, self.apart_ns) = (mono_ns, apart_ns);
-        let Snapshot { samples, writes, acts, offers, recovered, record_ok } = seen;
-        let seldom = !(writes.is_empty() && acts.is_empty() && offers.is_empty() && recovered.is_empty());
+        let Snapshot { samples, writes, acts, offers, recovered, record_ok, refused_sign_ins } = seen;
+        let seldom = !(writes.is_empty()
+            && acts.is_empty()
+            && offers.is_empty()
+            && recovered.is_empty()
+            && *refused_sign_ins == 0);
         let flag = |is: bool, flag: u8| if is { flag } else { 0 };
         out.push(
             flag(*record_ok, RECORD_OK)
@@ -87,6 +93,7 @@ impl Codec {
                 acts: acts.clone(),
                 offers: offers.clone(),
                 recovered: recovered.clone(),
+                refused_sign_ins: Some(*refused_sign_ins).filter(|count| *count > 0),
             };
             put_bytes(out, &serde_json::to_vec(&seldom).unwrap_or_default());
         }
@@ -162,7 +169,7 @@ impl Codec {
         self.take_samples(rest)?;
         let text = if flags & REST == 0 { b"{}" } else { rest.bytes()? };
         let seldom = serde_json::from_slice(text);
-        let Seldom { writes, acts, offers, recovered } =
+        let Seldom { writes, acts, offers, recovered, refused_sign_ins } =
             seldom.map_err(|_| Malformed("reports, acts, forecasts or intents that cannot be read"))?;
         let told = if flags & TOLD == 0 { Vec::new() } else { rest.bytes()?.to_vec() };
         let mut picture = Vec::new();
@@ -175,7 +182,9 @@ impl Codec {
             return Err(Malformed("bytes after the end of a moment"));
         }
         let record_ok = flags & RECORD_OK != 0;
-        let seen = Snapshot { samples: self.samples.clone(), writes, acts, offers, recovered, record_ok };
+        let refused_sign_ins = refused_sign_ins.unwrap_or_default();
+        let samples = self.samples.clone();
+        let seen = Snapshot { samples, writes, acts, offers, recovered, record_ok, refused_sign_ins };
         Ok((Moment { seen, told, picture }, now))
     }
 

@@ -1,29 +1,31 @@
 //! `POST /api/v1/acts/…`: what people ask for.
 //!
 //! Stopping is one step: hold-all, stop of a gate, acknowledgement. Everything that moves water is two: a preview
-//! with a token bound to the act and to what was seen, then its confirmation within 30 s, which is refused when
-//! that picture is no longer true. Every act carries an identifier; the second of two equal requests is answered
-//! with the result of the first.
+//! with a token bound to the act, to the session and to what was seen, then its confirmation within 30 s, which is refused
+//! when that picture is no longer true or the session has no control of the river. A mode asks for a shift leader, the own
+//! password and a reason. Every act carries an identifier; the second of two equal requests is answered with the result of the
+//! first.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
+use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{ConnectInfo, State};
-use axum::http::{Extensions, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
+use super::auth::{From, Known};
 use super::preview::Basis;
 use super::tokens::{LIFE, Shown};
-use super::{App, failure};
+use super::{App, control, doors, failure};
 use crate::basin::GateId;
 use crate::control::alarm::SHELF_MOST;
 use crate::control::operator::{Authority, Mode, OperatorAct, Order};
+use crate::shell::people::{self, Caller, Need, Person};
 use crate::units::Opening;
 
 /// How long the cycle may take to answer, real time.
@@ -86,6 +88,12 @@ pub(super) struct ForAlarm {
 pub(super) struct Confirm {
     request: String,
     token: String,
+    /// The own password, where the act needs it.
+    #[serde(default)]
+    password: Option<String>,
+    /// Why, where the act has no place for it.
+    #[serde(default)]
+    reason: Option<String>,
 }
 
 /// An act that needs a preview.
@@ -102,24 +110,29 @@ pub(super) enum Asked {
 
 type Body<T> = Result<Json<T>, JsonRejection>;
 
-/// Where a request came from, if the server knows.
-pub(super) struct From(pub(super) String);
+/// Who acts, and from where.
+struct Who {
+    person: Person,
+    address: String,
+    reason: Option<String>,
+}
 
-impl From {
-    pub(super) fn of(extensions: &Extensions) -> Self {
-        let peer = extensions.get::<ConnectInfo<SocketAddr>>();
-        Self(peer.map_or_else(|| "loopback".to_owned(), |peer| peer.0.ip().to_string()))
+impl Who {
+    fn new(person: Person, address: String) -> Self {
+        Self { person, address, reason: None }
     }
 }
 
 pub(super) async fn hold_all(
     State(app): State<Arc<App>>,
-    extensions: Extensions,
+    Known(person): Known,
+    From(address): From,
     body: Body<Plain>,
 ) -> Response {
     match body {
         Ok(Json(asked)) => {
-            once(&app, &asked.request, send(&app, &asked.request, &extensions, Order::HoldAll)).await
+            let who = Who::new(person, address);
+            once(&app, &asked.request, send(&app, &asked.request, &who, Order::HoldAll)).await
         }
         Err(error) => malformed(&error),
     }
@@ -127,14 +140,16 @@ pub(super) async fn hold_all(
 
 pub(super) async fn stop(
     State(app): State<Arc<App>>,
-    extensions: Extensions,
+    Known(person): Known,
+    From(address): From,
     body: Body<ForGate>,
 ) -> Response {
     match body {
         Ok(Json(asked)) => match gate(&app, &asked.gate) {
             Ok(gate) => {
                 let order = Order::StopGate { gate };
-                once(&app, &asked.request, send(&app, &asked.request, &extensions, order)).await
+                let who = Who::new(person, address);
+                once(&app, &asked.request, send(&app, &asked.request, &who, order)).await
             }
             Err(why) => failure(StatusCode::UNPROCESSABLE_ENTITY, &why),
         },
@@ -144,7 +159,8 @@ pub(super) async fn stop(
 
 pub(super) async fn acknowledge(
     State(app): State<Arc<App>>,
-    extensions: Extensions,
+    Known(person): Known,
+    From(address): From,
     body: Body<ForAlarm>,
 ) -> Response {
     match body {
@@ -159,16 +175,25 @@ pub(super) async fn acknowledge(
                 return failure(StatusCode::CONFLICT, why);
             }
             let order = Order::Acknowledge { alarm: asked.alarm };
-            once(&app, &asked.request, send(&app, &asked.request, &extensions, order)).await
+            let who = Who::new(person, address);
+            once(&app, &asked.request, send(&app, &asked.request, &who, order)).await
         }
         Err(error) => malformed(&error),
     }
 }
 
-pub(super) async fn preview(State(app): State<Arc<App>>, body: Body<Asked>) -> Response {
+pub(super) async fn preview(
+    State(app): State<Arc<App>>,
+    Known(person): Known,
+    From(address): From,
+    body: Body<Asked>,
+) -> Response {
     match body {
         Ok(Json(asked)) => match order(&app, asked) {
-            Ok(order) => (StatusCode::OK, Json(show(&app, order))).into_response(),
+            Ok(order) => match permit(&app, &person, &address, &order) {
+                Ok(()) => (StatusCode::OK, Json(show(&app, &person, order))).into_response(),
+                Err(answer) => answer.into_response(),
+            },
             Err(why) => failure(StatusCode::UNPROCESSABLE_ENTITY, &why),
         },
         Err(error) => malformed(&error),
@@ -177,15 +202,96 @@ pub(super) async fn preview(State(app): State<Arc<App>>, body: Body<Asked>) -> R
 
 pub(super) async fn confirm(
     State(app): State<Arc<App>>,
-    extensions: Extensions,
+    Known(person): Known,
+    From(address): From,
     body: Body<Confirm>,
 ) -> Response {
-    match body {
-        Ok(Json(asked)) => {
-            let act = confirmed(&app, &asked.request, &asked.token, &extensions);
-            once(&app, &asked.request, act).await
+    let Confirm { request, token, password, reason } = match body {
+        Ok(Json(asked)) => asked,
+        Err(error) => return malformed(&error),
+    };
+    let mut who = Who::new(person, address);
+    // Before the token is used up: it is good still when control has been taken or the password typed right.
+    if let Some(order) = app.book.order(&token, &who.person.session) {
+        if let Err(answer) = permit(&app, &who.person, &who.address, &order) {
+            return answer.into_response();
         }
-        Err(error) => malformed(&error),
+        if let Err(why) = app.web.people.has_control(&who.person, &rivers(&app, &order)) {
+            return control::refused(&app, &why);
+        }
+        if needs_password(&order) {
+            let reason = reason.unwrap_or_default().trim().to_owned();
+            if reason.is_empty() || reason.chars().count() > TEXT_LIMIT {
+                return failure(StatusCode::UNPROCESSABLE_ENTITY, "reason: must have 1 to 200 characters");
+            }
+            let password = password.unwrap_or_default();
+            if let Err(error) = app.web.people.confirm(&who.person, &password, &who.address).await {
+                return doors::refused(&error, true);
+            }
+            who.reason = Some(reason);
+        }
+    }
+    once(&app, &request, confirmed(&app, &request, &token, &who)).await
+}
+
+/// Whether this person may give this order at all: role, and the gates the person is here for.
+fn permit(app: &App, person: &Person, address: &str, order: &Order) -> Result<(), Answer> {
+    let (need, gate, is_all) = match order {
+        Order::HoldAll
+        | Order::StopGate { .. }
+        | Order::Acknowledge { .. }
+        | Order::Shelve { .. }
+        | Order::Unshelve { .. } => (Need::Operate, None, false),
+        Order::ReleaseHold => (Need::Operate, None, true),
+        Order::SetMode { .. } => (Need::Lead, None, true),
+        Order::SetAuthority { gate, .. } | Order::SetPoint { gate, .. } => {
+            (Need::Operate, Some(*gate), false)
+        }
+    };
+    let named = gate.and_then(|gate| app.web.config.basin.gates.get(gate.0)).map(|gate| gate.id.as_str());
+    let own = person.gates.as_ref().is_none_or(|gates| !is_all && named.is_none_or(|id| gates.contains(id)));
+    if person.role.may(need) && own {
+        return Ok(());
+    }
+    let why = if own {
+        format!("not with your role; this needs {}", need.words())
+    } else {
+        "not among the gates you are here for".to_owned()
+    };
+    let asked =
+        serde_json::to_value(order).unwrap_or_default()["order"].as_str().unwrap_or_default().to_owned();
+    let asked = named.map_or_else(|| asked.clone(), |gate| format!("{asked} {gate}"));
+    app.web.people.tell_refused(&Caller::Person(person.clone()), &asked, need.words(), address);
+    Err(Answer::refused(StatusCode::FORBIDDEN, &why))
+}
+
+/// Rivers whose control an order needs; stopping, holding and what concerns an alarm alone need none.
+fn rivers(app: &App, order: &Order) -> Vec<String> {
+    match order {
+        Order::HoldAll
+        | Order::StopGate { .. }
+        | Order::Acknowledge { .. }
+        | Order::Shelve { .. }
+        | Order::Unshelve { .. } => Vec::new(),
+        Order::ReleaseHold | Order::SetMode { .. } => app.web.people.rivers(),
+        Order::SetAuthority { gate, .. } | Order::SetPoint { gate, .. } => {
+            app.web.config.basin.river_of(*gate).map(str::to_owned).into_iter().collect()
+        }
+    }
+}
+
+/// Whether an order needs the own password, and a reason.
+fn needs_password(order: &Order) -> bool {
+    match order {
+        Order::SetMode { .. } => true,
+        Order::HoldAll
+        | Order::ReleaseHold
+        | Order::SetAuthority { .. }
+        | Order::SetPoint { .. }
+        | Order::StopGate { .. }
+        | Order::Acknowledge { .. }
+        | Order::Shelve { .. }
+        | Order::Unshelve { .. } => false,
     }
 }
 
@@ -242,30 +348,35 @@ fn gate(app: &App, id: &str) -> Result<GateId, String> {
 }
 
 /// Makes a preview, keeps it under a new token, and tells both.
-fn show(app: &App, order: Order) -> Value {
+fn show(app: &App, person: &Person, order: Order) -> Value {
     let web = &app.web;
     let status = web.status.borrow().clone();
     let preview = (web.preview)(&web.config, &status, &order);
     let basis = Basis::of(&web.config, &status, &order);
-    let token = app.tokens.next();
+    // Without random bytes there is no token, and nothing can be confirmed.
+    let Ok(token) = people::secret() else {
+        return json!({ "error": "no token can be made on this machine" });
+    };
     let answer = json!({
+        "needs_control": control::missing(app, person, &rivers(app, &order)), "needs_password": needs_password(&order),
         "token": token, "expires_in_s": LIFE.as_secs(), "tick": status.tick, "order": order, "preview": preview,
     });
-    app.book.keep(token, Shown { order, basis, until: web.time.now().mono + LIFE });
+    let session = person.session.clone();
+    app.book.keep(token, Shown { session, order, basis, until: web.time.now().mono + LIFE });
     answer
 }
 
-async fn confirmed(app: &App, request: &str, token: &str, extensions: &Extensions) -> Answer {
-    let shown = match app.book.take(token, app.web.time.now().mono) {
+async fn confirmed(app: &App, request: &str, token: &str, who: &Who) -> Answer {
+    let shown = match app.book.take(token, &who.person.session, app.web.time.now().mono) {
         Ok(shown) => shown,
         Err(why) => return Answer::refused(StatusCode::GONE, &why.to_string()),
     };
     let status = app.web.status.borrow().clone();
     if shown.basis.still_holds(&Basis::of(&app.web.config, &status, &shown.order)) {
-        return send(app, request, extensions, shown.order).await;
+        return send(app, request, who, shown.order).await;
     }
     let why = "the picture changed since the preview; read the new one and confirm again";
-    Answer(StatusCode::CONFLICT, json!({ "error": why, "renewed": show(app, shown.order) }))
+    Answer(StatusCode::CONFLICT, json!({ "error": why, "renewed": show(app, &who.person, shown.order) }))
 }
 
 /// Runs an act once for its request identifier.
@@ -281,12 +392,14 @@ async fn once(app: &App, request: &str, act: impl Future<Output = Answer>) -> Re
 }
 
 /// Hands an act to the cycle and waits for its word.
-async fn send(app: &App, request: &str, extensions: &Extensions, order: Order) -> Answer {
+async fn send(app: &App, request: &str, who: &Who, order: Order) -> Answer {
     let act = OperatorAct {
         request: request.to_owned(),
-        who: "console".to_owned(),
-        address: From::of(extensions).0,
+        who: who.person.name.clone(),
+        role: who.person.role.name().to_owned(),
+        address: who.address.clone(),
         order,
+        reason: who.reason.clone(),
     };
     let (reply, answer) = oneshot::channel();
     if app.web.acts.try_send((act, reply)).is_err() {

@@ -42,6 +42,21 @@ pub(super) async fn page(headers: HeaderMap) -> Response {
     serve("index.html", &headers)
 }
 
+/// `GET /assets/app.css`: of the sign-in page too.
+pub(super) async fn common_style(headers: HeaderMap) -> Response {
+    serve("app.css", &headers)
+}
+
+/// `GET /assets/login.css`: of the pages made by the server.
+pub(super) async fn login_style(headers: HeaderMap) -> Response {
+    serve("login.css", &headers)
+}
+
+/// `GET /assets/icon.svg`: browsers ask for one on every page.
+pub(super) async fn icon(headers: HeaderMap) -> Response {
+    serve("icon.svg", &headers)
+}
+
 /// `GET /assets/{*name}`.
 pub(super) async fn file(
     State(app): State<Arc<App>>,

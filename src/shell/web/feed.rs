@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{WebState, state};
+use super::{WebState, control, state};
 
 /// Least time between two frames, real time.
 const SPACING: Duration = Duration::from_millis(500);
@@ -32,6 +32,7 @@ pub(super) struct Frame {
 /// Starts making frames; ends with the sender of statuses.
 pub(super) fn start(web: Arc<WebState>) -> watch::Receiver<Arc<Frame>> {
     let mut status = web.status.clone();
+    let mut control = web.people.control();
     let mut maker = Maker::default();
     let seen = status.borrow_and_update().clone();
     let (sender, frames) = watch::channel(Arc::new(maker.frame(&web, &seen)));
@@ -48,6 +49,12 @@ pub(super) fn start(web: Arc<WebState>) -> watch::Receiver<Arc<Frame>> {
                     fresh = true;
                     let seen = status.borrow_and_update().clone();
                     web.trends.record(&web.config, &seen);
+                }
+                changed = control.changed() => {
+                    if changed.is_err() {
+                        break;
+                    }
+                    fresh = true;
                 }
                 _ = pace.tick(), if fresh => {
                     fresh = false;
@@ -70,7 +77,10 @@ struct Maker {
 
 impl Maker {
     fn frame(&mut self, web: &WebState, status: &crate::control::status::Status) -> Frame {
-        let state = state::document(&web.config, status);
+        let mut state = state::document(&web.config, status);
+        if let Value::Object(parts) = &mut state {
+            parts.insert("control".to_owned(), control::document(web));
+        }
         self.seq += 1;
         let full = with_seq(&state, self.seq);
         let patch = self.last.is_object().then(|| {

@@ -6,20 +6,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::http::{Extensions, HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::acts::From;
+use super::auth::From;
 use super::{App, failure, guard};
 use crate::control::forecast::{Answer, Held, Verdict};
 use crate::shell::forecast::{self, Form, TEXT_MOST};
+use crate::shell::people::Caller;
 
 /// How long the cycle may take to answer, real time.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -50,7 +51,8 @@ fn one(held: &Held, now: Timestamp) -> Value {
 /// too, for the record.
 pub(super) async fn push(
     State(app): State<Arc<App>>,
-    extensions: Extensions,
+    Extension(caller): Extension<Caller>,
+    From(from): From,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
@@ -63,8 +65,12 @@ pub(super) async fn push(
         Err(error) => return failure(error.status(), &error.body_text()),
     };
     let form = if guard::kind(&headers) == Some("text/csv") { Form::Csv } else { Form::Json };
-    let from = From::of(&extensions).0;
-    let offer = forecast::offer(&body, form, &app.web.config.basin, "page", &from);
+    let by = match &caller {
+        Caller::Person(person) => person.name.clone(),
+        Caller::Token { name, .. } => format!("token {name}"),
+        Caller::Nobody => String::new(),
+    };
+    let offer = forecast::offer(&body, form, &app.web.config.basin, "page", &format!("{by} {from}"));
     let problems = offer.issues.as_ref().err().cloned();
     let (reply, answer) = oneshot::channel();
     let handed = app.web.offers.try_send((offer, reply)).is_ok();

@@ -2,85 +2,62 @@
 //!
 //! [`router`] serves embedded files, the state as one event stream, trends, the action log and metrics, and takes
 //! acts of people. It has no way to a gate: an act goes to the control cycle as a wish and through the interlocks
-//! like any other. Until the page has users, the service listens on loopback only, and requests that name another
-//! host or come from another site are refused.
+//! like any other. Every request passes the same two: the [`guard`], which refuses what names another host or comes from
+//! another site, and the lookup of who asks in the one list of routes (`table`).
 
+mod account;
 mod acts;
 pub mod assets;
+mod auth;
 mod basin;
+mod control;
+mod doors;
 mod feed;
 mod forecasts;
 pub mod guard;
+mod markup;
 mod metrics;
+mod plain;
 pub mod preview;
 mod query;
 mod screens;
 mod simulated;
 mod state;
 mod stream;
+mod table;
+pub mod tls;
 mod tokens;
 
-use std::fmt::{self, Write as _};
-use std::hash::{BuildHasher, RandomState};
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 use bytes::Bytes;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 pub use acts::{ActAnswer, ActRequest};
+pub use auth::Peer;
 pub use metrics::{Health, HealthSource, LagRow, LinkRow, Metric, MetricKind, UnitRow};
 pub use query::{ActionRow, Actions, ActionsSource, TraceSource, ViewBehind};
+pub use table::{Route, routes};
 
 use crate::config::Config;
 use crate::control::Now;
 use crate::control::status::Status;
 use crate::shell::archive::Archive;
-use crate::shell::forecast::{Offers, TEXT_MOST};
+use crate::shell::forecast::Offers;
+use crate::shell::people::{self, People};
 use crate::shell::trend::Trends;
 
 /// Most event streams open at once.
 const STREAMS: usize = 64;
-
-/// Every path the router answers, for the API description and its test.
-pub const ROUTES: &[&str] = &[
-    "/",
-    "/assets/{name}",
-    "/api/v1/basin",
-    "/api/v1/state",
-    "/api/v1/stream",
-    "/api/v1/trends",
-    "/api/v1/actions",
-    "/api/v1/forecasts",
-    "/api/v1/links/{id}/trace",
-    "/api/v1/links",
-    "/api/v1/meters/{id}",
-    "/api/v1/records",
-    "/api/v1/records/{seq}",
-    "/api/v1/alarms",
-    "/api/v1/reports",
-    "/api/v1/reports/{name}",
-    "/api/v1/history",
-    "/api/v1/acts/hold-all",
-    "/api/v1/acts/stop",
-    "/api/v1/acts/acknowledge",
-    "/api/v1/acts/preview",
-    "/api/v1/acts/confirm",
-    "/api/v1/openapi.json",
-    "/metrics",
-    "/healthz",
-    "/readyz",
-];
 
 /// Real time for the page (heartbeats, token life), never service time; tests hand in their own.
 #[derive(Clone)]
@@ -123,6 +100,8 @@ pub struct WebState {
     pub preview: preview::Previewer,
     /// Real time.
     pub time: RealTime,
+    /// Who may do what, who has signed in, who has control.
+    pub people: Arc<People>,
     /// Control of the virtual river of a demonstration; none on site.
     pub simulated_river: Option<SocketAddr>,
 }
@@ -136,103 +115,73 @@ impl fmt::Debug for WebState {
 /// What the handlers share.
 struct App {
     web: Arc<WebState>,
+    /// Served by TLS.
+    tls: bool,
+    /// What each route needs.
+    routes: Vec<table::Route>,
     frames: watch::Receiver<Arc<feed::Frame>>,
     basin: Bytes,
     boot: String,
     book: tokens::Book,
-    tokens: Tokens,
     streams: Arc<Semaphore>,
 }
 
-/// Makes tokens nobody can guess: a hash of a secret of this run and a counter.
-struct Tokens {
-    secret: [u8; 32],
-    count: AtomicU64,
-}
-
-impl Tokens {
-    fn new() -> Self {
-        let mut hash = Sha256::new();
-        for part in 0_u8..4 {
-            hash.update(RandomState::new().hash_one(part).to_be_bytes());
-        }
-        Self { secret: hash.finalize().into(), count: AtomicU64::new(0) }
-    }
-
-    fn next(&self) -> String {
-        let count = self.count.fetch_add(1, Ordering::Relaxed);
-        let digest = Sha256::new().chain_update(self.secret).chain_update(count.to_be_bytes()).finalize();
-        digest.iter().take(16).fold(String::new(), |mut text, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
-    }
-}
-
-/// The service's routes, all behind the same guard.
+/// The service's routes, all behind the same guard and the same lookup of who asks.
 ///
 /// Must be called within a tokio runtime: it starts the task that makes the frames.
 pub fn router(web: WebState) -> Router {
     let web = Arc::new(web);
-    let tokens = Tokens::new();
+    let service = &web.config.service;
+    let (is_secure, own) = (service.tls.is_some(), service.listen.ip());
+    let site = Arc::new(guard::Site {
+        tls: is_secure,
+        names: service.names.clone(),
+        address: Some(own).filter(|own| !own.is_loopback() && !own.is_unspecified()),
+    });
+    let (mounted, routes) = table::mount(table::rows(web.simulated_river.is_some()));
     let app = Arc::new(App {
+        tls: is_secure,
+        routes,
         frames: feed::start(web.clone()),
         basin: basin::document(&web.config, web.simulated_river.is_some()).to_string().into(),
-        boot: tokens.next().chars().take(12).collect(),
+        boot: people::secret().unwrap_or_default().chars().take(12).collect(),
         book: tokens::Book::default(),
-        tokens,
         streams: Arc::new(Semaphore::new(STREAMS)),
         web,
     });
-    let mut routes = Router::new()
-        .route("/", get(assets::page))
-        .route("/assets/{*name}", get(assets::file))
-        .route("/api/v1/basin", get(basin_document))
-        .route("/api/v1/state", get(state_document))
-        .route("/api/v1/stream", get(stream::events))
-        .route("/api/v1/trends", get(query::trends))
-        .route("/api/v1/actions", get(query::actions))
-        .route(
-            guard::FORECASTS,
-            get(forecasts::held).post(forecasts::push).layer(DefaultBodyLimit::max(TEXT_MOST)),
-        )
-        .route("/api/v1/links/{id}/trace", get(query::trace))
-        .route("/api/v1/acts/hold-all", post(acts::hold_all))
-        .route("/api/v1/acts/stop", post(acts::stop))
-        .route("/api/v1/acts/acknowledge", post(acts::acknowledge))
-        .route("/api/v1/acts/preview", post(acts::preview))
-        .route("/api/v1/acts/confirm", post(acts::confirm))
-        .route("/api/v1/openapi.json", get(openapi))
-        .route("/metrics", get(metrics::metrics))
-        .route("/healthz", get(metrics::healthz))
-        .route("/readyz", get(metrics::readyz))
-        .merge(screens::routes());
-    if app.web.simulated_river.is_some() {
-        let river = get(simulated::shown).post(simulated::switch);
-        routes = routes.route("/api/v1/simulated-river", river);
-    }
-    routes
+    mounted
         .fallback(async || {
             failure(StatusCode::NOT_FOUND, "no such page; the list is at /api/v1/openapi.json")
         })
         .layer(DefaultBodyLimit::max(guard::BODY_LIMIT))
-        .layer(middleware::from_fn(guard::guard))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), auth::admit))
+        .layer(middleware::from_fn_with_state(site, guard::guard))
         .with_state(app)
 }
 
-/// Serves the page until `stop` resolves. Event streams end with the process.
+/// Serves the page until `stop` resolves, by TLS where a certificate is given. Event streams end with the process.
 ///
 /// # Errors
 /// When the listener fails.
 pub async fn serve(
     listener: TcpListener,
+    tls: Option<rustls::ServerConfig>,
     web: WebState,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let service = router(web).into_make_service_with_connect_info::<SocketAddr>();
+    let service = router(web).into_make_service_with_connect_info::<Peer>();
+    let listener = match tls {
+        Some(tls) => Err(tls::Secure::new(listener, tls)?),
+        None => Ok(listener),
+    };
+    let served = async {
+        match listener {
+            Ok(plain) => axum::serve(plain, service).await,
+            Err(secure) => axum::serve(secure, service).await,
+        }
+    };
     tokio::select! {
-        result = async { axum::serve(listener, service).await } => result,
+        result = served => result,
         () = stop => Ok(()),
     }
 }

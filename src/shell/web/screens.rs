@@ -5,13 +5,12 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -38,19 +37,6 @@ const COARSE_HOURS: i64 = 3660 * 24;
 /// How far back the quality of a meter is told, h.
 const QUALITY_HOURS: i64 = 24;
 
-/// The routes, without the state they need.
-pub(super) fn routes() -> Router<Arc<App>> {
-    Router::new()
-        .route("/api/v1/links", get(links))
-        .route("/api/v1/meters/{id}", get(meter))
-        .route("/api/v1/records", get(records))
-        .route("/api/v1/records/{seq}", get(record))
-        .route("/api/v1/alarms", get(alarms))
-        .route("/api/v1/reports", get(reports))
-        .route("/api/v1/reports/{name}", get(report))
-        .route("/api/v1/history", get(history))
-}
-
 /// The data folder, or why there is nothing.
 fn archive(app: &App) -> Result<&Archive, Box<Response>> {
     let why = "no data folder is open here";
@@ -61,7 +47,7 @@ fn unreadable(why: &str) -> Response {
     failure(StatusCode::SERVICE_UNAVAILABLE, why)
 }
 
-async fn links(State(app): State<Arc<App>>) -> Response {
+pub(super) async fn links(State(app): State<Arc<App>>) -> Response {
     let health = (app.web.health)();
     let at_s = app.web.status.borrow().mono.as_secs_f64();
     let rows: Vec<_> = health.links.iter().map(|row| link(row, at_s)).collect();
@@ -94,7 +80,7 @@ fn link(row: &LinkRow, at_s: f64) -> Value {
 }
 
 /// Where a meter is read, what it must keep to, and how good it has been.
-async fn meter(State(app): State<Arc<App>>, Path(id): Path<String>) -> Response {
+pub(super) async fn meter(State(app): State<Arc<App>>, Path(id): Path<String>) -> Response {
     let config = &app.web.config;
     let Some(at) = config.basin.meter(&id) else {
         return failure(StatusCode::NOT_FOUND, "no such meter; /api/v1/basin lists them");
@@ -150,7 +136,7 @@ fn name(config: &Config, point: PointId) -> Option<String> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct AskedRecords {
+pub(super) struct AskedRecords {
     limit: Option<usize>,
     before: Option<u64>,
     from_s: Option<i64>,
@@ -185,7 +171,7 @@ fn kinds(word: &str) -> Option<Vec<Kind>> {
     })
 }
 
-async fn records(
+pub(super) async fn records(
     State(app): State<Arc<App>>,
     query: Result<Query<AskedRecords>, QueryRejection>,
 ) -> Response {
@@ -220,7 +206,7 @@ async fn records(
     }
 }
 
-async fn record(State(app): State<Arc<App>>, Path(seq): Path<String>) -> Response {
+pub(super) async fn record(State(app): State<Arc<App>>, Path(seq): Path<String>) -> Response {
     let Ok(seq) = seq.parse::<u64>() else {
         return failure(StatusCode::BAD_REQUEST, "a record is named by its number");
     };
@@ -236,12 +222,15 @@ async fn record(State(app): State<Arc<App>>, Path(seq): Path<String>) -> Respons
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct AskedAlarms {
+pub(super) struct AskedAlarms {
     hours: Option<f64>,
     limit: Option<usize>,
 }
 
-async fn alarms(State(app): State<Arc<App>>, query: Result<Query<AskedAlarms>, QueryRejection>) -> Response {
+pub(super) async fn alarms(
+    State(app): State<Arc<App>>,
+    query: Result<Query<AskedAlarms>, QueryRejection>,
+) -> Response {
     let asked = match query {
         Ok(Query(asked)) => asked,
         Err(error) => return failure(StatusCode::BAD_REQUEST, &error.body_text()),
@@ -264,7 +253,7 @@ async fn alarms(State(app): State<Arc<App>>, query: Result<Query<AskedAlarms>, Q
     }
 }
 
-async fn reports(State(app): State<Arc<App>>) -> Response {
+pub(super) async fn reports(State(app): State<Arc<App>>) -> Response {
     match archive(&app) {
         Ok(archive) => match archive.reports().await {
             Ok(files) => Json(json!({ "reports": files })).into_response(),
@@ -274,7 +263,7 @@ async fn reports(State(app): State<Arc<App>>) -> Response {
     }
 }
 
-async fn report(State(app): State<Arc<App>>, Path(name): Path<String>) -> Response {
+pub(super) async fn report(State(app): State<Arc<App>>, Path(name): Path<String>) -> Response {
     let found = match archive(&app) {
         Ok(archive) => archive.report(&name).await,
         Err(response) => return *response,
@@ -334,7 +323,7 @@ fn base64(bytes: &[u8]) -> String {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct AskedHistory {
+pub(super) struct AskedHistory {
     /// `meter:ID` or `gate:ID`, separated by commas.
     series: String,
     from_s: i64,
@@ -343,7 +332,7 @@ struct AskedHistory {
     by: Option<String>,
 }
 
-async fn history(
+pub(super) async fn history(
     State(app): State<Arc<App>>,
     query: Result<Query<AskedHistory>, QueryRejection>,
 ) -> Response {

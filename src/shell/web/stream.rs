@@ -8,6 +8,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, Sse};
@@ -20,13 +21,18 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::App;
 use super::feed::Frame;
+use crate::shell::people::Caller;
 
 /// Time between two beats, real time.
 const BEAT: Duration = Duration::from_secs(2);
 /// How soon a page that lost the stream comes back, real time.
 const RETRY: Duration = Duration::from_secs(1);
 
-pub(super) async fn events(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+pub(super) async fn events(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+) -> Response {
     let Ok(permit) = app.streams.clone().try_acquire_owned() else {
         return super::failure(StatusCode::SERVICE_UNAVAILABLE, "too many open pages; close one and reload");
     };
@@ -36,12 +42,13 @@ pub(super) async fn events(State(app): State<Arc<App>>, headers: HeaderMap) -> R
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut frames = app.frames.clone();
     frames.mark_changed();
-    let client = Client { app, frames, beats, seen, live: true, _permit: permit };
+    let client = Client { app, caller, frames, beats, seen, live: true, _permit: permit };
     Sse::new(stream::unfold(client, Client::next)).into_response()
 }
 
 struct Client {
     app: Arc<App>,
+    caller: Caller,
     frames: watch::Receiver<Arc<Frame>>,
     beats: Interval,
     seen: Option<u64>,
@@ -52,6 +59,10 @@ struct Client {
 impl Client {
     async fn next(mut self) -> Option<(Result<Event, Infallible>, Self)> {
         loop {
+            // Signed out, disabled, revoked: the stream ends, with the next frame or beat at the latest.
+            if !self.app.web.people.is_still(&self.caller) {
+                return None;
+            }
             tokio::select! {
                 biased;
                 changed = self.frames.changed(), if self.live => {

@@ -20,6 +20,8 @@ const ANSWERS: usize = 256;
 /// A preview shown to a person.
 #[derive(Clone, Debug)]
 pub(super) struct Shown {
+    /// Session it was shown to.
+    pub(super) session: String,
     pub(super) order: Order,
     pub(super) basis: Basis,
     pub(super) until: Duration,
@@ -54,10 +56,18 @@ impl Book {
         previews.push_back((token, shown));
     }
 
-    /// Takes a preview out: a token works once.
-    pub(super) fn take(&self, token: &str, now: Duration) -> Result<Shown, Invalid> {
+    /// What a token would confirm, for the session it was shown to.
+    pub(super) fn order(&self, token: &str, session: &str) -> Option<Order> {
+        let previews = self.previews.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = previews.iter().find(|(known, shown)| known == token && shown.session == session);
+        found.map(|(_, shown)| shown.order.clone())
+    }
+
+    /// Takes a preview out: a token works once, and for the session it was shown to.
+    pub(super) fn take(&self, token: &str, session: &str, now: Duration) -> Result<Shown, Invalid> {
         let mut previews = self.previews.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = previews.iter().position(|(known, _)| known == token).ok_or(Invalid::Unknown)?;
+        let own = |(known, shown): &(String, Shown)| known == token && shown.session == session;
+        let at = previews.iter().position(own).ok_or(Invalid::Unknown)?;
         let (_, shown) = previews.remove(at).ok_or(Invalid::Unknown)?;
         if now <= shown.until { Ok(shown) } else { Err(Invalid::Expired) }
     }

@@ -6,6 +6,7 @@ import { t } from "./i18n.js";
 export async function load(path) {
   const response = await fetch(path);
   const body = await response.json().catch(() => ({}));
+  if (response.status === 401) location.assign("/login");
   if (!response.ok) throw new Error(body.error || `${response.status}`);
   return body;
 }
@@ -17,14 +18,20 @@ export function requestId() {
 }
 
 /** Sends an act. Resolves to `{ok, status, body}`; never rejects. */
-export async function act(name, body) {
+export function act(name, body) {
+  return send("POST", `/api/v1/acts/${name}`, body);
+}
+
+/** Sends any request that changes something. Resolves to `{ok, status, body}`; never rejects. */
+export async function send(method, path, body) {
   try {
-    const response = await fetch(`/api/v1/acts/${name}`, {
-      method: "POST",
+    const response = await fetch(path, {
+      method,
       headers: { "content-type": "application/json", "x-qindan": "1" },
       body: JSON.stringify(body),
     });
     const answer = await response.json().catch(() => ({}));
+    if (response.status === 401) location.assign("/login");
     return { ok: response.ok, status: response.status, body: answer };
   } catch {
     return { ok: false, status: 0, body: { error: t("no_connection") } };

@@ -16,6 +16,7 @@ import { buildMap } from "./map.js";
 import { buildMeters } from "./meters.js";
 import { buildNav, routeOf } from "./nav.js";
 import { buildOverview } from "./overview.js";
+import { loadMe } from "./people.js";
 import { buildReach } from "./reach.js";
 import { buildRecords } from "./records.js";
 import { buildSchedule } from "./schedule.js";
@@ -146,6 +147,7 @@ async function start() {
     }
   }
   document.title = named(page.basin.name);
+  await loadMe();
   build();
   keys();
   addEventListener("hashchange", () => {

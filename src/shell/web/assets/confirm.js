@@ -5,6 +5,7 @@ import { flag, h, longPress, text } from "./dom.js";
 import { age, flow, known, percent, position, positionUnit, showValue, signed, span, strokeOf } from "./format.js";
 import { named, t } from "./i18n.js";
 import { limit } from "./reasons.js";
+import { controlDialog } from "./people.js";
 import { sectionValue } from "./sections.js";
 
 /** The newest state and the basin, for previews. */
@@ -28,7 +29,11 @@ export function confirmFlow(host, order, { about, what, onEnd }) {
   const cancel = h("button", { type: "button", tid: "cancel", on: { click: () => end(false) } }, t("cancel"));
   const again = h("button", { type: "button", tid: "again", hidden: true, on: { click: () => ask() } }, t("again"));
   const go = h("button", { type: "button", class: "go command", tid: "confirm", disabled: true }, t("confirm_hold", { what }));
-  host.replaceChildren(note, about ? h("p", { class: "about" }, about) : "", shown, h("div", { class: "flow-foot" }, life, cancel, again, go));
+  const password = h("input", { type: "password", tid: "own-password", autocomplete: "current-password", maxlength: 200 });
+  const why = h("input", { type: "text", tid: "mode-reason", maxlength: 200 });
+  const fields = h("div", { class: "again-fields", hidden: true }, h("label", {}, t("reason"), " ", why), h("label", {}, t("people.password"), " ", password));
+  const take = h("button", { type: "button", tid: "take-first", hidden: true, on: { click: () => controlDialog(() => ask()) } }, t("people.take_first"));
+  host.replaceChildren(note, about ? h("p", { class: "about" }, about) : "", shown, fields, take, h("div", { class: "flow-foot" }, life, cancel, again, go));
   let token = null;
   let until = 0;
   let lasts = 30;
@@ -73,10 +78,13 @@ export function confirmFlow(host, order, { about, what, onEnd }) {
     lasts = body.expires_in_s;
     until = performance.now() + lasts * 1000;
     const blocked = body.preview.blocked_by.length > 0;
-    go.disabled = blocked;
+    const lacking = body.needs_control.length > 0;
+    go.disabled = blocked || lacking;
+    fields.hidden = !body.needs_password;
+    take.hidden = !lacking;
     again.hidden = true;
     life.hidden = false;
-    text(note, words);
+    text(note, words || (lacking ? t("people.needs_control") : ""));
     shown.replaceChildren(...describe(order, body.preview));
     tick();
   }
@@ -87,7 +95,8 @@ export function confirmFlow(host, order, { about, what, onEnd }) {
     token = null;
     go.disabled = true;
     text(note, t("sending"));
-    const answer = await act("confirm", { request: requestId(), token: used });
+    const extra = fields.hidden ? {} : { password: password.value, reason: why.value };
+    const answer = await act("confirm", { request: requestId(), token: used, ...extra });
     if (over) return;
     if (answer.ok) {
       const { tick: at, record } = answer.body.taken;
@@ -99,7 +108,13 @@ export function confirmFlow(host, order, { about, what, onEnd }) {
       text(cancel, t("close"));
       cancel.focus();
     } else if (answer.status === 409 && answer.body.renewed) show(answer.body.renewed, t("changed"));
-    else if (answer.status === 410) spoil(t("expired"));
+    // The preview is good still: the password was wrong, or somebody else has control by now.
+    else if ([403, 422, 423, 429].includes(answer.status)) {
+      token = used;
+      take.hidden = answer.status !== 423;
+      go.disabled = answer.status === 423;
+      text(note, `${t("refused")}${t("colon")}${answer.body.error}`);
+    } else if (answer.status === 410) spoil(t("expired"));
     else spoil(`${t("refused")}${t("colon")}${answer.body.error || answer.status}`);
   }
 

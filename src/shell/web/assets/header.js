@@ -5,6 +5,7 @@ import { openDialog } from "./confirm.js";
 import { flag, glyph, h, longPress, renew, text } from "./dom.js";
 import { age, civil, moment, offset, weekday, who } from "./format.js";
 import { lang, named, setLang, t } from "./i18n.js";
+import { buildPeople, me } from "./people.js";
 
 const MODES = ["observe", "advice", "automatic", "manual"];
 
@@ -42,6 +43,7 @@ export function buildHeader(basin, rebuild) {
     setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark");
     rebuild();
   } } }, "◐");
+  const people = buildPeople([language, theme]);
   const cell = (name, ...kids) => h("div", { class: `cell ${name}` }, ...kids);
   const el = h("header", { class: "top", tid: "header" },
     cell("name", h("h1", {}, named(basin.name))),
@@ -52,11 +54,12 @@ export function buildHeader(basin, rebuild) {
     cell("data-cell", h("span", {}, t("data")), h("span", {}, data, record)),
     cell("clock-cell", clock, date),
     cell("act-cell", hold, held, release, said),
-    cell("switches", language, theme));
+    people.el);
   const banners = h("div", { class: "banners" },
     h("p", { class: "banner", tid: "bench", hidden: !basin.bench }, t("bench")),
     h("p", { class: "banner", tid: "observing", hidden: true }, t("observe_banner")));
   const observing = banners.lastChild;
+  banners.append(people.band);
   let current = null;
 
   function modeDialog() {
@@ -72,6 +75,8 @@ export function buildHeader(basin, rebuild) {
 
   function update(state) {
     current = state.mode;
+    people.update(state);
+    mode.disabled = !me.may.lead;
     const now_s = state.utc_ms / 1000;
     text(mode, t(`mode.${state.mode}`));
     flag(mode, "inverse", state.mode !== "automatic");

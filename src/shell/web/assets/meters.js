@@ -87,7 +87,7 @@ function oneOf(basin, at) {
   const used = h("p", { class: "substitution", tid: "meter-substitution" });
   const checks = h("ul", { class: "checks", tid: "meter-checks" });
   const checkPanel = panel("meter-checks-panel", t("meters.checks"), t("meters.checks_note"), null, checks, h("h3", { class: "sub" }, t("meters.substitution")), used);
-  const strip = h("div", { class: "quality-strip", role: "img", tid: "quality-strip" });
+  const strip = h("div", { class: "quality-strip", role: "img", "aria-label": t("meters.history"), tid: "quality-strip" });
   const legend = h("ul", { class: "legend" }, ["good", "stale", "suspect", "bad"].map((q) => h("li", {}, h("i", { class: `q-${q}` }), t(`quality.${q}`))));
   const runs = h("tbody", {});
   const qualities = panel("meter-history", t("meters.history"), t("meters.history_note"), null, strip, h("div", { class: "strip-scale" }, h("span", {}, "−24 h"), h("span", {}, "−12 h"), h("span", {}, t("now"))), legend,

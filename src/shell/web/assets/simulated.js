@@ -6,7 +6,7 @@ import { lang } from "./i18n.js";
 const ASK_MS = 5000;
 const WORDS = {
   zh: {
-    note: "再按一次即复原", failed: "仿真河流无响应",
+    note: "再按一次即复原", failed: "仿真河流无响应", sign_in: "请以值班员登录",
     drought: ["干旱", "天然来水 6 小时内减半"],
     flood_pulse: ["洪水脉冲", "最大支流来一场洪水，3 小时到峰"],
     stuck_gate: ["闸门卡死", "生态阀电机堵转，过载跳开"],
@@ -14,7 +14,7 @@ const WORDS = {
     second_master: ["另一主站", "每 2 分钟有人改写生态阀目标"],
   },
   en: {
-    note: "press again to put right", failed: "the simulated river does not answer",
+    note: "press again to put right", failed: "the simulated river does not answer", sign_in: "sign in as an operator",
     drought: ["Drought", "natural inflows fall to half within 6 h"],
     flood_pulse: ["Flood pulse", "a wave down the largest tributary, 3 h to its peak"],
     stuck_gate: ["Stuck gate", "the drive of the release valve seizes"],
@@ -58,8 +58,8 @@ export async function buildSimulated() {
   const send = async (wanted) => {
     try {
       show(await ask(wanted));
-    } catch {
-      text(note, words.failed);
+    } catch (error) {
+      text(note, ["401", "403"].includes(error.message) ? words.sign_in : words.failed);
     }
   };
   const timer = setInterval(send, ASK_MS);

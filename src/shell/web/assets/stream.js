@@ -1,5 +1,7 @@
 // The event stream: one state kept up to date by patches, and whether it can still be believed.
 
+import { load } from "./api.js";
+
 /** Silence after which the page calls itself blind, ms. States come every second and beats every 2 s; with the look
  * every 250 ms it is said well within 5 s after the service fell silent. */
 const SILENCE_MS = 4000;
@@ -65,6 +67,8 @@ export function follow(onState, onLive) {
     const now = performance.now();
     const silent = now - heard;
     const closed = source.readyState === EventSource.CLOSED && now - opened > 1000;
+    // Perhaps signed out meanwhile: then this leads to the sign-in page.
+    if (closed) load("/api/v1/session").catch(() => {});
     if (closed || (silent > DEAD_MS && now - opened > DEAD_MS)) open();
     const age = stateAge.s * 1000 + (now - stateAge.at);
     onLive(silent > SILENCE_MS ? "link" : age > SILENCE_MS + 1000 ? "cycle" : null);

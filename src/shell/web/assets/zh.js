@@ -112,6 +112,14 @@ export default {
     reason: "{v}", why: "{v}", twin: "另一台 {v}", twin_m: "其水位 {v} m", estop: "急停已按", silent: "{v} 条链路无应答", links: "共 {v} 条", box: "{v}",
   },
   box: { acts: "仍在自行动作", waits: "已恢复受控，等人交还" },
+  people: {
+    nobody: "未登录", sign_in: "登录", sign_out: "登出", control: "操作权", control_title: "各河操作权；接管、申请、交还",
+    role: { viewer: "查看", inspector: "督查", operator: "值班员", shift_leader: "值班长", scheduler: "调度员", engineer: "工程师", administrator: "管理员" },
+    about: "设定值、模式、手自动切换需有该河操作权。每河一人持有，最后一次操作后 15 分钟失效。全部保持与停止从不需要。",
+    free: "空闲", yours: "本人，至 {when}", theirs: "{who}，至 {when}", password: "本人密码", take: "接管", ask: "申请移交", force: "强制接管…", release: "交还",
+    force_reason: "为何强制接管？将记入日志。", asks: "{who} 申请{river}操作权", hand_over: "移交",
+    needs_control: "需先接管该河操作权", take_first: "接管…",
+  },
   alarm: {
     A01: { title: "断面流量低于下限", cause: "放水太小、未预告的取水、或仪表", consequence: "破坏生态流量，记入达标记录", action: "看“为什么”；自动不能动时由人开它点名的闸；电话上游单位；压减最近的低序位取水" },
     A03: { title: "预报将低于下限", cause: "支流减少、轮灌将开始、出口设备停用", consequence: "缺的水该到时断面低于下限（A01）", action: "确认自动能动各出口；报调度；压减断面附近的取水，比坝上见效快" },
@@ -126,6 +134,7 @@ export default {
     A14: { title: "驱动故障或急停", cause: "过载、缺相、限位、有人按下急停", consequence: "此闸不动", action: "现场答复前不得远方复位；派人" },
     A15: { title: "开度不可信", cause: "编码器、联轴节、电缆、变送器死机", consequence: "流量算错；控制箱可能走到限位", action: "与现场核对；开度变化或由人交回自动之前，此闸保持" },
     A20: { title: "记录无法写入", cause: "磁盘满或损坏", consequence: "非保护动作已停，保护动作继续", action: "立即通知信息人员；腾出空间；内存中的记录恢复后即写入" },
+    A27: { title: "登录屡次失败", cause: "有人忘记密码；有人试他人密码", consequence: "该地址再试须等待，最长一分钟；不会永久锁定任何人", action: "在记录中查来源地址，询问本人；来源不明则通知信息人员" },
     A30: { title: "调度降级", cause: "数据过期、无估算、现场失去", consequence: "同样安全，更费水", action: "恢复它缺的数据" },
     A31: { title: "机组跳闸", cause: "电网、调速器、保护", consequence: "只靠旁通阀维持下限", action: "通知电站；只在现场复位" },
     A32: { title: "防汛水位", cause: "来水", consequence: "转入防汛指挥", action: "通知防汛指挥；泄洪闸只由人凭令号操作" },
