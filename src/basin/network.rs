@@ -316,9 +316,10 @@ impl Reservoir {
         Stage::lossy(interpolate(&self.curve, xs, volume.get()))
     }
 
-    /// Below this level uses of this rank get nothing; `None`: they are never cut.
+    /// Below this level uses of this rank get nothing; `None`: they are never cut. A rank without a level of its own goes with
+    /// the last that has one of those served before it, so that none is served longer than they.
     pub fn cut_below(&self, rank: Priority) -> Option<Stage> {
-        let own = self.cuts.iter().find(|(cut, _)| *cut == rank).map(|(_, level)| *level);
+        let own = self.cuts.iter().find(|(cut, _)| *cut <= rank).map(|(_, level)| *level);
         own.or(self.dead_level)
     }
 

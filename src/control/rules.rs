@@ -27,7 +27,8 @@ const STEP: f64 = 0.1;
 /// Relative error of a metered flow that is left alone: the meters' own class, twice.
 const FLOW_BAND: f64 = 0.05;
 
-/// Share of a flow by which what a pond lends may fall short: it is asked for because there is nothing to spare. Assumed.
+/// Share of a flow by which a pond that lends may fall short of what it owes, of its own water or of what comes: the dam
+/// counts on it, and there is nothing to spare. Assumed.
 const LENT_BAND: f64 = 0.01;
 
 /// Time after which a move shows in what the level says of the last half hour, s.
@@ -256,7 +257,7 @@ fn pass_on(scene: &Scene<'_>, id: GateId, gate: &Gate, now: Opening) -> Option<(
     };
     let first =
         scene.basin.gates.iter().position(|g| g.from == gate.from && g.duty == Duty::PassOn) == Some(id.0);
-    let missed = if lent > 0.0 { LENT_BAND * owed } else { FLOW_BAND * owed };
+    let missed = if lends { LENT_BAND * owed } else { FLOW_BAND * owed };
     let step = own / now.fraction().max(gate.min_step) * gate.min_step.max(gate.tolerance);
     let fills = lends && pond.normal_level.is_some_and(|normal| level < normal);
     // Half a step more than is owed by a pond that lends: where its gate stops is not known better.
