@@ -15,6 +15,8 @@ const MISSING: &str = "tests of the page need Chromium with its driver and a Chi
                        install the packages chromium, chromium-driver and fonts-noto-cjk";
 /// Longest wait for something to be seen on the page, real time.
 const PATIENCE_MS: u64 = 20_000;
+/// How long one script looks before the driver is asked again, ms: a page that is left takes the script with it.
+const LOOK_MS: u64 = 2000;
 
 /// Longest wait for the browser to close.
 const CLOSING: Duration = Duration::from_secs(10);
@@ -169,9 +171,9 @@ impl Browser {
 
     /// Waits until a script answers something true, and answers that.
     pub(crate) async fn wait(&self, condition: &str) -> Value {
-        self.post("/timeouts", json!({ "script": PATIENCE_MS + 5000 })).await;
+        self.post("/timeouts", json!({ "script": LOOK_MS + 2000 })).await;
         let script = format!(
-            "const done = arguments[0]; const end = performance.now() + {PATIENCE_MS};
+            "const done = arguments[0]; const end = performance.now() + {LOOK_MS};
              const look = () => {{
                let seen = null;
                try {{ seen = (() => {{ return {condition} }})(); }} catch (error) {{ seen = null; }}
@@ -179,13 +181,19 @@ impl Browser {
              }};
              look();"
         );
-        let mut answer = self.post("/execute/async", json!({ "script": script, "args": [] })).await;
-        assert!(
-            !answer.is_null(),
-            "never seen: {condition}\n{}",
-            self.run("return document.body.innerText").await
-        );
-        answer["seen"].take()
+        let (path, body) =
+            (format!("/session/{}/execute/async", self.session), json!({ "script": script, "args": [] }));
+        for _ in 0..PATIENCE_MS / LOOK_MS {
+            let mut answer = self.call("POST", &path, &body).await;
+            match answer["error"].as_str() {
+                // The page made room for another while the script looked at it: its answer never comes.
+                Some("script timeout" | "javascript error") => {}
+                Some(_) => panic!("{condition}: {answer}"),
+                None if answer.is_null() => {}
+                None => return answer["seen"].take(),
+            }
+        }
+        panic!("never seen: {condition}\n{}", self.run("return document.body.innerText").await);
     }
 
     /// Text of the element with this test identifier; waits for it.

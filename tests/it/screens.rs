@@ -6,13 +6,14 @@ use std::time::Duration;
 use qindan::control::alarm;
 use qindan::control::operator::Order;
 use qindan::control::status::{AlarmStatus, AsideStatus, Balance, FloodStatus};
+use qindan::shell::people::Role;
 use qindan::shell::web::assets::find;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::browser::Browser;
 use crate::fixture;
-use crate::live::{Service, open};
+use crate::live::{Service, open, sign_in};
 use crate::page::{TURN, basins};
 
 /// Every screen of a basin by its address behind the `#`.
@@ -282,10 +283,14 @@ async fn records_open_with_their_inputs_and_reports_open_in_a_page_of_their_own(
 #[tokio::test]
 async fn a_link_shows_its_frames_and_a_meter_its_checks() {
     let _turn = TURN.lock().await;
-    let (_service, browser) = small().await;
+    let (service, browser) = small().await;
     go(&browser, "#/links").await;
     browser.says("link-dam", "12").await;
     assert!(browser.text("link-dam").await.contains("2×3"), "three times exception 2");
+    go(&browser, "#/links/dam").await;
+    browser.says("frames", "工程师").await;
+    service.add("sun", Role::Engineer);
+    sign_in(&service, &browser, "sun", false).await;
     go(&browser, "#/links/dam").await;
     browser.says("frames", "1.000 > 00 01").await;
     go(&browser, "#/meters").await;

@@ -7,7 +7,6 @@ use std::os::unix::fs::PermissionsExt;
 
 use axum::body::Body;
 use axum::http::{Method, Request, Response, StatusCode};
-use jiff::Timestamp;
 use qindan::shell::people::{Book, Need, Role, Scope, path};
 use qindan::shell::web::{Route, routes};
 use serde_json::{Value, json};
@@ -23,7 +22,13 @@ const HOST: &str = "127.0.0.1:8080";
 const ORIGIN: &str = "http://127.0.0.1:8080";
 
 fn real(path: &str) -> String {
-    path.replace("{*name}", "app.js").replace("{id}", "dam").replace("/trends", "/trends?series=section:ford")
+    path.replace("{*name}", "app.js")
+        .replace("meters/{id}", "meters/q.ford")
+        .replace("{id}", "dam")
+        .replace("{seq}", "1")
+        .replace("{name}", "daily_2026-05-17_0800.en.html")
+        .replace("/trends", "/trends?series=section:ford")
+        .replace("/history", "/history?series=meter:q.ford&from_s=1779000000&to_s=1779080000")
 }
 
 /// A request as our own page would send it.
@@ -262,7 +267,8 @@ async fn where_everybody_may_look_nobody_may_act() {
     let mut config = crate::fixture::small();
     config.service.open_view = true;
     let status = crate::fixture::status(&config);
-    let bench = crate::web::bench(config, status);
+    let (_folder, archive) = crate::archived::filled(&config);
+    let bench = crate::web::with_archive(config, status, archive);
     for Route { path, method, needs } in routes() {
         let status = send(&bench, fair(method, path), "{}").await.status();
         match needs {

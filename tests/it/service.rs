@@ -100,7 +100,7 @@ async fn hold_all_stops_a_moving_gate_and_lasts_over_a_restart() {
 
     let bench = Bench::start(folder.options(config, 20.0)).await;
     let status = bench.until("at rest", at_rest).await;
-    assert_eq!(status.hold_all.as_deref(), Some("console"));
+    assert_eq!(status.hold_all.as_deref(), Some("li"));
     bench.end().await;
     assert_eq!(site.written().len(), 2);
     folder.verify();
@@ -271,7 +271,7 @@ async fn a_dead_disk_stops_what_can_wait_and_lets_protection_through() {
     bench.end().await;
     let late = folder.of_kind(Kind::LateIntent);
     let causes: Vec<_> = late.iter().map(|record| record.actor.as_str()).collect();
-    assert_eq!(causes, ["operator:console", "failsafe"]);
+    assert_eq!(causes, ["operator:li", "failsafe"]);
     folder.verify();
 }
 

@@ -144,11 +144,11 @@ impl Row {
         self.spill_h > 0.0
     }
 
-    /// How the optimum is to be read: `~` over other hours, or made of another river's; `≤` when the search has not converged.
+    /// How the optimum is to be read: `~` over other hours, or made of another river's; `≥` when the search has not converged.
     pub(super) fn mark(&self) -> &'static str {
         match (self.is_rough(), self.converged) {
             (true, _) | (false, None) => "~",
-            (false, Some(false)) => "≤",
+            (false, Some(false)) => "≥",
             (false, Some(true)) => "",
         }
     }

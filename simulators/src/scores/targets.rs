@@ -31,6 +31,14 @@ impl Target {
             value: worst.map_or_else(|| "–".to_owned(), |(_, words)| words),
         }
     }
+
+    /// Not met for certain while the search for an optimum has not converged: what was found may be too much water still.
+    fn unless_open(mut self, rows: &[&Row]) -> Self {
+        if rows.iter().any(|row| row.excess_pct.is_some() && row.converged == Some(false)) {
+            self.met = self.met.filter(|met| !met);
+        }
+        self
+    }
 }
 
 /// What the rows come to, for the hand that is shipped.
@@ -46,18 +54,16 @@ pub fn targets(rows: &[Row]) -> Vec<Target> {
         let mut excess = base.iter().filter_map(|row| row.excess_pct).collect::<Vec<_>>();
         let middle = median(&mut excess).map(|pct| (pct, format!("{pct:+.1} % of {}", excess.len())));
         let (median_pct, worst_pct, _) = WATER_PCT;
-        targets.push(Target::new(
-            "water beyond the optimum, median",
-            format!("≤ +{median_pct} %"),
-            middle,
-            median_pct,
-        ));
-        targets.push(Target::new(
+        let target =
+            Target::new("water beyond the optimum, median", format!("≤ +{median_pct} %"), middle, median_pct);
+        targets.push(target.unless_open(&base));
+        let target = Target::new(
             "water beyond the optimum, worst",
             format!("≤ +{worst_pct} %"),
             worst(&base, |row| row.excess_pct, |pct| format!("{pct:+.1} %")),
             worst_pct,
-        ));
+        );
+        targets.push(target.unless_open(&base));
         #[expect(clippy::cast_precision_loss, reason = "starts of a day")]
         targets.push(Target::new(
             "starts of a gate on its worst day",
@@ -80,12 +86,13 @@ pub fn targets(rows: &[Row]) -> Vec<Target> {
             worst(&wrong, |row| Some(row.days_below as f64), |days| format!("{days:.0}")),
             0.0,
         ));
-        targets.push(Target::new(
+        let target = Target::new(
             "wrong models: water beyond the optimum",
             format!("≤ +{} %", WATER_PCT.2),
             worst(&wrong, |row| row.excess_pct, |pct| format!("{pct:+.1} %")),
             WATER_PCT.2,
-        ));
+        );
+        targets.push(target.unless_open(&wrong));
     }
     targets
 }

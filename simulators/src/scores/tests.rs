@@ -94,7 +94,7 @@ fn a_row_is_held_against_the_optimum_of_its_river() {
     assert_eq!(other.excess_pct, None);
     let spills = Row { spill_h: 3.0, ..base.clone() };
     let open = Row { converged: Some(false), ..base };
-    assert_eq!((spills.mark(), open.mark()), ("~", "≤"));
+    assert_eq!((spills.mark(), open.mark()), ("~", "≥"));
 }
 
 /// No water buys a shortage: the find with less of it stands, of equal ones the lesser release.

@@ -15,8 +15,8 @@ what is known of the optima in `optimum.csv`.
 - *below*: minutes with the true flow of a section under its floor − max(1 L/s, 0.5 %), all sections; *avoidable*: of them, when \
 no surprise was so fresh that no release could have met it, and there was water; *short*: water missing meanwhile.
 - *+opt*: water released beyond the least release that perfect foresight would need, time of spill left out. The optimum is the \
-best closed loop a search has found: an upper estimate, so that the true excess may be a little more. `≤`: its search has not \
-converged. `~`: there was spill, which falls into other hours in other runs; or, on a wrong river, the optimum is that of the river as \
+best closed loop a search has found: an upper estimate, so that the true excess may be more, at most *+need*. `≥`: its search has \
+not converged, and a target of water is not judged by it. `~`: there was spill, which falls into other hours in other runs; or, on a wrong river, the optimum is that of the river as \
 configured with what the steady need is more or less. `–`: not searched for.
 - *+need*: water released beyond the steady need of each day, which no travel time and no surprise makes any larger.
 - *starts*: of the busiest gate on its worst day; in brackets its mean of all days.

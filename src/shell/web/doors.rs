@@ -159,11 +159,11 @@ pub(super) async fn session(State(app): State<Arc<App>>, Extension(caller): Exte
     let body = match &caller {
         Caller::Person(person) => json!({
             "user": person.name, "role": person.role, "session": person.session, "gates": person.gates,
-            "may": { "operate": caller.may(Need::Operate, false), "lead": caller.may(Need::Lead, false) },
+            "may": { "operate": caller.may(Need::Operate, false), "lead": caller.may(Need::Lead, false), "diagnose": caller.may(Need::Diagnose, false) },
             "open_view": open_view, "control": control,
         }),
         Caller::Nobody | Caller::Token { .. } => json!({
-            "user": Value::Null, "role": Value::Null, "may": { "operate": false, "lead": false },
+            "user": Value::Null, "role": Value::Null, "may": { "operate": false, "lead": false, "diagnose": false },
             "open_view": open_view, "control": control,
         }),
     };

@@ -5,6 +5,7 @@ import { flag, h, panel, renew, text } from "./dom.js";
 import { age, known } from "./format.js";
 import { lang, named, t } from "./i18n.js";
 import { hrefOf } from "./nav.js";
+import { me } from "./people.js";
 
 const ASK_MS = 2000;
 /** A link is as good as mute when nothing came for so long, s. */
@@ -25,9 +26,10 @@ export function buildLinks(basin, id) {
   const facts = h("p", { class: "facts" });
   if (chosen) {
     const fetchTrace = async () => {
+      if (!me.may.diagnose) return text(trace, t("links.frames_who"));
       try {
         const response = await fetch(`/api/v1/links/${encodeURIComponent(chosen.id)}/trace`);
-        text(trace, response.ok ? (await response.text()) || t("links.no_frames") : `${response.status}`);
+        text(trace, response.ok ? (await response.text()) || t("links.no_frames") : `${response.status} ${response.statusText}`);
       } catch (error) {
         text(trace, error.message);
       }

@@ -35,7 +35,7 @@ export default {
       exceptions: "Modbus exceptions, code × count", mismatches: "replies that fit no request, or of another unit", broken: "frames that are none: noise, cut replies, wrong checksum", connects: "connections opened after the first", writes: "writes sent; in brackets watchdog writes answered", lag: "newest read behind its due time",
     },
     states: { starting: "starting", up: "up", mute: "MUTE", down: "DOWN" }, units: { starting: "starting", ok: "answers", degraded: "MISSES", down: "SILENT" },
-    device: "device", unit: "unit", failures: "missed in a row", frames: "Last frames", frames_note: "service time, direction, bytes", again: "Again", no_frames: "no frame yet", fact_bytes: "{in} received, {out} sent", last_error: "newest error",
+    device: "device", unit: "unit", failures: "missed in a row", frames: "Last frames", frames_note: "service time, direction, bytes", again: "Again", no_frames: "no frame yet", frames_who: "Frames are for engineers and administrators.", fact_bytes: "{in} received, {out} sent", last_error: "newest error",
   },
   records: {
     title: "Action log", note: "each row opens with its inputs", kind: "Kind", kinds: { acts: "moves, refusals, people", moves: "moves", refusals: "refusals", people: "acts of people", decisions: "decisions", alarms: "alarms", service: "service" },

@@ -35,7 +35,7 @@ export default {
       exceptions: "Modbus 异常，码 × 次数", mismatches: "不属任何请求或来自其他单元的应答", broken: "不成帧：噪声、残帧、校验错", connects: "首次以后的连接次数", writes: "已发写帧；括号内为已应答的看门狗写入", lag: "最新一次读取落后于应读时刻",
     },
     states: { starting: "启动中", up: "正常", mute: "无应答", down: "中断" }, units: { starting: "启动中", ok: "应答", degraded: "丢失", down: "无应答" },
-    device: "设备", unit: "单元", failures: "连续丢失", frames: "最近的帧", frames_note: "服务时间、方向、字节", again: "刷新", no_frames: "尚无帧", fact_bytes: "收 {in}，发 {out}", last_error: "最近错误",
+    device: "设备", unit: "单元", failures: "连续丢失", frames: "最近的帧", frames_note: "服务时间、方向、字节", again: "刷新", no_frames: "尚无帧", frames_who: "报文仅供工程师和管理员查看。", fact_bytes: "收 {in}，发 {out}", last_error: "最近错误",
   },
   records: {
     title: "操作记录", note: "每行可展开其输入", kind: "类别", kinds: { acts: "动作、拒绝、人员操作", moves: "动作", refusals: "拒绝", people: "人员操作", decisions: "决策", alarms: "报警", service: "服务" },
