@@ -417,7 +417,7 @@ To try while it runs (the first lines it prints name the address of the river, h
   everything else        curl 127.0.0.1:PORT/events lists what can happen; the page has five of them as buttons
   kill the service       pkill -9 -f 'qindan run'; it is started again and adopts the gates where they stand
   see what is true       curl 127.0.0.1:PORT/truth
-  read the record        target/release/qindan log tail --data FOLDER/data";
+  read the record        target/demo/qindan log tail --data FOLDER/data";
 
 #[derive(Debug, Args)]
 #[command(after_help = TRY)]

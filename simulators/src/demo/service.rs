@@ -47,14 +47,18 @@ pub(super) async fn program(say: &mut dyn FnMut(&str)) -> Result<PathBuf> {
     let manifest =
         crate::scenario::above("simulators").and_then(|folder| Some(folder.parent()?.join("Cargo.toml")));
     if let (Some(cargo), Some(manifest)) = (std::env::var_os("CARGO"), manifest) {
-        let profile = own.parent().and_then(Path::file_name).is_some_and(|folder| folder == "release");
-        say("building the service beside the workbench (cargo build --package qindan)");
+        say(
+            "building the service beside the workbench: what both share is compiled already (cargo build --bin qindan)",
+        );
         let mut build = Command::new(cargo);
+        // With the workbench, or the dependencies would be compiled again with the features the service alone has of them.
         build
-            .args(["build", "--quiet", "--package", "qindan", "--bin", "qindan", "--manifest-path"])
+            .args(["build", "--quiet", "--package", "qindan", "--package", "qindan-sim", "--bin", "qindan"])
+            .arg("--manifest-path")
             .arg(manifest);
-        if profile {
-            build.arg("--release");
+        // Cargo puts a profile's programs into a folder of its name, but for the first.
+        if let Some(profile) = own.parent().and_then(Path::file_name).filter(|folder| *folder != "debug") {
+            build.arg("--profile").arg(profile);
         }
         // Where cargo puts the sibling is where it has put us.
         if let Some(target) = own.parent().and_then(Path::parent) {
@@ -67,7 +71,7 @@ pub(super) async fn program(say: &mut dyn FnMut(&str)) -> Result<PathBuf> {
     }
     if !sibling.is_file() {
         bail!(
-            "{}: no service there; build it with `cargo build --release --package qindan`, or start with `cargo demo`",
+            "{}: no service there; build it with `cargo build --package qindan`, or start with `cargo demo`",
             sibling.display()
         );
     }
