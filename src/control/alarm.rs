@@ -1,4 +1,4 @@
-//! Alarms: one list of conditions with priorities and delays, one state machine each ([`machine`], after ISA-18.2).
+//! Alarms: one list of conditions with priorities and delays, one state machine each (`machine`, after ISA-18.2).
 //!
 //! A condition has to hold for the on delay before its alarm is raised, and to be gone for the off delay before it is taken
 //! back; within a dead band it keeps up an alarm that stands and raises none. A recurrence after the end is a new event.
