@@ -29,8 +29,8 @@ const BELOW_DEAD_M: f64 = 0.05;
 const OWED_RESERVE: f64 = 1.2;
 
 /// What a pond lets through beyond what a section needs as expected, m³/s: its gate stops where it stops, the hours between are
-/// not all alike, and what it gives too much is the pond's, which fills again from what is not needed. Assumed; with 0.02 one of
-/// two dry years missed the floor for an hour, with none both for two to three.
+/// not all alike, and what it gives too much is the pond's, which fills again from what is not needed. Assumed; of
+/// two dry years one missed the floor for 52 minutes with 0.02, for 99 with none.
 const LENT_RESERVE: f64 = 0.03;
 
 impl Controller {
