@@ -249,6 +249,11 @@ impl Run {
         &self.alarms
     }
 
+    /// A person asks for something; the next tick takes it up.
+    pub fn ask(&mut self, act: OperatorAct) {
+        self.acts.push(act);
+    }
+
     /// From the next tick on every programme of the controller fails, or none does because of this.
     pub fn break_solver(&mut self, broken: bool) {
         self.controller.break_solver(broken);

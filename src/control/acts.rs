@@ -85,6 +85,19 @@ impl Controller {
                 wishes.push(stop(*gate, &act.who, why));
                 Ok("stopping".into())
             }
+            Order::Accept { gate, proposal, .. } => {
+                let (wish, answer) = self.accept((*gate, *proposal), &act.who, decision, now)?;
+                wishes.push(wish);
+                Ok(answer)
+            }
+            Order::Reject { gate, proposal, reason } => {
+                self.reject((*gate, *proposal), (&act.who, reason), decision, now)
+            }
+            Order::AskTicket { gate, minutes, reason } => {
+                self.ask_ticket((*gate, *minutes), (&act.who, reason), decision, now)
+            }
+            Order::SignTicket { gate, ticket } => self.sign_ticket((*gate, *ticket), &act.who, decision),
+            Order::EndTicket { gate, ticket } => self.end_ticket((*gate, *ticket), &act.who, decision),
             Order::Acknowledge { alarm } => match self.carry.alarms.acknowledge(alarm) {
                 Some(change) => Ok(told(decision, act, &change)),
                 None => Err(format!("alarm {alarm} is not open or was already acknowledged")),
@@ -98,6 +111,10 @@ impl Controller {
                 let change = self.carry.alarms.unshelve(alarm)?;
                 Ok(told(decision, act, &change))
             }
+            Order::Enter { meter, value, minutes, reason } => {
+                self.enter((meter, *value, *minutes), (&act.who, reason), now)
+            }
+            Order::Withdraw { meter } => self.withdraw(meter),
         }
     }
 
@@ -169,14 +186,21 @@ fn stop(gate: GateId, who: &str, why: Because) -> Wish {
 
 fn gate_of(order: &Order) -> Option<GateId> {
     match order {
-        Order::SetAuthority { gate, .. } | Order::SetPoint { gate, .. } | Order::StopGate { gate } => {
-            Some(*gate)
-        }
+        Order::SetAuthority { gate, .. }
+        | Order::SetPoint { gate, .. }
+        | Order::StopGate { gate }
+        | Order::Accept { gate, .. }
+        | Order::Reject { gate, .. }
+        | Order::AskTicket { gate, .. }
+        | Order::SignTicket { gate, .. }
+        | Order::EndTicket { gate, .. } => Some(*gate),
         Order::HoldAll
         | Order::ReleaseHold
         | Order::SetMode { .. }
         | Order::Acknowledge { .. }
         | Order::Shelve { .. }
-        | Order::Unshelve { .. } => None,
+        | Order::Unshelve { .. }
+        | Order::Enter { .. }
+        | Order::Withdraw { .. } => None,
     }
 }

@@ -6,14 +6,17 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use super::advice::Advice;
 use super::alarm::Alarms;
 use super::dispatch::Release;
+use super::entered::{self, Entered};
 use super::estimate::River;
 use super::fallback::Fallback;
 use super::forecast::Forecasts;
 use super::operator::{Authority, Mode};
 use super::routing::Path;
 use super::series::BIN_S;
+use super::ticket::Tickets;
 use crate::basin::{Basin, SectionId};
 use crate::units::Discharge;
 
@@ -75,6 +78,15 @@ pub struct Carry {
     pub days: Vec<DayMean>,
     /// Requests already answered, with the answer; newest last.
     pub answered: VecDeque<(String, Result<String, String>)>,
+    /// Proposals, and how they were answered.
+    #[serde(default)]
+    pub advice: Advice,
+    /// Emergency tickets.
+    #[serde(default)]
+    pub tickets: Tickets,
+    /// Readings people entered in place of meters.
+    #[serde(default)]
+    pub entered: Vec<Entered>,
     /// Forecasts, when stored; the controller holds them elsewhere.
     #[serde(default)]
     pub forecasts: Forecasts,
@@ -100,6 +112,9 @@ impl Carry {
             parcels: VecDeque::new(),
             days: vec![DayMean::default(); basin.sections.len()],
             answered: VecDeque::new(),
+            advice: Advice::default(),
+            tickets: Tickets::default(),
+            entered: Vec::new(),
             forecasts: Forecasts::default(),
             stored: utc,
         }
@@ -110,6 +125,8 @@ impl Carry {
     #[must_use]
     pub fn resumed(mut self, basin: &Basin, paths: &[Path], dispatched: usize, utc: Timestamp) -> Self {
         self.forecasts.tidy(basin, utc);
+        self.advice.restarted();
+        self.entered = entered::fitting(self.entered, basin);
         let fresh = Self::new(basin, paths, dispatched, self.mode, utc);
         if self.river.ponds.is_empty() {
             // Written before ponds were remembered.
@@ -122,10 +139,12 @@ impl Carry {
         if !same {
             let (mode_since, mode_by) = (self.mode_since, self.mode_by);
             let (hold_all, next_command, forecasts) = (self.hold_all, self.next_command, self.forecasts);
-            return Self { mode_since, mode_by, hold_all, next_command, forecasts, ..fresh };
+            let (entered, advice) = (self.entered, self.advice);
+            return Self { mode_since, mode_by, hold_all, next_command, advice, entered, forecasts, ..fresh };
         }
         let away = utc.duration_since(self.stored).as_secs_f64().max(0.0);
         self.river.skip(bins(away));
+        self.tickets.away(away);
         self
     }
 }

@@ -185,9 +185,12 @@ impl Controller {
         for pair in &mut self.twins {
             pair.compare(now.mono, &mut self.readings);
         }
+        self.stand_in(now);
         if !self.basin.ratings.is_empty() {
             let date = self.basin.date_at(now.utc);
             rating::derive(&self.basin, &self.field, date, now.mono, &mut self.readings);
+            // Once more: a flow that was entered stands before the one its level would give.
+            self.stand_in(now);
         }
         facts::gather(&self.basin, &self.field, &self.readings, &mut self.facts);
         facts::doubt(&self.basin, &self.field, &mut self.gates, &mut self.readings, &mut self.facts);
@@ -198,6 +201,7 @@ impl Controller {
         }
         self.adopt(&seen.recovered);
         self.look_at_boxes();
+        self.pass_tickets(dt, &mut decision);
         let mut wishes = self.settle(&mut decision, now);
         wishes.extend(self.obey(&seen.acts, &mut decision, now));
         self.weigh(&seen.offers, &mut decision, now);
@@ -218,6 +222,7 @@ impl Controller {
             wishes.extend(self.rules(now));
         }
         self.clear(wishes, seen, &mut decision, now);
+        self.lapse(&mut decision, now);
         self.watch(&mut decision, now);
         decision.cycle = cycle;
         decision
@@ -333,7 +338,7 @@ impl Controller {
             facts: &self.facts,
             gates: &self.gates,
             level,
-            flow: outlets.measured(&self.basin, |m| self.meter(m)),
+            flow: outlets.measured(&self.basin, |m| self.followed(m)),
             floor,
             setpoint,
             now: now.mono,
@@ -355,13 +360,14 @@ impl Controller {
         rules::wishes(&rules::Scene {
             basin: &self.basin,
             schedules: &self.schedules,
-            meter: &|id| self.meter(id),
+            meter: &|id| self.followed(id),
             owed: &|pond| self.owed(pond, now),
             facts: &self.facts,
             gates: &self.gates,
             now: now.mono,
             utc: now.utc,
             flood_season: self.flood_season(now),
+            tickets: &self.carry.tickets,
         })
     }
 
@@ -388,7 +394,7 @@ impl Controller {
                 mode: self.carry.mode,
                 hold_all: self.carry.hold_all.is_some(),
                 record_ok,
-                flood_season: self.flood_season(now),
+                flood_season: self.flood_season(now) || self.carry.tickets.frees(id),
             },
             release: view.as_ref().map(|(o, v)| o.limits(v, id)),
             above: view.as_ref().and_then(|(o, _)| o.levels(now.mono)),
@@ -403,6 +409,10 @@ impl Controller {
     fn clear(&mut self, wishes: Vec<Wish>, seen: &Snapshot, decision: &mut Decision, now: Now) {
         self.conflicts.clear();
         for wish in wishes {
+            if self.is_advised(&wish) {
+                self.propose(&wish, decision, now);
+                continue;
+            }
             let valid_for = Duration::from_secs(gate::VALID_S);
             let id = CommandId(self.carry.next_command);
             let Some((situation, allowed)) = self.situation(wish.gate, seen.record_ok, now) else { continue };
@@ -457,7 +467,7 @@ impl Controller {
     }
 
     /// A refusal is recorded when its limits change, not every cycle.
-    fn note_refusal(&mut self, wish: &Wish, limits: Vec<Limit>, decision: &mut Decision) {
+    pub(super) fn note_refusal(&mut self, wish: &Wish, limits: Vec<Limit>, decision: &mut Decision) {
         if limits.contains(&Limit::Conflict) {
             self.conflicts.push(wish.gate);
         }

@@ -131,7 +131,7 @@ pub struct Authorities {
     pub hold_all: bool,
     /// The record can be written.
     pub record_ok: bool,
-    /// It is flood season today.
+    /// It is flood season today, or a ticket frees this gate of it.
     pub flood_season: bool,
 }
 
@@ -307,7 +307,9 @@ fn service(allowed: &mut Allowed, gate: &Gate, seen: &Situation<'_>) {
         allowed.refuse(Limit::HoldAll, Applies::All);
     }
     match seen.service.mode {
-        Mode::Observe | Mode::Advice => allowed.refuse(Limit::Mode, Applies::All),
+        Mode::Observe => allowed.refuse(Limit::Mode, Applies::All),
+        // What automatic control would do is proposed; people act.
+        Mode::Advice => allowed.refuse(Limit::Mode, Applies::NotOperator),
         Mode::Manual => allowed.refuse(Limit::Mode, Applies::Discretionary),
         Mode::Automatic => {}
     }

@@ -1,6 +1,7 @@
 //! Thinks and cannot act: no I/O, no clock, no files. One frozen [`Snapshot`] in, one [`Decision`] out.
 
 mod acts;
+pub mod advice;
 pub mod alarm;
 mod arrival;
 mod away;
@@ -9,6 +10,7 @@ pub mod command;
 mod controller;
 mod course;
 pub mod dispatch;
+pub mod entered;
 pub mod estimate;
 mod facts;
 pub mod fallback;
@@ -44,6 +46,7 @@ mod still;
 pub mod structure;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod ticket;
 pub mod timing;
 mod twins;
 mod watch;

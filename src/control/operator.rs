@@ -11,7 +11,7 @@ use crate::units::Opening;
 pub enum Mode {
     /// Watches; proposes nothing, sends nothing.
     Observe,
-    /// Proposes with reasons; sends nothing by itself.
+    /// Proposes with reasons; sends nothing by itself, only what people accept or ask for.
     Advice,
     /// Sends what passes the interlocks.
     Automatic,
@@ -84,6 +84,47 @@ pub enum Order {
         /// The gate.
         gate: GateId,
     },
+    /// Carry out what was proposed.
+    Accept {
+        /// The gate.
+        gate: GateId,
+        /// Number of the proposal.
+        proposal: u64,
+        /// Where to, as it was shown.
+        opening: Opening,
+    },
+    /// Leave it.
+    Reject {
+        /// The gate.
+        gate: GateId,
+        /// Number of the proposal.
+        proposal: u64,
+        /// Why.
+        reason: String,
+    },
+    /// Ask for an emergency ticket of a gate that is shut by season; see [`super::ticket`].
+    AskTicket {
+        /// The gate.
+        gate: GateId,
+        /// How long it is to stand, min.
+        minutes: u32,
+        /// Why.
+        reason: String,
+    },
+    /// Sign a ticket somebody else asked for.
+    SignTicket {
+        /// The gate.
+        gate: GateId,
+        /// Number of the ticket.
+        ticket: u64,
+    },
+    /// End a ticket: the gate goes back to dispatch, which shuts it.
+    EndTicket {
+        /// The gate.
+        gate: GateId,
+        /// Number of the ticket.
+        ticket: u64,
+    },
     /// Acknowledge an alarm.
     Acknowledge {
         /// Its key, as `A09:q.runcheng`.
@@ -102,5 +143,21 @@ pub enum Order {
     Unshelve {
         /// Its key.
         alarm: String,
+    },
+    /// Enter a reading in place of a meter 人工置数; see [`super::entered`].
+    Enter {
+        /// The meter.
+        meter: String,
+        /// The value, in its unit.
+        value: f64,
+        /// How long it stands, min.
+        minutes: u32,
+        /// What it was read off, or why.
+        reason: String,
+    },
+    /// Take it back: the meter counts again.
+    Withdraw {
+        /// The meter.
+        meter: String,
     },
 }

@@ -50,6 +50,10 @@ impl Controller {
             aside: self.carry.alarms.aside(),
             flood: self.carry.alarms.flood(),
             forecasts: Arc::clone(&self.forecasts),
+            entered: self.carry.entered.clone(),
+            tickets: self.carry.tickets.open().to_vec(),
+            proposals: self.carry.advice.open().to_vec(),
+            answers: self.carry.advice.tallies().to_vec(),
         }
     }
 
@@ -169,8 +173,11 @@ impl Controller {
     /// Flow of a gate: its own meter, its box, or the equations.
     fn gate_flow(&self, id: GateId, now: Now) -> Estimate {
         let Some(gate) = self.basin.gates.get(id.0) else { return UNKNOWN };
-        if let Some(flow) = gate.flow_meter.and_then(|m| self.meter(m)).and_then(Discharge::new) {
-            return Estimate { flow: Some(flow), quality: Quality::Good, reason: None };
+        let metered = gate.flow_meter.map(|m| self.meter_reading(m));
+        if let Some((flow, reading)) = metered.and_then(|r| Some((Discharge::new(r.usable()?)?, r))) {
+            let entered = reading.reason.filter(|reason| *reason == Reason::Manual);
+            let quality = entered.map_or(Quality::Good, |_| reading.quality);
+            return Estimate { flow: Some(flow), quality, reason: entered };
         }
         let boxed =
             self.field.wiring.gates.get(id.0).and_then(|w| w.flow).and_then(|p| self.readings.get(p.0));

@@ -104,6 +104,11 @@ pub enum Because {
         /// In their words.
         reason: String,
     },
+    /// A person accepted what was proposed for the causes that follow.
+    Advice {
+        /// Who.
+        who: String,
+    },
     /// Hold-all: stop moving gates.
     HoldAll,
     /// The gate goes away from where it was sent, or past it.

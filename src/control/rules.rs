@@ -10,6 +10,7 @@ use super::command::Action;
 use super::gate::{GateFacts, GateMemory};
 use super::interlock::{Purpose, Wish};
 use super::reason::Because;
+use super::ticket::Tickets;
 use super::{pond, structure};
 use crate::basin::{
     Basin, Duty, Gate, GateId, GateKind, MeterId, Place, Priority, Reservoir, ReservoirId, ReservoirKind,
@@ -71,6 +72,8 @@ pub struct Scene<'a> {
     pub utc: Timestamp,
     /// Flood season today.
     pub flood_season: bool,
+    /// Gates that are free of their season for some time.
+    pub tickets: &'a Tickets,
 }
 
 /// Wishes of the rules for all gates.
@@ -90,7 +93,8 @@ fn wish(scene: &Scene<'_>, id: GateId) -> Option<Wish> {
     let (to, because) = if let Some(entry) = scheduled(scene, id) {
         entry
     } else if gate.lock.is_some() || gate.duty == Duty::SeasonLock {
-        (!scene.flood_season && now > Opening::SHUT).then_some((Opening::SHUT, Because::SeasonLock))?
+        let is_free = scene.flood_season || scene.tickets.frees(id);
+        (!is_free && now > Opening::SHUT).then_some((Opening::SHUT, Because::SeasonLock))?
     } else if !rested {
         return None;
     } else {

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::advice::{Proposal, Tally};
 use super::alarm::Shelf;
 use super::command::{Action, CommandId, Terminal};
+use super::entered::Entered;
 use super::forecast::Forecasts;
 use super::operator::{Authority, Mode};
 use super::quality::{Quality, Reading, Reason};
 use super::reason::{Because, Limit};
+use super::ticket::Ticket;
 use crate::basin::{GateId, MeterId, SectionId};
 use crate::units::{Discharge, Opening};
 
@@ -282,6 +285,18 @@ pub struct Status {
     pub flood: Option<FloodStatus>,
     /// Forecasts held.
     pub forecasts: Arc<Forecasts>,
+    /// Readings people entered in place of meters.
+    #[serde(default)]
+    pub entered: Vec<Entered>,
+    /// Emergency tickets, oldest first.
+    #[serde(default)]
+    pub tickets: Vec<Ticket>,
+    /// What is proposed, oldest first; empty in other modes than advice.
+    #[serde(default)]
+    pub proposals: Vec<Proposal>,
+    /// How people answered proposals, by gate and day.
+    #[serde(default)]
+    pub answers: Vec<Tally>,
 }
 
 /// Release of one reservoir.

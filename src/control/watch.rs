@@ -15,7 +15,7 @@ use super::record::{Entry, Kind};
 use super::station::passes_what_comes;
 use super::status::Rung;
 use super::{Decision, Now};
-use crate::basin::{Actuation, Duty, MeterId, SectionId};
+use crate::basin::{Actuation, Duty, GateId, MeterId, SectionId};
 use crate::units::{Discharge, Opening};
 
 /// Period of the alarm conditions, s.
@@ -188,7 +188,8 @@ impl Controller {
 
     fn structures(&self, out: &mut Vec<Condition>, now: Now) {
         let flood_season = self.flood_season(now);
-        for ((gate, facts), memory) in self.basin.gates.iter().zip(&self.facts).zip(&self.gates) {
+        let gates = self.basin.gates.iter().enumerate().zip(&self.facts).zip(&self.gates);
+        for (((at, gate), facts), memory) in gates {
             let mut raise = |id, detail| out.push(Condition::new(id, &gate.id, detail));
             if facts.trip == Some(true) {
                 raise("A31", json!({}));
@@ -218,8 +219,8 @@ impl Controller {
                 );
             }
             let locked = gate.lock.is_some() || gate.duty == Duty::SeasonLock;
-            if locked && !flood_season && facts.opening.is_some_and(|o| o > Opening::clamped(gate.tolerance))
-            {
+            let is_free = flood_season || self.carry.tickets.frees(GateId(at));
+            if locked && !is_free && facts.opening.is_some_and(|o| o > Opening::clamped(gate.tolerance)) {
                 raise("A34", json!({ "opening": facts.opening }));
             }
         }

@@ -126,6 +126,7 @@ pub fn cause(basin: &Basin, value: &Value) -> Name {
         "schedule" => format!("日程 {}", text("entry")),
         "season_lock" => "非汛期封堵".into(),
         "operator" => format!("{}：{}", text("who"), text("reason")),
+        "advice" => format!("{} 采纳建议", text("who")),
         "hold_all" => "全部保持：停下正在动的闸门".into(),
         "astray" => format!("已到 {}，与所令 {} 背道而行：停闸", percent("at"), percent("to")),
         "announced_turn" => format!("{} 预告取水变化 {}", of("intake"), flow("change")),
@@ -177,6 +178,29 @@ pub fn order(basin: &Basin, order: &Order, gate: Option<&str>) -> Name {
                 format!("{}: set-point {to:.1} % ({reason})", gate.en),
             )
         }
+        Order::Accept { opening, .. } => {
+            let to = opening.percent();
+            name(
+                format!("{}：采纳建议 {to:.1} %", gate.zh),
+                format!("{}: proposal of {to:.1} % accepted", gate.en),
+            )
+        }
+        Order::Reject { reason, .. } => name(
+            format!("{}：不采纳建议（{reason}）", gate.zh),
+            format!("{}: proposal rejected ({reason})", gate.en),
+        ),
+        Order::AskTicket { minutes, reason, .. } => name(
+            format!("{}：申请应急操作票 {minutes} 分钟（{reason}）", gate.zh),
+            format!("{}: emergency ticket asked for, {minutes} min ({reason})", gate.en),
+        ),
+        Order::SignTicket { ticket, .. } => name(
+            format!("{}：签署应急操作票 {ticket}", gate.zh),
+            format!("{}: emergency ticket {ticket} signed", gate.en),
+        ),
+        Order::EndTicket { ticket, .. } => name(
+            format!("{}：终止应急操作票 {ticket}", gate.zh),
+            format!("{}: emergency ticket {ticket} ended", gate.en),
+        ),
         Order::StopGate { .. } => name(format!("{}：停闸", gate.zh), format!("{}: stop", gate.en)),
         Order::Acknowledge { alarm } => {
             name(format!("确认报警 {alarm}"), format!("acknowledge alarm {alarm}"))
@@ -186,6 +210,17 @@ pub fn order(basin: &Basin, order: &Order, gate: Option<&str>) -> Name {
             format!("shelve alarm {alarm} for {minutes} min ({reason})"),
         ),
         Order::Unshelve { alarm } => name(format!("取消搁置报警 {alarm}"), format!("unshelve alarm {alarm}")),
+        Order::Enter { meter, value, minutes, reason } => {
+            let meter = element(basin, meter);
+            name(
+                format!("{}：人工置数 {value}，{minutes} 分钟（{reason}）", meter.zh),
+                format!("{}: entered {value} for {minutes} min ({reason})", meter.en),
+            )
+        }
+        Order::Withdraw { meter } => {
+            let meter = element(basin, meter);
+            name(format!("{}：撤销人工置数", meter.zh), format!("{}: entered value taken back", meter.en))
+        }
     }
 }
 

@@ -79,6 +79,7 @@ impl Display for Cause<'_> {
             "schedule" => write!(f, "calendar entry {}", t("entry")),
             "season_lock" => f.write_str("season lock"),
             "operator" => write!(f, "{} asked: {}", t("who"), t("reason")),
+            "advice" => write!(f, "{} accepted what was proposed", t("who")),
             "hold_all" => f.write_str("hold-all"),
             "astray" => {
                 let (at, to) = (fields.percent("at"), fields.percent("to"));

@@ -51,6 +51,27 @@ pub(crate) fn shelf(reason: &str, minutes: u32) -> qindan::control::alarm::Shelf
     serde_json::from_value(shelf).unwrap()
 }
 
+/// A ticket the console asked for at [`NOW`].
+pub(crate) fn ticket(
+    gate: qindan::basin::GateId,
+    minutes: u32,
+    reason: &str,
+) -> qindan::control::ticket::Ticket {
+    let (signed, reason) = (vec!["console".to_owned()], reason.to_owned());
+    qindan::control::ticket::Ticket { id: 1, gate, minutes, reason, signed, in_force: false, left_s: 1800.0 }
+}
+
+/// A reading the console entered at [`NOW`].
+pub(crate) fn entered(
+    meter: &str,
+    value: f64,
+    (minutes, reason): (u32, &str),
+) -> qindan::control::entered::Entered {
+    let (at, until) = (utc(0), utc(60 * i64::from(minutes)));
+    let (meter, by, reason) = (meter.to_owned(), "console".to_owned(), reason.to_owned());
+    qindan::control::entered::Entered { meter, value, by, reason, at, until }
+}
+
 pub(crate) fn utc(offset_s: i64) -> Timestamp {
     Timestamp::from_second(NOW + offset_s).unwrap()
 }

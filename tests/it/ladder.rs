@@ -16,9 +16,9 @@ use simulators::vary::Change;
 /// Three days to learn the river, then what the story says; no turn of the pump unless it has one.
 const HEAD: &str = "[scenario]\nname_zh = \"试\"\nname_en = \"story\"\npurpose = \"a test\"\nseed = 7\n\
                     start = 2026-05-11T00:00:00\nspin_up = \"3d\"\nyear = \"dry\"\n";
-const NO_TURNS: &str = "[intake.\"in.duanshi_irr\"]\nturns = []\n";
+pub(crate) const NO_TURNS: &str = "[intake.\"in.duanshi_irr\"]\nturns = []\n";
 /// The pump from noon of the fifth day for a day and a half.
-const PUMP: &str = "[intake.\"in.duanshi_irr\"]\nturns = [{ from = 2026-05-15T12:00:00, to = 2026-05-17T00:00:00, \
+pub(crate) const PUMP: &str = "[intake.\"in.duanshi_irr\"]\nturns = [{ from = 2026-05-15T12:00:00, to = 2026-05-17T00:00:00, \
                     rate_m3s = 0.35 }]\n";
 /// Where the spin-up ends.
 const BEGIN: Duration = Duration::from_secs(72 * 3600);
@@ -30,16 +30,16 @@ const MARGIN: f64 = 0.05;
 const CAP: f64 = 1.65;
 
 /// A story that has been told.
-struct Told {
-    run: Run,
+pub(crate) struct Told {
+    pub(crate) run: Run,
     score: Score,
     /// True release below the dam after each tick, m³/s.
     releases: Vec<(Duration, f64)>,
     /// Rungs of the ladder with the time they were entered.
-    rungs: Vec<(Duration, String)>,
+    pub(crate) rungs: Vec<(Duration, String)>,
 }
 
-fn case(days: u32, text: &str, set: &[&str]) -> Case {
+pub(crate) fn case(days: u32, text: &str, set: &[&str]) -> Case {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("story.toml");
     let head = HEAD.replace("seed", &format!("duration = \"{days}d\"\nseed"));
@@ -50,7 +50,7 @@ fn case(days: u32, text: &str, set: &[&str]) -> Case {
 }
 
 /// Tells a story; `meddle` may do something before each tick.
-fn tell(case: Case, mut meddle: impl FnMut(&mut Run)) -> Told {
+pub(crate) fn tell(case: Case, mut meddle: impl FnMut(&mut Run)) -> Told {
     let (seed, end) = (case.scenario.seed, case.scenario.duration);
     let mut score = Score::new(&case);
     let mut run = Run::new(case, seed);
@@ -76,7 +76,7 @@ impl Told {
     }
 
     /// Minutes below, and m³ missing.
-    fn short(&self, id: &str) -> (f64, f64) {
+    pub(crate) fn short(&self, id: &str) -> (f64, f64) {
         (self.section(id).below_s / 60.0, self.section(id).deficit)
     }
 
@@ -122,11 +122,11 @@ impl Told {
     }
 }
 
-fn day(days: u64) -> Duration {
+pub(crate) fn day(days: u64) -> Duration {
     Duration::from_secs(86_400 * days)
 }
 
-const HOUR: Duration = Duration::from_secs(3600);
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 
 /// A trip takes all the water of the unit for a minute at most (product table): 60 m³ for each m³/s it carried, of which the outlet
 /// may lack what is under its floor of 1.0, 60 m³ in one minute. On its way of 30 hours that hole spreads over an hour and a half

@@ -200,6 +200,18 @@ fn obey(status: &mut Status, order: &Order) {
             status.gates[gate.0].authority = Authority::Manual;
         }
         Order::StopGate { gate } => status.gates[gate.0].authority = Authority::Manual,
+        Order::Accept { gate, proposal, opening } => {
+            status.gates[gate.0].target = Some(*opening);
+            status.proposals.retain(|open| open.id != *proposal);
+        }
+        Order::AskTicket { gate, minutes, reason } => {
+            status.tickets.push(fixture::ticket(*gate, *minutes, reason));
+        }
+        Order::SignTicket { ticket, .. } => {
+            status.tickets.iter_mut().filter(|open| open.id == *ticket).for_each(|open| open.in_force = true);
+        }
+        Order::EndTicket { ticket, .. } => status.tickets.retain(|open| open.id != *ticket),
+        Order::Reject { proposal, .. } => status.proposals.retain(|open| open.id != *proposal),
         Order::Acknowledge { alarm } => {
             status.alarms.iter_mut().filter(|a| a.key == *alarm).for_each(|a| a.acknowledged = true);
         }
@@ -214,6 +226,11 @@ fn obey(status: &mut Status, order: &Order) {
             let back = status.aside.remove(at).alarm;
             status.alarms.push(AlarmStatus { acknowledged: true, ..back });
         }
+        Order::Enter { meter, value, minutes, reason } => {
+            status.entered.retain(|entry| entry.meter != *meter);
+            status.entered.push(fixture::entered(meter, *value, (*minutes, reason)));
+        }
+        Order::Withdraw { meter } => status.entered.retain(|entry| entry.meter != *meter),
     }
 }
 

@@ -17,6 +17,7 @@
 mod access;
 mod acts;
 mod addresses;
+mod advised;
 mod archived;
 mod astray;
 mod backup;

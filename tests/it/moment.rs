@@ -99,6 +99,10 @@ pub(crate) fn empty_status(config: &Config) -> Status {
         aside: Vec::new(),
         flood: None,
         forecasts: Arc::default(),
+        entered: Vec::new(),
+        tickets: Vec::new(),
+        proposals: Vec::new(),
+        answers: Vec::new(),
     }
 }
 

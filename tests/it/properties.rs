@@ -227,6 +227,7 @@ fn share(rank: Priority, level: f64) -> f64 {
         now: Duration::from_secs(86_400),
         utc: "2026-05-15T04:00:00Z".parse().unwrap(),
         flood_season: false,
+        tickets: &qindan::control::ticket::Tickets::default(),
     };
     let wish = rules::wishes(&scene).into_iter().find(|wish| wish.gate == canal);
     match wish.as_ref().and_then(|wish| wish.because.first()) {

@@ -73,6 +73,7 @@ fn wished(
         now: Duration::from_secs(86_400),
         utc: utc.parse().unwrap(),
         flood_season: false,
+        tickets: &qindan::control::ticket::Tickets::default(),
     };
     let wish = rules::wishes(&scene).into_iter().find(|wish| wish.gate == gate)?;
     match wish.action {

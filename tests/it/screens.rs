@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::browser::Browser;
+use crate::door::PASSWORD;
 use crate::fixture;
 use crate::live::{Service, open, sign_in};
 use crate::page::{TURN, basins};
@@ -220,6 +221,91 @@ async fn an_alarm_is_put_aside_with_a_reason_and_taken_back() {
     browser.press("confirm", Duration::from_millis(1300)).await;
     browser.says("taken", "4711").await;
     assert_eq!(service.acts()[1], Order::Unshelve { alarm: "A05:v1".into() });
+}
+
+#[tokio::test]
+async fn a_gate_shut_by_season_opens_with_a_ticket_of_two() {
+    let _turn = TURN.lock().await;
+    let mut config = fixture::small();
+    let lock = qindan::basin::Lock { signatures: 2, max_minutes: 120, notify: "ecology_bureau".into() };
+    std::sync::Arc::make_mut(&mut config.basin).gates[0].lock = Some(lock);
+    let status = fixture::status(&config);
+    let (service, browser) = open(config, status).await;
+    browser.click("gate-v1").await;
+    browser.click("ticket-ask").await;
+    browser.fill("ticket-minutes", "90").await;
+    browser.fill("ticket-reason", "泵站进水").await;
+    browser.click("ticket-next").await;
+    browser.wait("document.querySelector('dialog [data-testid=confirm]')?.disabled === false").await;
+    browser.press("confirm", Duration::from_millis(1300)).await;
+    browser.says("taken", "4711").await;
+    browser.run("document.querySelector('dialog').close()").await;
+    browser.says("ticket-state", "待签署").await;
+    browser.says("ticket-state", "泵站进水").await;
+    browser.click("ticket-sign").await;
+    // Whoever signs gives the password and a reason: it is the act of a shift leader.
+    browser.wait("document.querySelector('dialog [data-testid=confirm]')?.disabled === false").await;
+    browser.fill("own-password", PASSWORD).await;
+    browser.fill("mode-reason", "已核实").await;
+    browser.press("confirm", Duration::from_millis(1300)).await;
+    browser.says("taken", "4711").await;
+    browser.run("document.querySelector('dialog').close()").await;
+    browser.says("ticket-state", "ecology_bureau").await;
+    let gate = qindan::basin::GateId(0);
+    let reason = "泵站进水".to_owned();
+    assert_eq!(
+        service.acts(),
+        [Order::AskTicket { gate, minutes: 90, reason }, Order::SignTicket { gate, ticket: 1 }]
+    );
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_reading_is_entered_in_place_of_a_meter_with_a_name_and_an_end() {
+    let _turn = TURN.lock().await;
+    let (service, browser) = small().await;
+    go(&browser, "#/meters/q.ford").await;
+    browser.wait("document.querySelector('[data-testid=meter-raw]')").await;
+    assert!(!browser.sees("meter-withdraw").await, "nothing is entered yet");
+    browser.click("meter-enter").await;
+    browser.fill("enter-value", "1.58").await;
+    browser.click("enter-next").await;
+    assert!(browser.sees("enter-reason").await, "not without what it was read off");
+    browser.fill("enter-reason", "水尺 1.32 m").await;
+    browser.click("enter-next").await;
+    browser.wait("document.querySelector('[data-testid=confirm]')?.disabled === false").await;
+    browser.press("confirm", Duration::from_millis(1300)).await;
+    browser.says("taken", "4711").await;
+    let reason = "水尺 1.32 m".to_owned();
+    let expected = Order::Enter { meter: "q.ford".into(), value: 1.58, minutes: 60, reason };
+    assert_eq!(service.acts(), [expected]);
+    browser.run("document.querySelector('dialog').close()").await;
+    browser.says("meter-entered", "1.58").await;
+    browser.says("meter-entered", "水尺 1.32 m").await;
+    browser.click("meter-withdraw").await;
+    browser.wait("document.querySelector('[data-testid=confirm]')?.disabled === false").await;
+    browser.press("confirm", Duration::from_millis(1300)).await;
+    browser.says("taken", "4711").await;
+    assert_eq!(service.acts()[1], Order::Withdraw { meter: "q.ford".into() });
+    // Out of range, too long, no such meter: told with the key and the range.
+    for (order, word) in [
+        (json!({ "order": "enter", "meter": "q.ford", "value": -1, "minutes": 60, "reason": "x" }), "value"),
+        (
+            json!({ "order": "enter", "meter": "q.ford", "value": 1, "minutes": 241, "reason": "x" }),
+            "minutes",
+        ),
+        (json!({ "order": "enter", "meter": "q.moon", "value": 1, "minutes": 60, "reason": "x" }), "q.moon"),
+        (json!({ "order": "withdraw", "meter": "q.outlet" }), "q.outlet"),
+    ] {
+        let script = format!(
+            "return fetch('/api/v1/acts/preview', {{ method: 'POST', headers: {{ 'content-type': 'application/json', 'x-qindan': '1' }},
+            body: JSON.stringify({order}) }}).then(async r => [r.status, await r.text()])"
+        );
+        let answer = browser.run(&script).await;
+        assert_eq!(answer[0], 422, "{answer}");
+        assert!(answer[1].as_str().unwrap().contains(word), "{answer}");
+    }
+    assert_eq!(service.acts().len(), 2);
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ const ORIGIN: &str = "http://127.0.0.1:8080";
 fn real(path: &str) -> String {
     path.replace("{*name}", "app.js")
         .replace("meters/{id}", "meters/q.ford")
+        .replace("gates/{id}/what-if", "gates/v1/what-if?opening_pct=40")
         .replace("{id}", "dam")
         .replace("{seq}", "1")
         .replace("{name}", "daily_2026-05-17_0800.en.html")

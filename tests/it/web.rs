@@ -216,6 +216,7 @@ async fn every_route_answers_with_the_headers_of_the_house() {
             "/api/v1/trends" => "/api/v1/trends?series=section:ford",
             "/api/v1/links/{id}/trace" => "/api/v1/links/dam/trace",
             "/api/v1/meters/{id}" => "/api/v1/meters/q.ford",
+            "/api/v1/gates/{id}/what-if" => "/api/v1/gates/v1/what-if?opening_pct=40",
             "/api/v1/records/{seq}" => "/api/v1/records/1",
             "/api/v1/reports/{name}" => "/api/v1/reports/daily_2026-05-17_0800.en.html",
             "/api/v1/history" => "/api/v1/history?series=meter:q.ford&from_s=1779000000&to_s=1779080000",

@@ -149,13 +149,20 @@ impl Script {
             What::Act(order) => match order {
                 Order::SetPoint { gate, .. }
                 | Order::SetAuthority { gate, .. }
-                | Order::StopGate { gate } => ours(gate),
+                | Order::StopGate { gate }
+                | Order::Accept { gate, .. }
+                | Order::Reject { gate, .. }
+                | Order::AskTicket { gate, .. }
+                | Order::SignTicket { gate, .. }
+                | Order::EndTicket { gate, .. } => ours(gate),
                 Order::HoldAll
                 | Order::ReleaseHold
                 | Order::SetMode { .. }
                 | Order::Acknowledge { .. }
                 | Order::Shelve { .. }
-                | Order::Unshelve { .. } => false,
+                | Order::Unshelve { .. }
+                | Order::Enter { .. }
+                | Order::Withdraw { .. } => false,
             },
             What::Demand { .. } | What::ClockStep(_) | What::SlowLink { .. } | What::Note(_) => false,
         }

@@ -185,7 +185,7 @@ fn cases() -> Vec<Case> {
         ),
         ("hold-all", |s| s.service.hold_all = true, Limit::HoldAll, EVERYBODY),
         ("observing", |s| s.service.mode = Mode::Observe, Limit::Mode, EVERYBODY),
-        ("advising", |s| s.service.mode = Mode::Advice, Limit::Mode, EVERYBODY),
+        ("advising", |s| s.service.mode = Mode::Advice, Limit::Mode, NOT_PEOPLE),
         ("mode manual", |s| s.service.mode = Mode::Manual, Limit::Mode, AUTOMATIC),
         ("gate manual", |s| s.authority = Authority::Manual, Limit::Manual, AUTOMATIC),
         ("left to people", |s| s.gate().automatic = false, Limit::NotDriven, AUTOMATIC),

@@ -135,8 +135,12 @@ fn service(status: &Status) -> impl Serialize + use<> {
         alarms: _,
         aside: _,
         flood: _,
-        // A large part that changes only with what comes in; compared with the memory.
+        // Parts that change only with what comes in or is answered; compared with the memory.
         forecasts: _,
+        entered: _,
+        tickets: _,
+        proposals: _,
+        answers: _,
     } = status;
     let run = (*tick, *mono, *utc, *bench, *observing);
     (run, *mode, *mode_since, mode_by.clone(), hold_all.clone(), *rung, *record_ok)

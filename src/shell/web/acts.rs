@@ -24,6 +24,7 @@ use super::tokens::{LIFE, Shown};
 use super::{App, control, doors, failure};
 use crate::basin::GateId;
 use crate::control::alarm::SHELF_MOST;
+use crate::control::entered;
 use crate::control::operator::{Authority, Mode, OperatorAct, Order};
 use crate::shell::people::{self, Caller, Need, Person};
 use crate::units::Opening;
@@ -106,6 +107,13 @@ pub(super) enum Asked {
     SetPoint { gate: String, opening_pct: f64, reason: String },
     Shelve { alarm: String, minutes: u32, reason: String },
     Unshelve { alarm: String },
+    Accept { gate: String, proposal: u64 },
+    Reject { gate: String, proposal: u64, reason: String },
+    AskTicket { gate: String, minutes: u32, reason: String },
+    SignTicket { gate: String, ticket: u64 },
+    EndTicket { gate: String, ticket: u64 },
+    Enter { meter: String, value: f64, minutes: u32, reason: String },
+    Withdraw { meter: String },
 }
 
 type Body<T> = Result<Json<T>, JsonRejection>;
@@ -241,12 +249,18 @@ fn permit(app: &App, person: &Person, address: &str, order: &Order) -> Result<()
         | Order::StopGate { .. }
         | Order::Acknowledge { .. }
         | Order::Shelve { .. }
-        | Order::Unshelve { .. } => (Need::Operate, None, false),
+        | Order::Unshelve { .. }
+        | Order::Enter { .. }
+        | Order::Withdraw { .. } => (Need::Operate, None, false),
         Order::ReleaseHold => (Need::Operate, None, true),
         Order::SetMode { .. } => (Need::Lead, None, true),
-        Order::SetAuthority { gate, .. } | Order::SetPoint { gate, .. } => {
-            (Need::Operate, Some(*gate), false)
-        }
+        Order::SetAuthority { gate, .. }
+        | Order::SetPoint { gate, .. }
+        | Order::Accept { gate, .. }
+        | Order::Reject { gate, .. }
+        | Order::AskTicket { gate, .. }
+        | Order::EndTicket { gate, .. } => (Need::Operate, Some(*gate), false),
+        Order::SignTicket { gate, .. } => (Need::Lead, Some(*gate), false),
     };
     let named = gate.and_then(|gate| app.web.config.basin.gates.get(gate.0)).map(|gate| gate.id.as_str());
     let own = person.gates.as_ref().is_none_or(|gates| !is_all && named.is_none_or(|id| gates.contains(id)));
@@ -272,9 +286,19 @@ fn rivers(app: &App, order: &Order) -> Vec<String> {
         | Order::StopGate { .. }
         | Order::Acknowledge { .. }
         | Order::Shelve { .. }
-        | Order::Unshelve { .. } => Vec::new(),
-        Order::ReleaseHold | Order::SetMode { .. } => app.web.people.rivers(),
-        Order::SetAuthority { gate, .. } | Order::SetPoint { gate, .. } => {
+        | Order::Unshelve { .. }
+        // Who signs is another person than who has control.
+        | Order::SignTicket { .. } => Vec::new(),
+        // What is entered may change a release anywhere below or above.
+        Order::ReleaseHold | Order::SetMode { .. } | Order::Enter { .. } | Order::Withdraw { .. } => {
+            app.web.people.rivers()
+        }
+        Order::SetAuthority { gate, .. }
+        | Order::SetPoint { gate, .. }
+        | Order::Accept { gate, .. }
+        | Order::Reject { gate, .. }
+        | Order::AskTicket { gate, .. }
+        | Order::EndTicket { gate, .. } => {
             app.web.config.basin.river_of(*gate).map(str::to_owned).into_iter().collect()
         }
     }
@@ -283,15 +307,21 @@ fn rivers(app: &App, order: &Order) -> Vec<String> {
 /// Whether an order needs the own password, and a reason.
 fn needs_password(order: &Order) -> bool {
     match order {
-        Order::SetMode { .. } => true,
+        Order::SetMode { .. } | Order::SignTicket { .. } => true,
         Order::HoldAll
         | Order::ReleaseHold
         | Order::SetAuthority { .. }
         | Order::SetPoint { .. }
         | Order::StopGate { .. }
+        | Order::Accept { .. }
+        | Order::Reject { .. }
+        | Order::AskTicket { .. }
+        | Order::EndTicket { .. }
         | Order::Acknowledge { .. }
         | Order::Shelve { .. }
-        | Order::Unshelve { .. } => false,
+        | Order::Unshelve { .. }
+        | Order::Enter { .. }
+        | Order::Withdraw { .. } => false,
     }
 }
 
@@ -340,7 +370,66 @@ fn order(app: &App, asked: Asked) -> Result<Order, String> {
             }
         }
         Asked::Unshelve { alarm } => Order::Unshelve { alarm },
+        Asked::Accept { gate: id, proposal } => {
+            let gate = gate(app, &id)?;
+            let status = app.web.status.borrow();
+            let open = status.proposals.iter().find(|open| open.gate == gate && open.id == proposal);
+            let open = open.ok_or_else(|| format!("{id}: this proposal is no longer open"))?;
+            Order::Accept { gate, proposal, opening: open.to }
+        }
+        Asked::Reject { gate: id, proposal, reason } => {
+            let gate = gate(app, &id)?;
+            let reason = reason.trim().to_owned();
+            if reason.is_empty() || reason.chars().count() > TEXT_LIMIT {
+                return Err(format!("{id}: reason: must have 1 to {TEXT_LIMIT} characters"));
+            }
+            Order::Reject { gate, proposal, reason }
+        }
+        Asked::AskTicket { gate: id, minutes, reason } => {
+            let gate = gate(app, &id)?;
+            let lock = app.web.config.basin.gates.get(gate.0).and_then(|gate| gate.lock.as_ref());
+            let lock = lock.ok_or_else(|| format!("{id}: is not locked by season; it needs no ticket"))?;
+            if minutes == 0 || minutes > lock.max_minutes {
+                let most = lock.max_minutes;
+                return Err(format!("{id}: minutes = {minutes}: must be from 1 to {most}"));
+            }
+            let reason = reason.trim().to_owned();
+            if reason.is_empty() || reason.chars().count() > TEXT_LIMIT {
+                return Err(format!("{id}: reason: must have 1 to {TEXT_LIMIT} characters"));
+            }
+            Order::AskTicket { gate, minutes, reason }
+        }
+        Asked::SignTicket { gate: id, ticket } => {
+            Order::SignTicket { gate: ticketed(app, &id, ticket)?, ticket }
+        }
+        Asked::EndTicket { gate: id, ticket } => {
+            Order::EndTicket { gate: ticketed(app, &id, ticket)?, ticket }
+        }
+        Asked::Enter { meter, value, minutes, reason } => {
+            let basin = &app.web.config.basin;
+            let known = basin.meter(&meter).and_then(|id| basin.meters.get(id.0));
+            let known = known.ok_or_else(|| format!("{meter}: no such meter; names are in /api/v1/basin"))?;
+            entered::check(known, value, minutes)?;
+            let reason = reason.trim().to_owned();
+            if reason.is_empty() || reason.chars().count() > TEXT_LIMIT {
+                return Err(format!("{meter}: reason: must have 1 to {TEXT_LIMIT} characters"));
+            }
+            Order::Enter { meter, value, minutes, reason }
+        }
+        Asked::Withdraw { meter } => {
+            if app.web.status.borrow().entered.iter().all(|entry| entry.meter != meter) {
+                return Err(format!("{meter}: no value is entered for it"));
+            }
+            Order::Withdraw { meter }
+        }
     })
+}
+
+/// The gate of an open ticket.
+fn ticketed(app: &App, id: &str, ticket: u64) -> Result<GateId, String> {
+    let gate = gate(app, id)?;
+    let is_open = app.web.status.borrow().tickets.iter().any(|open| open.gate == gate && open.id == ticket);
+    if is_open { Ok(gate) } else { Err(format!("{id}: this ticket is no longer open")) }
 }
 
 fn gate(app: &App, id: &str) -> Result<GateId, String> {

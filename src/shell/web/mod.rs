@@ -27,6 +27,7 @@ mod stream;
 mod table;
 pub mod tls;
 mod tokens;
+mod whatif;
 
 use std::fmt;
 use std::net::SocketAddr;

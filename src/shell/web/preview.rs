@@ -168,15 +168,22 @@ fn lasting(limits: &[Limit]) -> impl Iterator<Item = &Limit> {
 
 fn gate_of(order: &Order) -> Option<GateId> {
     match order {
-        Order::SetPoint { gate, .. } | Order::SetAuthority { gate, .. } | Order::StopGate { gate } => {
-            Some(*gate)
-        }
+        Order::SetPoint { gate, .. }
+        | Order::SetAuthority { gate, .. }
+        | Order::StopGate { gate }
+        | Order::Accept { gate, .. }
+        | Order::Reject { gate, .. }
+        | Order::AskTicket { gate, .. }
+        | Order::SignTicket { gate, .. }
+        | Order::EndTicket { gate, .. } => Some(*gate),
         Order::HoldAll
         | Order::ReleaseHold
         | Order::SetMode { .. }
         | Order::Acknowledge { .. }
         | Order::Shelve { .. }
-        | Order::Unshelve { .. } => None,
+        | Order::Unshelve { .. }
+        | Order::Enter { .. }
+        | Order::Withdraw { .. } => None,
     }
 }
 
@@ -190,15 +197,21 @@ pub fn preview(config: &Config, status: &Status, order: &Order) -> Preview {
     let gate = gate_of(order);
     let now = gate.and_then(|id| status.gates.get(id.0));
     let to = match order {
-        Order::SetPoint { opening, .. } => Some(*opening),
+        Order::SetPoint { opening, .. } | Order::Accept { opening, .. } => Some(*opening),
         Order::HoldAll
         | Order::ReleaseHold
         | Order::SetMode { .. }
         | Order::SetAuthority { .. }
         | Order::StopGate { .. }
+        | Order::Reject { .. }
+        | Order::AskTicket { .. }
+        | Order::SignTicket { .. }
+        | Order::EndTicket { .. }
         | Order::Acknowledge { .. }
         | Order::Shelve { .. }
-        | Order::Unshelve { .. } => None,
+        | Order::Unshelve { .. }
+        | Order::Enter { .. }
+        | Order::Withdraw { .. } => None,
     };
     let flow_then = gate.zip(now).zip(to).and_then(|((id, now), to)| {
         let level = level_above(config, status, id);
@@ -219,13 +232,14 @@ pub fn preview(config: &Config, status: &Status, order: &Order) -> Preview {
         blocked_by: now.map_or_else(Vec::new, |now| standing(now, order)),
         permitted: now.map(|now| Permitted { range: now.permitted, by: now.permitted_by.clone() }),
         inputs: inputs(basin, status, gate.zip(now)),
-        takes_manual: to.is_some() && now.is_some_and(|now| now.authority == Authority::Automatic),
+        takes_manual: matches!(order, Order::SetPoint { .. })
+            && now.is_some_and(|now| now.authority == Authority::Automatic),
     }
 }
 
 /// Limits that bind a person's set-point: taking the gate into manual ends that of authority.
 fn standing(now: &GateStatus, order: &Order) -> Vec<Limit> {
-    let Order::SetPoint { opening, .. } = order else { return Vec::new() };
+    let (Order::SetPoint { opening, .. } | Order::Accept { opening, .. }) = order else { return Vec::new() };
     let refused = now.blocked_by.iter().filter(|l| !matches!(l, Limit::Manual | Limit::TooSmall)).cloned();
     let (lowest, highest) = now.permitted;
     let (low, high) = &now.permitted_by;

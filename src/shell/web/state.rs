@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::basin::Rating;
 use crate::config::Config;
+use crate::control::advice::Proposal;
 use crate::control::quality::{Quality, Reading};
 use crate::control::status::{
     AlarmStatus, AsideStatus, Balance, CommandStatus, Estimate, Explanation, GateStatus, SectionStatus,
@@ -56,6 +57,16 @@ pub(super) fn document(config: &Config, status: &Status) -> Value {
         "why": status.why.iter().map(explanation).collect::<Vec<_>>(),
         "alarms": status.alarms.iter().map(alarm).collect::<Vec<_>>(),
         "aside": status.aside.iter().map(aside).collect::<Vec<_>>(),
+        "tickets": status.tickets.iter().map(|ticket| json!({
+            "id": ticket.id, "gate": ticket.gate, "minutes": ticket.minutes, "reason": ticket.reason, "signed": ticket.signed,
+            "in_force": ticket.in_force, "left_s": round(ticket.left_s, 1.0),
+        })).collect::<Vec<_>>(),
+        "proposals": status.proposals.iter().map(proposal).collect::<Vec<_>>(),
+        "answers": answers(config, status),
+        "entered": status.entered.iter().map(|entry| json!({
+            "meter": basin.meter(&entry.meter), "value": entry.value, "by": entry.by, "reason": entry.reason,
+            "at_s": entry.at.as_second(), "until_s": entry.until.as_second(),
+        })).collect::<Vec<_>>(),
         "flood": status.flood.as_ref().map(|flood| json!({
             "since_s": flood.since.as_second(), "first": flood.first,
         })),
@@ -223,6 +234,30 @@ fn explanation(why: &Explanation) -> Value {
         })).collect::<Vec<_>>(),
         "outcome": why.outcome,
     })
+}
+
+fn proposal(proposal: &Proposal) -> Value {
+    json!({
+        "id": proposal.id, "gate": proposal.gate, "from": proposal.from.map(opening), "to": opening(proposal.to),
+        "protective": proposal.protective, "because": proposal.because, "limits": proposal.limits,
+        "made_at": seconds(proposal.made),
+    })
+}
+
+/// Answers to proposals by gate, over the days kept: accepted, rejected, lapsed.
+fn answers(config: &Config, status: &Status) -> Vec<Value> {
+    let mut sums = std::collections::BTreeMap::<usize, (u32, u32, u32)>::new();
+    for tally in &status.answers {
+        let Some(gate) = config.basin.gate(&tally.gate) else { continue };
+        let sum = sums.entry(gate.0).or_default();
+        *sum = (sum.0 + tally.accepted, sum.1 + tally.rejected, sum.2 + tally.lapsed);
+    }
+    let one = |(gate, (accepted, rejected, lapsed))| {
+        json!({
+            "gate": gate, "accepted": accepted, "rejected": rejected, "lapsed": lapsed,
+        })
+    };
+    sums.into_iter().map(one).collect()
 }
 
 fn alarm(alarm: &AlarmStatus) -> Value {

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::{
     App, account, acts, assets, basin_document, control, doors, forecasts, guard, metrics, openapi, plain,
-    query, screens, simulated, state_document, stream,
+    query, screens, simulated, state_document, stream, whatif,
 };
 use crate::shell::forecast::TEXT_MOST;
 use crate::shell::people::Need;
@@ -86,6 +86,7 @@ pub(super) fn rows(river: bool) -> Vec<Row> {
         Row::get("/api/v1/links", View, screens::links),
         Row::get("/api/v1/links/{id}/trace", Diagnose, query::trace),
         Row::get("/api/v1/meters/{id}", View, screens::meter),
+        Row::get("/api/v1/gates/{id}/what-if", View, whatif::answer),
         Row::get("/api/v1/records", View, screens::records),
         Row::get("/api/v1/records/{seq}", View, screens::record),
         Row::get("/api/v1/alarms", View, screens::alarms),

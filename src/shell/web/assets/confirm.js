@@ -126,18 +126,20 @@ export function confirmFlow(host, order, { about, what, onEnd }) {
 function describe(order, preview) {
   const { basin, state } = now;
   const gate = known(preview.gate) ? basin.gates[preview.gate] : null;
+  const moves = order.order === "set_point" || order.order === "accept";
   const kids = [];
   if (gate && known(preview.to)) kids.push(...movement(basin, state, gate, preview));
   if (preview.blocked_by.length > 0) {
     kids.push(h("div", { class: "limits blocked", tid: "blocked" }, h("b", {}, `${t("blocked")} `), h("ul", {}, preview.blocked_by.map((found) => h("li", {}, limit(basin, found, gate))))));
-  } else if (order.order === "set_point") kids.push(limitsBox(basin, gate, preview));
-  if (order.order === "set_point") kids.push(inputsBox(basin, preview));
-  const notes = [preview.takes_manual && t("takes_manual"), order.order === "set_point" && t("if_failed")].filter(Boolean);
+  } else if (moves) kids.push(limitsBox(basin, gate, preview));
+  if (moves) kids.push(inputsBox(basin, preview));
+  const notes = [preview.takes_manual && t("takes_manual"), moves && t("if_failed")].filter(Boolean);
   if (notes.length > 0) kids.push(h("p", { class: "quiet" }, notes.join(" ")));
   return kids;
 }
 
-function movement(basin, state, gate, preview) {
+/** The way of the gate and what changes at it and at each section below. */
+export function movement(basin, state, gate, preview) {
   const now_s = state.utc_ms / 1000;
   const { unit } = strokeOf(gate);
   const step = known(preview.from) ? (preview.to - preview.from) * (strokeOf(gate).open - strokeOf(gate).shut) : null;

@@ -1,6 +1,18 @@
 // Texts of the page in English; zh.js has the same keys.
 
 export default {
+  advice: {
+    title: "Proposed now", none: "Nothing is proposed: dispatch would not move a gate.", urgent: "AT ONCE", accept: "accept", accept_button: "Accept…", reject: "reject", reject_button: "Reject…",
+    accept_about: "Sent once it is confirmed, through the same interlocks. The gate stays with dispatch.", reject_about: "Not proposed again for half an hour. Reason: {reason}",
+    score: "30 days: {share} accepted ({accepted} accepted, {rejected} rejected; {lapsed} no longer meant before an answer)",
+  },
+  ticket: {
+    title: "Emergency ticket", none: "Shut outside the flood season. {n} people open it for {most} min at most.", ask: "ask for a ticket", ask_button: "Ask for a ticket…", minutes: "For how many minutes ({most} at most)",
+    ask_about: "It takes {n} signatures, one of them of a shift leader, within 30 min. Then the gate may be moved by people for {min} min; after that dispatch shuts it. Reason: {reason}",
+    sign: "sign", sign_button: "Sign…", sign_about: "With this signature the gate may be opened outside the flood season.", end: "end the ticket", end_button: "End…", end_about: "The gate goes back to dispatch, which shuts it.",
+    waits: "Ticket {id}, {min} min: waits for a signature, {left} left. Signed: {signed}. {reason}", in_force: "TICKET {id} IN FORCE, {left} left. Signed: {signed}. {reason}. To be reported to {report}.",
+  },
+  whatif: { title: "What if…", opening: "Opening tried", note: "Worked out from what is known now. Nothing is sent." },
   colon: ": ", comma: ", ", sep: " · ", stop: ".",
   no_connection: "no answer from the service; the act may not have arrived, watch the last actions",
   load_failed: "cannot read the basin: {error}. Trying again in 2 s",
@@ -9,7 +21,7 @@ export default {
   mode: { observe: "OBSERVE", advice: "ADVICE", automatic: "AUTO", manual: "MANUAL" },
   mode_about: {
     observe: "Watches only: proposes nothing, sends nothing.",
-    advice: "Proposes with reasons and sends nothing by itself; set-points of operators are not sent either.",
+    advice: "Proposes with reasons and sends nothing by itself, not even to protect; people accept, reject, or set gates themselves.",
     automatic: "Sends what passes the interlocks. The first step starts from the present openings and moves within the rate limits.",
     manual: "People set the gates; only protective acts run by themselves. Dispatch stops: nobody answers a change of inflow.",
   },
@@ -79,7 +91,7 @@ export default {
   actions: "Last actions", actions_note: "verified = position read back", no_actions: "no action recorded yet", actions_failed: "cannot read the record: {error}",
   actor: { dispatch: "automatic", service: "service", failsafe: "protection", recovery: "recovery", console: "console" },
   order: {
-    hold_all: "hold all", release_hold: "release hold", set_mode: "mode → {mode}", set_authority: "authority → {authority}", set_point: "set {to}", stop_gate: "stop", acknowledge: "acknowledge {alarm}", shelve: "shelve {alarm}", unshelve: "take back {alarm}",
+    hold_all: "hold all", release_hold: "release hold", set_mode: "mode → {mode}", set_authority: "authority → {authority}", set_point: "set {to}", stop_gate: "stop", accept: "accept the proposal of {to}", reject: "reject a proposal", ask_ticket: "ask for an emergency ticket", sign_ticket: "sign emergency ticket {ticket}", end_ticket: "end emergency ticket {ticket}", acknowledge: "acknowledge {alarm}", shelve: "shelve {alarm}", unshelve: "take back {alarm}", enter: "enter {value} for {meter}", withdraw: "take back the reading entered for {meter}",
   },
   quality: { good: "good", simulated: "simulated", substituted: "estimated", stale: "stale", suspect: "suspect", bad: "no value" },
   tag: { substituted: "est", manual: "man", simulated: "sim" }, last_at: "{v} at {when}", never: "never read",
@@ -93,7 +105,7 @@ export default {
     outlet_floor: "{section} itself needs its set point {setpoint}",
     unit_trip: "{unit} tripped, {lost} made good", trim: "release is off its target by {error}: trim", share_turbine: "the turbine takes {flow}, the valves give way",
     pass_on: "passes on what arrives, at least {owed} below the weir", lend: "gives of the pond’s own water: {owed} wanted below, {comes} come", demand: "demand {flow}", keep_level: "keeps the level: {level} → {target}", schedule: "calendar entry {entry}",
-    season_lock: "shut outside the flood season", operator: "{who}: {reason}", hold_all: "hold all: stops moving gates", astray: "at {at} and going away from {to}, where it was sent: stop",
+    season_lock: "shut outside the flood season", operator: "{who}: {reason}", advice: "{who} accepted what was proposed", hold_all: "hold all: stops moving gates", astray: "at {at} and going away from {to}, where it was sent: stop",
     announced_turn: "{intake} announced a change of {change}", no_move: "nothing needs to move: {section} is tightest, margin {margin}",
     still_learning: "the way to {section} has not been watched for one travel time, {left} h to go: the release is not lowered",
     cut: "reservoir low at {level}: {flow} of {asked} given, in the order of uses", dead_level: "reservoir below its dead level: passing on what comes, {flow}", safe_constant: "the sections are not known yet or no longer: the safe constant {flow} stands",

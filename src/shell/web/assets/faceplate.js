@@ -9,6 +9,8 @@ import { marksOf } from "./gates.js";
 import { lang, named, t } from "./i18n.js";
 import { limit, outcomeSign } from "./reasons.js";
 import { stepTrend } from "./trend.js";
+import { buildTicket } from "./ticket.js";
+import { buildWhatIf } from "./whatif.js";
 
 const COMMANDS = 5;
 
@@ -37,6 +39,7 @@ export function openFaceplate(basin, i, { now, rows, onClose }) {
   const commands = h("ol", { class: "commands" });
   const trendHost = h("div", { class: "small-plot" });
   const work = h("div", { class: "work" });
+  const ticket = gate.lock && driven ? buildTicket(basin, i) : null;
   const steps = h("ol", { class: "steps" }, ["step_select", "step_preview", "step_confirm"].map((key, k) => h("li", {}, h("span", {}, String(k + 1)), t(key))));
   const loss = gate.on_link_loss?.action ? t(`link_loss.${gate.on_link_loss.action}`, { p: known(gate.on_link_loss.opening) ? positionUnit(gate, gate.on_link_loss.opening) : "" }) : "";
   const title = [t(`kind.${gate.kind}`), t(`duty.${gate.duty}`), loss].filter(Boolean).join(t("sep"));
@@ -51,7 +54,7 @@ export function openFaceplate(basin, i, { now, rows, onClose }) {
         h("h3", {}, t("last_commands")), commands,
         h("h3", {}, t("opening_6h"), h("span", { class: "grow" }), unit), trendHost,
         h("p", { class: "quiet" }, `${t("responsible")}${t("colon")}${named(gate.responsible.unit)}${t("sep")}${gate.responsible.person}`)),
-      h("div", { class: "face-right" }, driven && !byOrder && steps, work)));
+      h("div", { class: "face-right" }, driven && !byOrder && steps, work, ticket?.el, driven && buildWhatIf(basin, gate, () => state))));
   let flowing = null;
   let stage = 0;
   let plot = null;
@@ -185,6 +188,7 @@ export function openFaceplate(basin, i, { now, rows, onClose }) {
       return h("li", { title: [who(row.actor), say.why].filter(Boolean).join(t("sep")) }, h("span", {}, moment(Date.parse(row.utc) / 1000, now_s)), h("b", { class: "live" }, say.what), h("span", {}, `${outcomeSign(say.end.key)} ${say.end.words}`));
     })));
     authorityButtons(now);
+    ticket?.update(next);
   }
 
   async function history() {

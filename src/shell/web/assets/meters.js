@@ -1,13 +1,17 @@
 // Meters: can this reading be trusted. All of them in a list; one in full, from its register to what control makes of it.
 
 import { load } from "./api.js";
+import { openDialog } from "./confirm.js";
 import { flag, h, panel, renew, text } from "./dom.js";
-import { age, civil, flow, known, level, moment, qualityText, showValue } from "./format.js";
+import { age, civil, flow, known, level, moment, qualityText, showValue, who } from "./format.js";
 import { elementName } from "./reasons.js";
 import { lang, named, t } from "./i18n.js";
 import { hrefOf } from "./nav.js";
 import { buildPens } from "./pens.js";
 import { sectionValue } from "./sections.js";
+
+/** How long an entered reading may stand, min; the service takes no more than the last. */
+const STAND_MINUTES = [30, 60, 120, 240];
 
 const shownAs = (meter) => (meter.kind === "level" ? level : meter.kind === "rain" ? (v) => v.toFixed(1) : flow);
 /** Reason of a reading that says which check it failed. */
@@ -80,13 +84,17 @@ function oneOf(basin, at) {
   const device = fact("device");
   const lastGood = fact("last_good", "meter-last");
   const accuracy = fact("accuracy");
-  const who = fact("responsible_word");
+  const charge = fact("responsible_word");
   text(accuracy, [meter.accuracy > 0 ? `±${+(meter.accuracy * 100).toFixed(1)} %` : "", meter.accuracy_abs > 0 ? `±${meter.accuracy_abs} ${meter.unit}` : "", t(`meters.principles.${meter.principle}`).replace(/^meters\.principles\./, "")].filter(Boolean).join(t("sep")));
-  text(who, `${named(meter.responsible.unit)}${t("sep")}${meter.responsible.person}`);
+  text(charge, `${named(meter.responsible.unit)}${t("sep")}${meter.responsible.person}`);
   const now = panel("meter-now", named(meter.name), `${meter.id}${t("sep")}${where(basin, meter)}`, quality, h("div", { class: "reach-head" }, big, facts));
   const used = h("p", { class: "substitution", tid: "meter-substitution" });
+  const entry = h("p", { class: "note", tid: "meter-entered", hidden: true });
+  const enter = h("button", { type: "button", class: "command", tid: "meter-enter", on: { click: () => enterDialog() } }, t("meters.enter_button"));
+  const withdraw = h("button", { type: "button", class: "command", tid: "meter-withdraw", hidden: true, on: { click: () =>
+    openDialog(`${t("meters.withdraw")}${t("colon")}${named(meter.name)}`, { order: "withdraw", meter: meter.id }, { about: t("meters.withdraw_about"), what: t("meters.withdraw") }) } }, t("meters.withdraw_button"));
   const checks = h("ul", { class: "checks", tid: "meter-checks" });
-  const checkPanel = panel("meter-checks-panel", t("meters.checks"), t("meters.checks_note"), null, checks, h("h3", { class: "sub" }, t("meters.substitution")), used);
+  const checkPanel = panel("meter-checks-panel", t("meters.checks"), t("meters.checks_note"), null, checks, h("h3", { class: "sub" }, t("meters.substitution")), used, entry, h("div", { class: "row" }, enter, withdraw));
   const strip = h("div", { class: "quality-strip", role: "img", "aria-label": t("meters.history"), tid: "quality-strip" });
   const legend = h("ul", { class: "legend" }, ["good", "stale", "suspect", "bad"].map((q) => h("li", {}, h("i", { class: `q-${q}` }), t(`quality.${q}`))));
   const runs = h("tbody", {});
@@ -127,9 +135,29 @@ function oneOf(basin, at) {
     text(device, about?.device ? `${named(about.device.name)}${t("sep")}${about.device.id}${t("sep")}${t("links.unit")} ${about.device.unit}` : "–");
     checkList(state, reading);
     substitution(state, reading, ctx);
+    const stands = state.entered.find((one) => one.meter === at);
+    entry.hidden = withdraw.hidden = !stands;
+    if (stands) text(entry, t("meters.entered_line", { value: `${show(stands.value)} ${meter.unit}`, who: who(stands.by), at: moment(stands.at_s, now_s), until: moment(stands.until_s, now_s), reason: stands.reason }));
     drawQualities(now_s);
     pens.update(state);
     if (performance.now() - asked > (about ? 30000 : 3000)) ask();
+  }
+
+  function enterDialog() {
+    openDialog(t("meters.enter_title"), null, { body: (close) => {
+      const value = h("input", { type: "number", step: "any", required: true, tid: "enter-value", ...(about && known(about.min) ? { min: about.min } : {}), ...(about && known(about.max) ? { max: about.max } : {}) });
+      const minutes = h("select", { tid: "enter-minutes" }, STAND_MINUTES.map((m) => h("option", { value: m, selected: m === 60 }, m < 60 ? `${m} min` : `${m / 60} h`)));
+      const reason = h("input", { type: "text", maxlength: "200", required: true, tid: "enter-reason", placeholder: t("meters.enter_reason") });
+      const form = h("form", { class: "select", novalidate: true, on: { submit: (event) => {
+        event.preventDefault();
+        if (!form.reportValidity()) return;
+        const order = { order: "enter", meter: meter.id, value: Number(value.value), minutes: Number(minutes.value), reason: reason.value.trim() };
+        close();
+        openDialog(`${t("meters.enter")}${t("colon")}${named(meter.name)}`, order, { about: t("meters.enter_about", { value: `${show(order.value)} ${meter.unit}`, for: minutes.selectedOptions[0].textContent, reason: order.reason }), what: t("meters.enter") });
+      } } }, h("p", { class: "about" }, named(meter.name)), h("label", {}, h("span", {}, `${t("meters.value")}, ${meter.unit}`), value), h("label", {}, h("span", {}, t("meters.enter_for")), minutes), h("label", {}, h("span", {}, t("reason")), reason),
+      h("div", { class: "row" }, h("button", { type: "submit", class: "command primary", tid: "enter-next" }, t("preview"))));
+      return form;
+    } });
   }
 
   function checkList(state, reading) {
@@ -153,8 +181,8 @@ function oneOf(basin, at) {
   function substitution(state, reading, ctx) {
     const section = basin.sections.findIndex((one) => one.meter === at);
     const usable = known(reading.v) && ["good", "simulated", "substituted", "stale"].includes(reading.q);
-    const key = `${section}|${usable}|${reading.q}|${lang()}`;
-    renew(used, key, () => [h("span", {}, usable ? t(reading.q === "substituted" ? "meters.sub_manual" : reading.q === "stale" ? "meters.sub_stale" : "meters.sub_none") : section >= 0 ? `${t("meters.sub_estimate")} ` : t("meters.sub_nothing")), h("span", { class: "sub-value" })]);
+    const key = `${section}|${usable}|${reading.q}|${reading.r}|${lang()}`;
+    renew(used, key, () => [h("span", {}, usable ? t(reading.r === "manual" ? "meters.sub_entered" : reading.q === "substituted" ? "meters.sub_manual" : reading.q === "stale" ? "meters.sub_stale" : "meters.sub_none") : section >= 0 ? `${t("meters.sub_estimate")} ` : t("meters.sub_nothing")), h("span", { class: "sub-value" })]);
     if (!usable && section >= 0) showValue(used.lastChild, sectionValue(state.sections[section]), ctx.clock);
   }
 

@@ -52,7 +52,10 @@ export default {
     raw: "原始值", scaling: "换算", register: "寄存器", device: "设备", last_good: "最近好值", accuracy: "准确度", responsible_word: "责任", derived: "由其他值算得",
     principles: { parshall: "巴歇尔槽", radar_velocity: "雷达测速", rating_curve: "水位流量关系", transit_time: "时差法", pressure: "压力式", h_adcp: "H-ADCP", weir: "量水堰", radar_level: "雷达水位", electromagnetic: "电磁", ultrasonic: "超声", bubbler: "气泡式", tipping_bucket: "翻斗", power: "由功率推算" },
     checks: "合理性检查", checks_note: "未通过的在前", check: { reply: "设备应答", fresh: "新鲜", range: "量程内", rate: "变化不快于水", sentinel: "非“无值”标记", twin: "与并列仪表一致", rating: "水位流量关系有效", frozen: "有变化" }, hold: "可沿用 {s}", valid_from: "自 {date}",
-    substitution: "控制所用", sub_none: "仪表本身。", sub_stale: "最近值，至保持时限为止。", sub_manual: "人工输入或计算值。", sub_estimate: "以估计值代替：", sub_nothing: "无：依赖它的保持不动。",
+    substitution: "控制所用", sub_none: "仪表本身。", sub_stale: "最近值，至保持时限为止。", sub_manual: "由其他量计算。", sub_entered: "人工置数；跟随此仪表的闸门保持不动。", sub_estimate: "以估计值代替：", sub_nothing: "无：依赖它的保持不动。",
+    enter: "人工置数", enter_button: "人工置数…", enter_title: "以人工读数代替仪表", enter_for: "有效时间（至多 4 h）", enter_reason: "读自何处、何人所读",
+    enter_about: "{for} 内调度、估计与报警以 {value} 为此仪表的值；跟随此仪表的闸门保持不动。到时仍以仪表为准。原因：{reason}",
+    entered_line: "置数 {value}，{who}，{at}，至 {until}：{reason}", withdraw: "撤销置数", withdraw_button: "撤销置数…", withdraw_about: "立即恢复以仪表为准。",
     history: "质量，24 h", history_note: "取自存储的采样", history_of: "近 24 h 质量共 {n} 段，列于下", no_history: "此时段无存储采样", since: "起始", lasted: "持续", trend: "趋势",
   },
   schedule: {

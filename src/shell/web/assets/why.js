@@ -1,5 +1,6 @@
 // Why control does what it does: the newest decision in full, those before it in a line each.
 
+import { buildAdvice } from "./advice.js";
 import { h, panel, renew } from "./dom.js";
 import { flow, known, moment, percent, positionUnit, showValue, signed, span, who } from "./format.js";
 import { lang, named, t } from "./i18n.js";
@@ -12,7 +13,8 @@ export function buildWhy(basin, pick) {
   const release = h("div", { class: "release", tid: "release" });
   const newest = h("div", { class: "newest", tid: "why" });
   const earlier = h("ol", { class: "earlier" });
-  const el = panel("why", t("why"), null, rung, release, newest, h("h3", { class: "quiet" }, t("earlier")), earlier);
+  const advice = buildAdvice(basin, pick);
+  const el = panel("why", t("why"), null, rung, release, advice.el, newest, h("h3", { class: "quiet" }, t("earlier")), earlier);
 
   function headline(why, now_s) {
     const gate = known(why.gate) ? basin.gates[why.gate] : null;
@@ -59,6 +61,7 @@ export function buildWhy(basin, pick) {
 
   function update(state, ctx) {
     const now_s = state.utc_ms / 1000;
+    advice.update(state);
     renew(rung, `${state.rung}|${lang()}`, () => [h("b", {}, t(`rung.${state.rung}`))]);
     renew(release, JSON.stringify([state.release, lang()]), () => state.release.map((r) => {
       const actual = h("span", {});

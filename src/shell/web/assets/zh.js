@@ -1,6 +1,18 @@
 // Texts of the page in Chinese; en.js has the same keys.
 
 export default {
+  advice: {
+    title: "现有建议", none: "无建议：调度不需要动闸门。", urgent: "立即", accept: "采纳", accept_button: "采纳…", reject: "不采纳", reject_button: "不采纳…",
+    accept_about: "确认后经同样的联锁发送一次；闸门仍归调度。", reject_about: "半小时内不再提出。原因：{reason}",
+    score: "30 天：采纳率 {share}（采纳 {accepted}，不采纳 {rejected}；未答而失效 {lapsed}）",
+  },
+  ticket: {
+    title: "应急操作票", none: "非汛期封堵。{n} 人签署后可开启，至多 {most} 分钟。", ask: "申请操作票", ask_button: "申请操作票…", minutes: "开启分钟数（至多 {most}）",
+    ask_about: "须 {n} 人在 30 分钟内签署，其中一人为值班长。此后 {min} 分钟内可由人操作，到时由调度关闭。原因：{reason}",
+    sign: "签署", sign_button: "签署…", sign_about: "签署后此闸门可在非汛期开启。", end: "终止操作票", end_button: "终止…", end_about: "闸门交还调度并关闭。",
+    waits: "操作票 {id}，{min} 分钟：待签署，剩 {left}。已签：{signed}。{reason}", in_force: "操作票 {id} 生效中，剩 {left}。已签：{signed}。{reason}。须报 {report}。",
+  },
+  whatif: { title: "试算…", opening: "试算开度", note: "按现有数据推算，不发送任何指令。" },
   colon: "：", comma: "，", sep: " · ", stop: "。",
   no_connection: "服务无响应，命令可能未送达；请看最近动作",
   load_failed: "无法读取流域资料：{error}。2 秒后重试",
@@ -9,7 +21,7 @@ export default {
   mode: { observe: "观察", advice: "建议", automatic: "自动", manual: "手动" },
   mode_about: {
     observe: "只看不动：不提建议，不发命令。",
-    advice: "提出建议及理由，不自行发命令；操作员的设定也不下发。",
+    advice: "提出建议及理由，不自行发命令，保护动作也不发；由人采纳、不采纳或自行设定。",
     automatic: "通过联锁的命令自动下发。第一步从现有开度开始，按变率移动。",
     manual: "闸门由人设定；只有保护动作自动执行。自动调度停止，来水变化无人应对时不会自动响应。",
   },
@@ -79,7 +91,7 @@ export default {
   actions: "最近动作", actions_note: "核实 = 位置回读在允差内", no_actions: "记录里还没有动作", actions_failed: "记录读不出：{error}",
   actor: { dispatch: "自动", service: "服务", failsafe: "保护", recovery: "恢复", console: "控制台" },
   order: {
-    hold_all: "全部保持", release_hold: "解除保持", set_mode: "模式 → {mode}", set_authority: "权限 → {authority}", set_point: "设定 {to}", stop_gate: "停闸", acknowledge: "确认报警 {alarm}", shelve: "搁置 {alarm}", unshelve: "取回 {alarm}",
+    hold_all: "全部保持", release_hold: "解除保持", set_mode: "模式 → {mode}", set_authority: "权限 → {authority}", set_point: "设定 {to}", stop_gate: "停闸", accept: "采纳建议 {to}", reject: "不采纳建议", ask_ticket: "申请应急操作票", sign_ticket: "签署应急操作票 {ticket}", end_ticket: "终止应急操作票 {ticket}", acknowledge: "确认报警 {alarm}", shelve: "搁置 {alarm}", unshelve: "取回 {alarm}", enter: "人工置数 {meter} {value}", withdraw: "撤销人工置数 {meter}",
   },
   quality: { good: "好", simulated: "模拟", substituted: "估算", stale: "过期", suspect: "可疑", bad: "无数据" },
   tag: { substituted: "估", manual: "人工", simulated: "模拟" }, last_at: "{v} 于 {when}", never: "从未读到",
@@ -93,7 +105,7 @@ export default {
     outlet_floor: "{section} 本身要到设定 {setpoint}",
     unit_trip: "{unit} 跳机，补足 {lost}", trim: "实放比目标差 {error}，微调", share_turbine: "机组承担 {flow}，阀门让出",
     pass_on: "来多少过多少，堰下至少 {owed}", lend: "动用塘蓄补水：下游需 {owed}，来水 {comes}", demand: "需水 {flow}", keep_level: "保水位：{level} → {target}", schedule: "日程 {entry}",
-    season_lock: "非汛期封堵", operator: "{who}：{reason}", hold_all: "全部保持：停下正在动的闸门", astray: "已到 {at}，与所令 {to} 背道而行：停闸",
+    season_lock: "非汛期封堵", operator: "{who}：{reason}", advice: "{who} 采纳建议", hold_all: "全部保持：停下正在动的闸门", astray: "已到 {at}，与所令 {to} 背道而行：停闸",
     announced_turn: "{intake} 预告取水变化 {change}", no_move: "不需要动：最紧的是 {section}，余量 {margin}",
     still_learning: "到{section}的河段还没有看满一个传播时间（还差 {left} h）：不减放",
     cut: "库水位低（{level}）：按次序压减，{asked} 中供 {flow}", dead_level: "水库低于死水位：来多少放多少，{flow}", safe_constant: "断面情况尚不明或已失联：保持安全定值 {flow}",
