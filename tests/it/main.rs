@@ -61,6 +61,7 @@ mod network_lost;
 mod observing;
 mod one_connection;
 mod outlets;
+mod package;
 mod page;
 mod peers;
 mod peers_serial;
