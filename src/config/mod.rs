@@ -64,6 +64,8 @@ pub struct Service {
     pub start_mode: crate::control::operator::Mode,
     /// Folder that is watched for forecasts, an absolute path; `None`: none is.
     pub forecast_folder: Option<std::path::PathBuf>,
+    /// Folder the backups are made in, an absolute path, whose age `/metrics` tells; `None`: it is not looked at.
+    pub backup_folder: Option<std::path::PathBuf>,
     /// Days whose bulletins the service makes good when they are missing; 0: it makes none.
     pub bulletin_days: u32,
     /// Minutes after the end of a day in which its bulletin is not made yet.

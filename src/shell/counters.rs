@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::field::Monitor;
 use super::field::health::{LinkState, UnitState};
+use super::room::Room;
 use super::store::Store;
 use super::web::{Health, HealthSource, LagRow, LinkRow, Metric, MetricKind, UnitRow};
 use crate::config::Config;
@@ -72,12 +73,19 @@ impl Counters {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What `/metrics` shows of cycle and field.
-    pub(super) fn health_source(&self, config: &Arc<Config>, monitor: Monitor, view: Store) -> HealthSource {
+    /// What `/metrics` shows of cycle, field, view and disks.
+    pub(super) fn health_source(
+        &self,
+        config: &Arc<Config>,
+        monitor: Monitor,
+        view: Store,
+        room: Option<Room>,
+    ) -> HealthSource {
         let (counters, config) = (self.clone(), Arc::clone(config));
-        Arc::new(move || Health {
-            links: links(&config, &monitor),
-            counters: [families(&counters.update(|numbers| numbers.clone())), of_view(&view)].concat(),
+        Arc::new(move || {
+            let numbers = families(&counters.update(|numbers| numbers.clone()));
+            let disks = room.as_ref().map(of_disks).unwrap_or_default();
+            Health { links: links(&config, &monitor), counters: [numbers, of_view(&view), disks].concat() }
         })
     }
 }
@@ -189,6 +197,30 @@ fn of_view(view: &Store) -> Vec<Metric> {
             count(view.rebuilds()),
         ),
     ]
+}
+
+/// What has not been seen is not there.
+fn of_disks(room: &Room) -> Vec<Metric> {
+    let seen = room.seen();
+    let space = seen.space.into_iter().flat_map(|space| {
+        [
+            Metric::gauge(
+                "qindan_disk_free_bytes",
+                "Room left on the disk of the data folder",
+                count(space.free),
+            ),
+            Metric::gauge("qindan_disk_size_bytes", "Size of that disk", count(space.total)),
+        ]
+    });
+    let backup = seen.backup_s.map(|at| {
+        let at = count(u64::try_from(at).unwrap_or_default());
+        Metric::gauge(
+            "qindan_backup_timestamp_seconds",
+            "When the newest backup was finished, Unix time; 0: there is none",
+            at,
+        )
+    });
+    space.chain(backup).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a metric is a double by definition")]

@@ -28,6 +28,7 @@ pub mod probe;
 pub mod record;
 pub mod refill;
 pub mod reports;
+mod room;
 pub mod rows;
 pub mod service;
 pub mod snapshots;

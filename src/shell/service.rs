@@ -20,6 +20,7 @@ use super::field::{self, FieldHandle};
 use super::forecast;
 use super::pace;
 use super::people::{self, People};
+use super::room::Room;
 use super::rows::actions_source;
 use super::start::{Folder, Pacing};
 pub use super::start::{Options, StartError, Time};
@@ -132,7 +133,9 @@ impl Running {
         settle(&field, &clock, &stop).await;
         let counters = Counters::default();
         let view = awake.view.clone();
-        let (health, traces) = (counters.health_source(&config, field.monitor(), view), field.monitor());
+        let room = Room::watch(data.clone(), config.service.backup_folder.clone());
+        let room = room.inspect_err(|error| tracing::error!(%error, "the disks are not watched")).ok();
+        let (health, traces) = (counters.health_source(&config, field.monitor(), view, room), field.monitor());
         let (acts, waiting) = mpsc::channel(ACTS);
         let (offers, offered) = mpsc::channel(OFFERS);
         if let Some(folder) = config.service.forecast_folder.clone() {

@@ -344,6 +344,7 @@ pub(crate) fn small() -> Config {
             free_mb: Some(100),
             start_mode: Mode::Automatic,
             forecast_folder: None,
+            backup_folder: None,
             bulletin_days: 30,
             bulletin_after_min: 10,
             names: Vec::new(),

@@ -57,6 +57,7 @@ mod meters;
 mod modbus;
 mod model_vs_plant;
 mod moment;
+mod monitoring;
 mod network_lost;
 mod observing;
 mod one_connection;

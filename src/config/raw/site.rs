@@ -61,6 +61,7 @@ pub(in crate::config) struct RawService {
     pub(in crate::config) free_mb: Given<u32>,
     pub(in crate::config) start_mode: Given<Mode>,
     pub(in crate::config) forecast_folder: Given<String>,
+    pub(in crate::config) backup_folder: Given<String>,
     pub(in crate::config) bulletin_days: Given<u32>,
     pub(in crate::config) bulletin_after_min: Given<u32>,
     pub(in crate::config) names: Given<Vec<String>>,
