@@ -2,6 +2,8 @@
 
 mod cli;
 mod cli_backup;
+#[cfg(test)]
+mod cli_guides;
 mod cli_people;
 mod cli_report;
 
@@ -410,5 +412,17 @@ async fn signals(stop: Stop) {
         }
         tracing::info!(name, "stopping in order");
         stop.now(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn documents_name_commands_there_are() {
+        cli_guides::check("qindan", &Cli::command());
     }
 }

@@ -44,6 +44,7 @@ mod faulty;
 mod fixture;
 mod forecasts;
 mod frozen;
+mod golive;
 mod half_open;
 mod identity;
 mod import;

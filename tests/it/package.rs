@@ -94,7 +94,9 @@ fn the_package_holds_what_it_should_with_the_right_modes() {
     for name in documents {
         expect(format!("/usr/share/doc/qindan/{name}"), plain);
     }
-    expect("/usr/share/doc/qindan/examples/verify-export".into(), program);
+    for script in ["verify-export", "shadow"] {
+        expect(format!("/usr/share/doc/qindan/examples/{script}"), program);
+    }
     for name in below("ops/pictures") {
         expect(format!("/usr/share/doc/qindan/pictures/{name}"), plain);
     }
