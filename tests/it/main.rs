@@ -24,6 +24,7 @@ mod bad_network;
 mod box_fallback;
 mod broken_config;
 mod browser;
+mod clients;
 mod config;
 mod control;
 mod core;
