@@ -8,12 +8,14 @@ use clap::Command;
 /// What is read; the folders whole.
 const DOCUMENTS: &[&str] = &["README.md", "config/README.md", "simulators/README.md", "ops"];
 /// What may stand before a command.
-const BEFORE: &[&str] = &["sudo -u qindan ", "runuser -u qindan -- ", "/usr/bin/", "ExecStart=", "ExecStartPre=", "echo \"  "];
+const BEFORE: &[&str] =
+    &["sudo -u qindan ", "runuser -u qindan -- ", "/usr/bin/", "ExecStart=", "ExecStartPre=", "echo \"  "];
 
 /// Panics with every place that names a command of `program`, or an option of one, that `command` does not have.
 pub(crate) fn check(program: &str, command: &Command) {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let root = own.ancestors().find(|folder| folder.join("ops/runbook.md").is_file()).expect("the repository");
+    let root =
+        own.ancestors().find(|folder| folder.join("ops/runbook.md").is_file()).expect("the repository");
     let mut found = 0;
     let mut wrong = Vec::new();
     for file in DOCUMENTS.iter().flat_map(|name| files(&root.join(name))) {

@@ -28,7 +28,8 @@ fn exported(folder: &Folder, what: &[&str]) -> String {
 #[test]
 fn proposals_are_counted_as_followed_or_not() {
     let folder = Folder::new();
-    let mut journal = Journal::open(&folder.journal(), Settings::new(&folder.store, "boot-1"), now(-60)).unwrap();
+    let mut journal =
+        Journal::open(&folder.journal(), Settings::new(&folder.store, "boot-1"), now(-60)).unwrap();
     let mut before = 1.0;
     for (minute, flow) in [(0, 2.0), (120, 1.2), (150, 1.4)] {
         let mut entry = Entry::new(Kind::Decision, "dispatch");

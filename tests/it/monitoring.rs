@@ -26,7 +26,8 @@ fn named(text: &str) -> BTreeSet<(String, Vec<String>)> {
         }
         let rest = &text[at..];
         let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
-        let asked = rest[end..].strip_prefix('{').and_then(|rest| rest.split_once('}')).map_or("", |(l, _)| l);
+        let asked =
+            rest[end..].strip_prefix('{').and_then(|rest| rest.split_once('}')).map_or("", |(l, _)| l);
         // In JSON quotes stand behind a backslash.
         let labels = asked.replace('\\', "");
         let labels = labels.split(',').map(str::trim).filter(|label| !label.is_empty());
@@ -80,7 +81,10 @@ async fn alerts_and_dashboard_name_what_the_service_gives() {
             let rows = families.get(&name).unwrap_or_else(|| panic!("{file}: {name} is not in /metrics"));
             // How commands ended has rows only once some have.
             for label in labels.iter().filter(|_| name != "qindan_commands_ended_total") {
-                assert!(rows.iter().any(|row| row.contains(label.as_str())), "{file}: {name}{{{label}}}: {rows:?}");
+                assert!(
+                    rows.iter().any(|row| row.contains(label.as_str())),
+                    "{file}: {name}{{{label}}}: {rows:?}"
+                );
             }
         }
     }
