@@ -57,7 +57,7 @@ use crate::shell::people::{self, People};
 use crate::shell::trend::Trends;
 
 /// Most event streams open at once.
-const STREAMS: usize = 64;
+const STREAMS: usize = 256;
 
 /// Real time for the page (heartbeats, token life), never service time; tests hand in their own.
 #[derive(Clone)]
