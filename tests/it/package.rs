@@ -39,10 +39,13 @@ fn below(folder: &str) -> Vec<String> {
     found
 }
 
+fn is(name: &str, ending: &str) -> bool {
+    Path::new(name).extension().is_some_and(|found| found == ending)
+}
+
 /// Packs the program as the tests have it.
 fn packed(out: &Path) -> PathBuf {
-    let arguments =
-        ["--binary", env!("CARGO_BIN_EXE_qindan"), "--out", out.to_str().unwrap(), "--fast"];
+    let arguments = ["--binary", env!("CARGO_BIN_EXE_qindan"), "--out", out.to_str().unwrap(), "--fast"];
     let said = said("ops/package", &arguments);
     let (file, _) = said.lines().last().unwrap().split_once(": ").unwrap();
     PathBuf::from(file)
@@ -69,7 +72,7 @@ fn the_package_holds_what_it_should_with_the_right_modes() {
     let (plain, program) = ("-rw-r--r--", "-rwxr-xr-x");
     let mut expected = BTreeMap::from([("/usr/bin/qindan".to_owned(), program.to_owned())]);
     let mut expect = |path: String, mode: &str| expected.insert(path, mode.to_owned());
-    let configuration = below("config").into_iter().filter(|name| name.ends_with(".toml"));
+    let configuration = below("config").into_iter().filter(|name| is(name, "toml"));
     let configuration: Vec<_> = configuration.map(|name| format!("/etc/qindan/{name}")).collect();
     for name in &configuration {
         expect(name.clone(), plain);
@@ -102,7 +105,7 @@ fn the_package_holds_what_it_should_with_the_right_modes() {
     }
     for folder in ["client", "prometheus", "grafana"] {
         for name in below(&format!("ops/{folder}")) {
-            let runs = folder == "client" && !name.ends_with(".md");
+            let runs = folder == "client" && !is(&name, "md");
             let mode = if runs { program } else { plain };
             expect(format!("/usr/share/doc/qindan/examples/{folder}/{name}"), mode);
         }
@@ -140,5 +143,52 @@ fn no_script_of_the_package_deletes_or_starts() {
                 assert!(!forbidden.contains(&word), "{script}: {line}");
             }
         }
+    }
+}
+
+/// A manual that is read over a telephone line too: each picture it shows is there, below 150 kB, all below 1.2 MB.
+#[test]
+fn pictures_of_the_guides_are_there_and_small() {
+    let mut shown = BTreeMap::new();
+    for file in ["README.md", "ops/manual.md", "ops/runbook.md", "ops/golive.md", "ops/golive.zh.md"] {
+        let path = root().join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        for (at, _) in text.match_indices("](") {
+            let link = text[at + 2..].split([')', '#']).next().unwrap();
+            if link.is_empty() || link.contains("://") {
+                continue;
+            }
+            let target = path.parent().unwrap().join(link);
+            assert!(target.exists(), "{file}: {link} is not there");
+            if target.extension().is_some_and(|ending| ending == "png") {
+                let bytes = fs::metadata(&target).unwrap().len();
+                shown.insert(target.canonicalize().unwrap(), bytes);
+            }
+        }
+    }
+    for (picture, bytes) in &shown {
+        assert!(*bytes < 150_000, "{}: {bytes} bytes", picture.display());
+    }
+    assert!(shown.values().sum::<u64>() < 1_200_000, "{shown:?}");
+    let kept: Vec<_> = below("ops/pictures");
+    assert_eq!(kept.len(), shown.len(), "a picture nobody shows: {kept:?}");
+}
+
+/// The units let their programs see little. Looked at where systemd is installed; it need not run.
+#[test]
+fn the_units_are_hardened() {
+    for (unit, most) in [("qindan.service", 2.0), ("qindan-backup.service", 1.0)] {
+        let path = format!("ops/{unit}");
+        let arguments = ["security", "--offline=true", "--no-pager", path.as_str()];
+        let looked = Command::new("systemd-analyze").args(arguments).current_dir(root()).output();
+        let Ok(looked) = looked else {
+            println!("no systemd-analyze here: {unit} was not looked at");
+            return;
+        };
+        let said = String::from_utf8_lossy(&looked.stdout).into_owned();
+        let (_, level) = said.split_once("Overall exposure level").unwrap_or_else(|| panic!("{said}"));
+        let level: f64 = level.split_whitespace().find_map(|word| word.parse().ok()).unwrap();
+        println!("{unit}: exposure {level}, at most {most}");
+        assert!(level <= most, "{said}");
     }
 }
