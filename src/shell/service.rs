@@ -135,7 +135,8 @@ impl Running {
         let view = awake.view.clone();
         let room = Room::watch(data.clone(), config.service.backup_folder.clone());
         let room = room.inspect_err(|error| tracing::error!(%error, "the disks are not watched")).ok();
-        let (health, traces) = (counters.health_source(&config, field.monitor(), view, room), field.monitor());
+        let (health, traces) =
+            (counters.health_source(&config, field.monitor(), view, room), field.monitor());
         let (acts, waiting) = mpsc::channel(ACTS);
         let (offers, offered) = mpsc::channel(OFFERS);
         if let Some(folder) = config.service.forecast_folder.clone() {
