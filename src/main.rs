@@ -177,12 +177,7 @@ fn check(asked: &Check, out: &mut dyn Write) -> Result<()> {
         field.devices.len(),
         field.points.len()
     )?;
-    writeln!(
-        out,
-        "  {} turns, {} gate entries in the calendar",
-        schedules.turns.len(),
-        schedules.gates.len()
-    )?;
+    writeln!(out, "  {} turns, {} entries in the calendar", schedules.turns.len(), schedules.entries.len())?;
     if let Some(line) = config::ratings::summary(&basin) {
         writeln!(out, "  {line}")?;
     }

@@ -20,9 +20,10 @@ pub use load::load;
 pub use problem::{Problem, Problems};
 pub use report::report;
 
-use crate::basin::{Basin, GateId, IntakeId};
+use crate::basin::{Basin, IntakeId};
+use crate::control::schedule::Entry;
 use crate::points::Field;
-use crate::units::{Discharge, Opening};
+use crate::units::Discharge;
 
 /// A checked configuration folder.
 #[derive(Clone, Debug)]
@@ -113,8 +114,8 @@ impl Service {
 pub struct Schedules {
     /// Announced turns of intakes.
     pub turns: Vec<Turn>,
-    /// Positions of gates by calendar.
-    pub gates: Vec<GateEntry>,
+    /// What gates and sections are asked for by the calendar.
+    pub entries: Vec<Entry>,
 }
 
 /// An announced turn: the intake takes `rate` between two instants.
@@ -130,19 +131,4 @@ pub struct Turn {
     pub to: jiff::Timestamp,
     /// Rate.
     pub rate: Discharge,
-}
-
-/// A gate position for a time.
-#[derive(Clone, Debug, PartialEq)]
-pub struct GateEntry {
-    /// Identifier.
-    pub id: String,
-    /// Which gate.
-    pub gate: GateId,
-    /// Start.
-    pub from: jiff::Timestamp,
-    /// End, after the start.
-    pub to: jiff::Timestamp,
-    /// Position then.
-    pub opening: Opening,
 }

@@ -34,6 +34,7 @@ mod release;
 pub mod routing;
 pub mod rules;
 mod scene;
+pub mod schedule;
 pub mod segment;
 pub mod series;
 mod sides;

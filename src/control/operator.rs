@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::schedule::Entry;
 use crate::basin::GateId;
 use crate::units::Opening;
 
@@ -102,5 +103,14 @@ pub enum Order {
     Unshelve {
         /// Its key.
         alarm: String,
+    },
+    /// Put a calendar of gates in force in place of the one activated before.
+    ActivateSchedule {
+        /// Its number, above that of the one before.
+        version: u32,
+        /// [`super::schedule::hash`] of its entries.
+        hash: String,
+        /// All of them.
+        entries: Vec<Entry>,
     },
 }

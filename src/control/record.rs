@@ -51,6 +51,8 @@ pub enum Kind {
     Forecast = 19,
     /// Somebody signed in or out or was refused; a user or token was changed.
     Access = 20,
+    /// The calendar of gates: a draft was saved or discarded, one was activated, an entry was missed.
+    Schedule = 22,
 }
 
 /// One entry, before the journal gives it number, time and chain.

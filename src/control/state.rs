@@ -29,7 +29,7 @@ use crate::basin::GateId;
 use crate::config::Config;
 
 /// Version of the form of [`State`]; raised when a field comes, goes or changes its meaning.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// What two meters of one level remember.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -89,6 +89,7 @@ impl Controller {
             basin: _,
             field: _,
             schedules: _,
+            in_file: _,
             settings: _,
             paths: _,
             outlets,
@@ -168,6 +169,7 @@ impl Controller {
             basin: fresh.basin,
             field: fresh.field,
             schedules: fresh.schedules,
+            in_file: fresh.in_file,
             settings: fresh.settings,
             paths: fresh.paths,
             outlets: fresh.outlets,
@@ -203,6 +205,7 @@ impl Controller {
         for (pair, Twins { turned, at_odds, levels }) in controller.twins.iter_mut().zip(twins) {
             (pair.turned, pair.at_odds, pair.levels) = (turned, at_odds, levels);
         }
+        controller.lay_out_calendar();
         Some(controller)
     }
 

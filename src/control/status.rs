@@ -11,6 +11,7 @@ use super::forecast::Forecasts;
 use super::operator::{Authority, Mode};
 use super::quality::{Quality, Reading, Reason};
 use super::reason::{Because, Limit};
+use super::schedule::steps;
 use crate::basin::{GateId, MeterId, SectionId};
 use crate::units::{Discharge, Opening};
 
@@ -282,6 +283,8 @@ pub struct Status {
     pub flood: Option<FloodStatus>,
     /// Forecasts held.
     pub forecasts: Arc<Forecasts>,
+    /// The calendar people activated, and how its entries have begun.
+    pub calendar: steps::Memory,
 }
 
 /// Release of one reservoir.

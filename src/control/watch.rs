@@ -82,6 +82,7 @@ impl Controller {
         self.fallbacks(&mut conditions);
         self.service(&mut conditions);
         self.foretold(&mut conditions, now);
+        self.calendar_conditions(&mut conditions);
         self.water(&mut conditions, now);
         for change in self.carry.alarms.advance(conditions, since, now.utc) {
             let mut entry = Entry::new(Kind::Alarm, "service");

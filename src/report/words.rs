@@ -123,7 +123,10 @@ pub fn cause(basin: &Basin, value: &Value) -> Name {
         "demand" => format!("需水 {}", flow("flow")),
         "lend" => format!("动用塘蓄补水：下游需 {}，来水 {}", flow("owed"), flow("comes")),
         "keep_level" => format!("保水位：{} m → {} m", number("level_m"), number("target_m")),
-        "schedule" => format!("日程 {}", text("entry")),
+        "schedule" if value.get("order").is_some() => {
+            format!("计划 {}（调度指令 {}）", text("entry"), text("order"))
+        }
+        "schedule" => format!("计划 {}", text("entry")),
         "season_lock" => "非汛期封堵".into(),
         "operator" => format!("{}：{}", text("who"), text("reason")),
         "hold_all" => "全部保持：停下正在动的闸门".into(),
@@ -186,6 +189,13 @@ pub fn order(basin: &Basin, order: &Order, gate: Option<&str>) -> Name {
             format!("shelve alarm {alarm} for {minutes} min ({reason})"),
         ),
         Order::Unshelve { alarm } => name(format!("取消搁置报警 {alarm}"), format!("unshelve alarm {alarm}")),
+        Order::ActivateSchedule { version, entries, .. } => {
+            let count = entries.len();
+            name(
+                format!("启用计划第 {version} 版（{count} 条）"),
+                format!("activate calendar version {version} ({count} entries)"),
+            )
+        }
     }
 }
 

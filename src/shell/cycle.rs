@@ -358,7 +358,8 @@ impl Cycle {
 
 /// Positions among the entries of the records of acts, by request.
 fn operator_records(decision: &Decision) -> Vec<(String, usize)> {
-    let acts = decision.entries.iter().enumerate().filter(|(_, entry)| entry.kind == Kind::Operator);
+    let is_act = |entry: &Entry| matches!(entry.kind, Kind::Operator | Kind::Schedule);
+    let acts = decision.entries.iter().enumerate().filter(|(_, entry)| is_act(entry));
     acts.filter_map(|(at, entry)| Some((entry.detail.as_ref()?["request"].as_str()?.to_owned(), at)))
         .collect()
 }

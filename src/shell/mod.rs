@@ -29,6 +29,7 @@ pub mod record;
 pub mod refill;
 pub mod reports;
 pub mod rows;
+pub mod schedules;
 pub mod service;
 pub mod snapshots;
 mod start;

@@ -173,6 +173,7 @@ impl Running {
             health,
             traces: Arc::new(move |link| traces.trace(link)),
             archive: Some(archive),
+            schedules: awake.calendars,
             preview: Arc::new(preview::preview),
             time,
             people,

@@ -331,7 +331,7 @@ pub(crate) fn small() -> Config {
             classes: vec![ScanClass::new("normal", 5.0)],
             wiring,
         }),
-        schedules: Arc::new(Schedules { turns: vec![turn], gates: Vec::new() }),
+        schedules: Arc::new(Schedules { turns: vec![turn], entries: Vec::new() }),
         service: Service {
             listen: "127.0.0.1:0".parse().unwrap(),
             bench: true,

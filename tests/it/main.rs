@@ -80,6 +80,7 @@ mod restarts;
 mod river;
 mod rules;
 mod running;
+mod schedule;
 mod screens;
 mod security;
 mod service;

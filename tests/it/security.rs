@@ -25,6 +25,7 @@ fn real(path: &str) -> String {
     path.replace("{*name}", "app.js")
         .replace("meters/{id}", "meters/q.ford")
         .replace("{id}", "dam")
+        .replace("{version}", "1")
         .replace("{seq}", "1")
         .replace("{name}", "daily_2026-05-17_0800.en.html")
         .replace("/trends", "/trends?series=section:ford")
@@ -205,6 +206,7 @@ fn may(role: Role, needs: Need) -> bool {
         Need::Public | Need::View | Need::Person | Need::Metrics => &Role::ALL,
         Need::Diagnose => &[Role::Engineer, Role::Administrator],
         Need::Forecast => &[Role::ShiftLeader, Role::Scheduler, Role::Engineer],
+        Need::Schedule => &[Role::ShiftLeader, Role::Scheduler],
         Need::Operate => &[Role::Operator, Role::ShiftLeader],
         Need::Lead => &[Role::ShiftLeader],
     };
@@ -269,12 +271,19 @@ async fn where_everybody_may_look_nobody_may_act() {
     let status = crate::fixture::status(&config);
     let (_folder, archive) = crate::archived::filled(&config);
     let bench = crate::web::with_archive(config, status, archive);
+    bench.web.schedules.change(|kept| kept.versions.push(crate::schedule::version_one())).unwrap();
     for Route { path, method, needs } in routes() {
         let status = send(&bench, fair(method, path), "{}").await.status();
         match needs {
             Need::View => assert_eq!(status, StatusCode::OK, "{method} {path}"),
             Need::Public => {}
-            Need::Person | Need::Metrics | Need::Diagnose | Need::Forecast | Need::Operate | Need::Lead => {
+            Need::Person
+            | Need::Metrics
+            | Need::Diagnose
+            | Need::Forecast
+            | Need::Schedule
+            | Need::Operate
+            | Need::Lead => {
                 assert_eq!(status, StatusCode::UNAUTHORIZED, "{method} {path}");
             }
         }

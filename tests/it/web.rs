@@ -74,6 +74,7 @@ pub(crate) fn state(
         }),
         traces: Arc::new(|link| (link == LinkId(0)).then(|| "1.000 > 00 01\n".to_owned())),
         archive: None,
+        schedules: Arc::default(),
         preview: Arc::new(preview::preview),
         time,
         people,
@@ -210,8 +211,10 @@ async fn every_route_answers_with_the_headers_of_the_house() {
     let status = fixture::status(&config);
     let (_folder, archive) = archived::filled(&config);
     let bench = with_archive(config, status, archive);
+    bench.web.schedules.change(|kept| kept.versions.push(crate::schedule::version_one())).unwrap();
     for route in routes() {
         let path = match route.path {
+            "/api/v1/schedule/versions/{version}" => "/api/v1/schedule/versions/1",
             "/assets/{*name}" => "/assets/app.js",
             "/api/v1/trends" => "/api/v1/trends?series=section:ford",
             "/api/v1/links/{id}/trace" => "/api/v1/links/dam/trace",

@@ -155,7 +155,8 @@ impl Script {
                 | Order::SetMode { .. }
                 | Order::Acknowledge { .. }
                 | Order::Shelve { .. }
-                | Order::Unshelve { .. } => false,
+                | Order::Unshelve { .. }
+                | Order::ActivateSchedule { .. } => false,
             },
             What::Demand { .. } | What::ClockStep(_) | What::SlowLink { .. } | What::Note(_) => false,
         }

@@ -452,6 +452,11 @@ impl People {
         (self.settings.sink)(entry);
     }
 
+    /// Hands an entry about what somebody did to the record.
+    pub fn note(&self, entry: Entry) {
+        (self.settings.sink)(entry);
+    }
+
     fn tell(&self, user: &str, detail: Value) {
         let mut entry = Entry::new(Kind::Access, format!("operator:{user}"));
         entry.detail = Some(detail);

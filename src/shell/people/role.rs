@@ -58,6 +58,7 @@ impl Role {
             Need::Public | Need::View | Need::Person | Need::Metrics => true,
             Need::Diagnose => matches!(self, Self::Engineer | Self::Administrator),
             Need::Forecast => matches!(self, Self::ShiftLeader | Self::Scheduler | Self::Engineer),
+            Need::Schedule => matches!(self, Self::ShiftLeader | Self::Scheduler),
             Need::Operate => matches!(self, Self::Operator | Self::ShiftLeader),
             Need::Lead => matches!(self, Self::ShiftLeader),
         }
@@ -80,6 +81,8 @@ pub enum Need {
     Diagnose,
     /// Handing in a forecast: scheduler, engineer, shift leader, or a token with `forecast`.
     Forecast,
+    /// Drafts and activations of the calendar of gates: scheduler, shift leader.
+    Schedule,
     /// Operator or shift leader.
     Operate,
     /// Shift leader.
@@ -94,6 +97,7 @@ impl Need {
             Self::View | Self::Person | Self::Metrics => "somebody who has signed in",
             Self::Diagnose => "an engineer or administrator",
             Self::Forecast => "a scheduler, engineer or shift leader",
+            Self::Schedule => "a scheduler or shift leader",
             Self::Operate => "an operator or shift leader",
             Self::Lead => "a shift leader",
         }
@@ -129,7 +133,7 @@ impl Scope {
             Need::View => self == Self::Read,
             Need::Metrics => self == Self::Metrics,
             Need::Forecast => self == Self::Forecast,
-            Need::Person | Need::Diagnose | Need::Operate | Need::Lead => false,
+            Need::Person | Need::Diagnose | Need::Schedule | Need::Operate | Need::Lead => false,
         }
     }
 }

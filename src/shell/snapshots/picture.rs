@@ -137,6 +137,8 @@ fn service(status: &Status) -> impl Serialize + use<> {
         flood: _,
         // A large part that changes only with what comes in; compared with the memory.
         forecasts: _,
+        // As those; what it comes to shows in gates and alarms.
+        calendar: _,
     } = status;
     let run = (*tick, *mono, *utc, *bench, *observing);
     (run, *mode, *mode_since, mode_by.clone(), hold_all.clone(), *rung, *record_ok)

@@ -159,11 +159,14 @@ pub(super) async fn session(State(app): State<Arc<App>>, Extension(caller): Exte
     let body = match &caller {
         Caller::Person(person) => json!({
             "user": person.name, "role": person.role, "session": person.session, "gates": person.gates,
-            "may": { "operate": caller.may(Need::Operate, false), "lead": caller.may(Need::Lead, false), "diagnose": caller.may(Need::Diagnose, false) },
+            "may": {
+                "operate": caller.may(Need::Operate, false), "lead": caller.may(Need::Lead, false),
+                "diagnose": caller.may(Need::Diagnose, false), "schedule": caller.may(Need::Schedule, false),
+            },
             "open_view": open_view, "control": control,
         }),
         Caller::Nobody | Caller::Token { .. } => json!({
-            "user": Value::Null, "role": Value::Null, "may": { "operate": false, "lead": false, "diagnose": false },
+            "user": Value::Null, "role": Value::Null, "may": { "operate": false, "lead": false, "diagnose": false, "schedule": false },
             "open_view": open_view, "control": control,
         }),
     };

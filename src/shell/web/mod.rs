@@ -20,6 +20,7 @@ mod metrics;
 mod plain;
 pub mod preview;
 mod query;
+mod schedule;
 mod screens;
 mod simulated;
 mod state;
@@ -54,6 +55,7 @@ use crate::control::status::Status;
 use crate::shell::archive::Archive;
 use crate::shell::forecast::Offers;
 use crate::shell::people::{self, People};
+use crate::shell::schedules::Schedules;
 use crate::shell::trend::Trends;
 
 /// Most event streams open at once.
@@ -96,6 +98,8 @@ pub struct WebState {
     pub traces: TraceSource,
     /// Records, samples and reports of the data folder; none where there is no folder.
     pub archive: Option<Archive>,
+    /// Draft and versions of the calendar.
+    pub schedules: Arc<Schedules>,
     /// Works out previews; [`preview::preview`] unless something knows better.
     pub preview: preview::Previewer,
     /// Real time.
@@ -123,6 +127,8 @@ struct App {
     basin: Bytes,
     boot: String,
     book: tokens::Book,
+    /// Drafts of the calendar that may be activated.
+    ready: schedule::Tokens,
     streams: Arc<Semaphore>,
 }
 
@@ -146,6 +152,7 @@ pub fn router(web: WebState) -> Router {
         basin: basin::document(&web.config, web.simulated_river.is_some()).to_string().into(),
         boot: people::secret().unwrap_or_default().chars().take(12).collect(),
         book: tokens::Book::default(),
+        ready: schedule::Tokens::default(),
         streams: Arc::new(Semaphore::new(STREAMS)),
         web,
     });

@@ -150,11 +150,13 @@ pub(super) struct AskedRecords {
 fn kinds(word: &str) -> Option<Vec<Kind>> {
     Some(match word {
         "acts" => {
-            vec![Kind::Intent, Kind::LateIntent, Kind::Outcome, Kind::Refusal, Kind::Operator, Kind::Order]
+            let moves = [Kind::Intent, Kind::LateIntent, Kind::Outcome, Kind::Refusal];
+            moves.into_iter().chain([Kind::Operator, Kind::Order, Kind::Schedule]).collect()
         }
         "moves" => vec![Kind::Intent, Kind::LateIntent, Kind::Outcome],
         "refusals" => vec![Kind::Refusal],
-        "people" => vec![Kind::Operator, Kind::Order, Kind::Lease],
+        "people" => vec![Kind::Operator, Kind::Order, Kind::Lease, Kind::Schedule],
+        "schedule" => vec![Kind::Schedule],
         "decisions" => vec![Kind::Decision, Kind::Plan],
         "alarms" => vec![Kind::Alarm],
         "service" => vec![
@@ -180,7 +182,7 @@ pub(super) async fn records(
         Err(error) => return failure(StatusCode::BAD_REQUEST, &error.body_text()),
     };
     let Some(kinds) = kinds(asked.kind.as_deref().unwrap_or("acts")) else {
-        let why = "kind: must be acts, moves, refusals, people, decisions, alarms or service";
+        let why = "kind: must be acts, moves, refusals, people, schedule, decisions, alarms or service";
         return failure(StatusCode::BAD_REQUEST, why);
     };
     let time = |second: Option<i64>, otherwise| {

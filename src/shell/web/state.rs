@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::basin::Rating;
 use crate::config::Config;
 use crate::control::quality::{Quality, Reading};
+use crate::control::schedule::steps::Memory;
 use crate::control::status::{
     AlarmStatus, AsideStatus, Balance, CommandStatus, Estimate, Explanation, GateStatus, SectionStatus,
     Status, Transit,
@@ -56,9 +57,26 @@ pub(super) fn document(config: &Config, status: &Status) -> Value {
         "why": status.why.iter().map(explanation).collect::<Vec<_>>(),
         "alarms": status.alarms.iter().map(alarm).collect::<Vec<_>>(),
         "aside": status.aside.iter().map(aside).collect::<Vec<_>>(),
+        "calendar": calendar(&status.calendar),
         "flood": status.flood.as_ref().map(|flood| json!({
             "since_s": flood.since.as_second(), "first": flood.first,
         })),
+    })
+}
+
+/// What runs by the calendar; all of it is at `/api/v1/schedule`.
+fn calendar(memory: &Memory) -> Value {
+    let steps = memory.steps.iter().map(|(id, step)| {
+        let state = match (step.started, step.missed) {
+            (true, _) => "runs",
+            (false, true) => "missed",
+            (false, false) => "begins",
+        };
+        json!({ "entry": id, "gate": step.gate, "state": state, "cut": step.cut.is_some() })
+    });
+    json!({
+        "version": memory.active.as_ref().map(|active| active.version),
+        "running": steps.collect::<Vec<_>>(),
     })
 }
 

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::{
     App, account, acts, assets, basin_document, control, doors, forecasts, guard, metrics, openapi, plain,
-    query, screens, simulated, state_document, stream,
+    query, schedule, screens, simulated, state_document, stream,
 };
 use crate::shell::forecast::TEXT_MOST;
 use crate::shell::people::Need;
@@ -55,7 +55,7 @@ impl Row {
 
 /// Every route; `river` adds those of a demonstration.
 pub(super) fn rows(river: bool) -> Vec<Row> {
-    use Need::{Diagnose, Forecast, Metrics, Operate, Person, Public, View};
+    use Need::{Diagnose, Forecast, Metrics, Operate, Person, Public, Schedule, View};
     let mut rows = vec![
         Row::get("/", View, assets::page),
         Row::get("/status", View, plain::status),
@@ -83,6 +83,14 @@ pub(super) fn rows(river: bool) -> Vec<Row> {
         Row::get("/api/v1/actions", View, query::actions),
         Row::get(guard::FORECASTS, View, forecasts::held),
         Row::post(guard::FORECASTS, Forecast, forecasts::push).up_to(TEXT_MOST),
+        Row::get("/api/v1/schedule", View, schedule::shown),
+        Row::get("/api/v1/schedule.csv", View, schedule::export),
+        Row::get("/api/v1/schedule/versions/{version}", View, schedule::one_version),
+        Row::post("/api/v1/schedule/draft", Schedule, schedule::save).up_to(schedule::TEXT_MOST),
+        Row::post(guard::CALENDAR, Schedule, schedule::import).up_to(schedule::TEXT_MOST),
+        Row::post("/api/v1/schedule/discard", Schedule, schedule::discard),
+        Row::post("/api/v1/schedule/preview", Schedule, schedule::preview),
+        Row::post("/api/v1/schedule/activate", Schedule, schedule::activate),
         Row::get("/api/v1/links", View, screens::links),
         Row::get("/api/v1/links/{id}/trace", Diagnose, query::trace),
         Row::get("/api/v1/meters/{id}", View, screens::meter),
