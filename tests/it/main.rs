@@ -81,6 +81,7 @@ mod river;
 mod rules;
 mod running;
 mod schedule;
+mod schedule_page;
 mod screens;
 mod security;
 mod service;

@@ -529,10 +529,14 @@ async fn assets_are_compressed_and_revalidated() {
         let request = Request::get("/assets/app.css").header("host", "localhost").header(name, value);
         bench.router.clone().oneshot(request.body(Body::empty()).unwrap())
     };
-    let packed = get("accept-encoding", "br, gzip;q=0.8").await.unwrap();
+    let packed = get("accept-encoding", "deflate, gzip;q=0.8").await.unwrap();
     assert_eq!(packed.headers()["content-encoding"], "gzip");
     let packed = to_bytes(packed.into_body(), 1 << 20).await.unwrap();
     assert!(packed.starts_with(&[0x1f, 0x8b]) && packed.len() < plain.len());
+    let small = get("accept-encoding", "gzip, deflate, br").await.unwrap();
+    assert_eq!(small.headers()["content-encoding"], "br");
+    let small = to_bytes(small.into_body(), 1 << 20).await.unwrap();
+    assert!(small.len() < packed.len(), "{} {}", small.len(), packed.len());
     let known = get("if-none-match", etag.to_str().unwrap()).await.unwrap();
     assert_eq!(known.status(), StatusCode::NOT_MODIFIED);
     for path in ["/assets/../mod.rs", "/assets/%2e%2e/mod.rs", "/assets//app.css", "/assets/APP.CSS"] {

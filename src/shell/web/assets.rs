@@ -27,6 +27,8 @@ pub struct Asset {
     pub plain: &'static [u8],
     /// The same, gzip.
     pub gzip: &'static [u8],
+    /// The same, brotli: what browsers take by TLS and from this machine.
+    pub brotli: &'static [u8],
 }
 
 /// All embedded files by name.
@@ -78,7 +80,12 @@ fn serve(name: &str, headers: &HeaderMap) -> Response {
     }
     let accepted = headers.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let content = [(CONTENT_TYPE, asset.mime)];
-    if accepted.split(',').any(|coding| coding.split(';').next().is_some_and(|c| c.trim() == "gzip")) {
+    let takes = |coding: &str| {
+        accepted.split(',').any(|each| each.split(';').next().is_some_and(|c| c.trim() == coding))
+    };
+    if takes("br") {
+        (common, content, [(CONTENT_ENCODING, "br")], asset.brotli).into_response()
+    } else if takes("gzip") {
         (common, content, [(CONTENT_ENCODING, "gzip")], asset.gzip).into_response()
     } else {
         (common, content, asset.plain).into_response()

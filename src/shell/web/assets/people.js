@@ -7,12 +7,12 @@ import { civil } from "./format.js";
 import { lang, named, t } from "./i18n.js";
 
 /** The person at this page, as the service says. */
-export const me = { user: null, role: null, session: null, may: { operate: false, lead: false, diagnose: false } };
+export const me = { user: null, role: null, session: null, may: { operate: false, lead: false, diagnose: false, schedule: false } };
 
 /** Asks the service who this is; without an answer nobody who may do anything. */
 export async function loadMe() {
   const seen = await load("/api/v1/session").catch(() => ({}));
-  Object.assign(me, { user: null, role: null, session: null, may: { operate: false, lead: false, diagnose: false } }, seen);
+  Object.assign(me, { user: null, role: null, session: null, may: { operate: false, lead: false, diagnose: false, schedule: false } }, seen);
   flag(document.body, "viewing", !me.may.operate);
 }
 
