@@ -156,7 +156,7 @@ fn an_activated_calendar_moves_its_gates_and_is_made_again_to_the_bit() {
     let [moved] = moved.as_slice() else { panic!("{moved:?}") };
     assert_eq!(moved.because, [Because::Schedule { entry: "wetland".into(), order: None }]);
     assert_eq!(moved.outcome, Some(Terminal::Verified));
-    let stands = run.plant().truth().gate_opening(valve);
+    let stands = run.plant().gate_opening(valve);
     assert!((stands - 0.45).abs() <= config.basin.gates[valve.0].tolerance, "{stands}");
     run.take_recorder().unwrap().finish().unwrap();
     let done = of(&order(folder.path()), &config).unwrap();
