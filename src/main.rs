@@ -2,6 +2,7 @@
 
 mod cli;
 mod cli_backup;
+mod cli_notify;
 mod cli_people;
 mod cli_report;
 
@@ -94,6 +95,7 @@ fn act(command: Command) -> Result<ExitCode> {
         Command::Restore(asked) => asked.run(&mut out)?,
         Command::User(asked) => asked.run(load, &mut out)?,
         Command::Token(asked) => asked.run(&mut out)?,
+        Command::Notify(asked) => code = asked.run(load, &mut out)?,
         Command::ImportRegisters(asked) => import_registers(&asked, &mut out)?,
         Command::Ecoflow(asked) => propose(asked, &mut out)?,
         Command::Probe(asked) => match asked.by.as_deref().filter(|_| asked.point_test) {
@@ -188,6 +190,10 @@ fn check(asked: &Check, out: &mut dyn Write) -> Result<()> {
     }
     let reports = config::reports::load(folder, &basin)?;
     writeln!(out, "  {} rules and {} filings of the reports", reports.rules.len(), reports.filings.len())?;
+    let notify = config::notify::load(folder, &basin)?;
+    for line in cli_notify::summary(notify.as_ref(), service.bench) {
+        writeln!(out, "  {line}")?;
+    }
     let bench = if service.bench { ", bench" } else { "" };
     let scheme = if service.tls.is_some() { "https" } else { "http" };
     writeln!(

@@ -6,6 +6,7 @@ mod check;
 mod files;
 pub mod import;
 mod load;
+pub mod notify;
 mod problem;
 pub mod ratings;
 mod raw;

@@ -49,6 +49,7 @@ pub const LIST: &[(&str, u8, u64, u64)] = &[
     ("A43", 2, 0, 10),
     ("A44", 2, 0, 60),
     ("A45", 4, 600, 0),
+    ("A46", 3, 0, 60),
 ];
 
 /// New alarms within [`WINDOW`] that are a flood. Source: EEMUA 191, as quoted by the summaries of it.

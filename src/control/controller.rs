@@ -65,6 +65,7 @@ pub struct Controller {
     pub(super) rung: Rung,
     pub(super) record_ok: bool,
     pub(super) refused_sign_ins: u32,
+    pub(super) deaf_receivers: u32,
     pub(super) why: VecDeque<Explanation>,
     pub(super) conflicts: Vec<GateId>,
     pub(super) last: Option<Now>,
@@ -127,6 +128,7 @@ impl Controller {
             rung: Rung::F2,
             record_ok: true,
             refused_sign_ins: 0,
+            deaf_receivers: 0,
             why: VecDeque::new(),
             conflicts: Vec::new(),
             last: None,
@@ -181,6 +183,7 @@ impl Controller {
         self.tick += 1;
         self.record_ok = seen.record_ok;
         self.refused_sign_ins = seen.refused_sign_ins;
+        self.deaf_receivers = seen.deaf_receivers;
         self.grader.grade(&seen.samples, now.mono, &mut self.readings);
         for pair in &mut self.twins {
             pair.compare(now.mono, &mut self.readings);

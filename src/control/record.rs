@@ -51,6 +51,8 @@ pub enum Kind {
     Forecast = 19,
     /// Somebody signed in or out or was refused; a user or token was changed.
     Access = 20,
+    /// Somebody was told of alarms by mail or webhook, or could not be.
+    Notice = 21,
 }
 
 /// One entry, before the journal gives it number, time and chain.

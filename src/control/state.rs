@@ -54,6 +54,8 @@ pub struct State {
     record_ok: bool,
     #[serde(default)]
     refused_sign_ins: u32,
+    #[serde(default)]
+    deaf_receivers: u32,
     carry: Carry,
     graded: Vec<Option<(f64, Duration)>>,
     twins: Vec<Twins>,
@@ -103,6 +105,7 @@ impl Controller {
             rung,
             record_ok,
             refused_sign_ins,
+            deaf_receivers,
             why,
             conflicts,
             last,
@@ -137,6 +140,7 @@ impl Controller {
             rung: *rung,
             record_ok: *record_ok,
             refused_sign_ins: *refused_sign_ins,
+            deaf_receivers: *deaf_receivers,
             carry: carry.clone(),
             graded: previous.clone(),
             twins: twins.iter().map(of_pair).collect(),
@@ -182,6 +186,7 @@ impl Controller {
             rung: state.rung,
             record_ok: state.record_ok,
             refused_sign_ins: state.refused_sign_ins,
+            deaf_receivers: state.deaf_receivers,
             why: state.why,
             conflicts: state.conflicts,
             last: state.last,

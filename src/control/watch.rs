@@ -242,6 +242,9 @@ impl Controller {
         if self.refused_sign_ins >= SIGN_INS {
             raise("A27", json!({ "count": self.refused_sign_ins }));
         }
+        if self.deaf_receivers > 0 {
+            raise("A46", json!({ "receivers": self.deaf_receivers }));
+        }
         if self.rung > Rung::F2 && !self.is_starting() {
             raise("A30", json!({ "rung": self.rung }));
         }

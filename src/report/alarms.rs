@@ -31,6 +31,7 @@ pub const TITLES: &[(&str, Word)] = &[
     ("A43", ("闸控箱看门狗到时，已自行动作", "Gate box acted by itself, its watchdog ran out")),
     ("A44", ("两台水位计不符", "Two meters of one level disagree")),
     ("A45", ("预报已过期，无后续", "A forecast has ended without a successor")),
+    ("A46", ("通知发不出去", "Notices of alarms do not get through")),
 ];
 
 /// The title of an alarm; of an unknown one nothing.

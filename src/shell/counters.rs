@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::field::Monitor;
 use super::field::health::{LinkState, UnitState};
+use super::notice::desk;
 use super::store::Store;
 use super::web::{Health, HealthSource, LagRow, LinkRow, Metric, MetricKind, UnitRow};
 use crate::config::Config;
@@ -48,6 +49,7 @@ pub(super) struct Numbers {
     pub(super) history_dropped: u64,
     pub(super) snapshots_dropped: u64,
     pub(super) saves_failed: u64,
+    pub(super) notices: desk::Numbers,
 }
 
 impl Numbers {
@@ -172,6 +174,36 @@ fn families(now: &Numbers) -> Vec<Metric> {
             "Times the memory for the next start could not be stored",
             count(now.saves_failed),
         ),
+    ]
+    .into_iter()
+    .chain(of_notices(&now.notices))
+    .collect()
+}
+
+fn of_notices(now: &desk::Numbers) -> Vec<Metric> {
+    vec![
+        Metric::counter(
+            "qindan_notices_sent_total",
+            "Messages about alarms taken by the servers of receivers",
+            count(now.sent),
+        ),
+        Metric::counter("qindan_notices_failed_total", "Messages about alarms given up", count(now.failed)),
+        Metric::counter(
+            "qindan_notices_dropped_total",
+            "Alarms left out of messages because too many waited",
+            count(now.dropped),
+        ),
+        Metric::gauge(
+            "qindan_notices_waiting",
+            "Alarms that wait to be told to receivers",
+            count(u64::try_from(now.waiting).unwrap_or(u64::MAX)),
+        ),
+        Metric::gauge(
+            "qindan_notices_oldest_seconds",
+            "Real time the oldest of them has waited",
+            now.oldest_s,
+        ),
+        Metric::gauge("qindan_notices_deaf_receivers", "Receivers that cannot be told", f64::from(now.deaf)),
     ]
 }
 

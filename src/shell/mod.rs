@@ -20,6 +20,7 @@ pub mod log;
 mod log_inputs;
 pub mod log_text;
 mod memory;
+pub mod notice;
 pub mod notify;
 pub mod pace;
 pub mod people;

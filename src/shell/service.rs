@@ -1,7 +1,9 @@
 //! The running service: data folder, field, cycle and page joined, and taken apart again in order.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::thread::JoinHandle as Thread;
 use std::time::Duration;
 
@@ -18,6 +20,7 @@ use super::cycle::{ACTS, Cycle, NOTES, OFFERS, Parts};
 use super::data_dir::DataDir;
 use super::field::{self, FieldHandle};
 use super::forecast;
+use super::notice::Notices;
 use super::pace;
 use super::people::{self, People};
 use super::rows::actions_source;
@@ -84,7 +87,6 @@ pub struct Running {
 
 impl Running {
     /// Takes the data folder, recovers what the last run left, connects, runs the first tick and serves the page.
-    /// Takes the data folder, recovers what the last run left, connects, runs the first tick and serves the page.
     /// Needs a tokio runtime.
     ///
     /// # Errors
@@ -109,7 +111,9 @@ impl Running {
             rules,
             data: options.data.clone(),
         });
+        let notify = options.reports.clone();
         let (door, from_door) = mpsc::channel(NOTES);
+        let notes = door.clone();
         let opened = move || {
             let folder = Folder::open(&options.config, &options.data)?;
             let clock = folder.clock(pacing, start);
@@ -141,9 +145,10 @@ impl Running {
         if let Some(bulletins) = bulletins {
             tokio::spawn(bulletins.keep(clock.clone(), stop.clone()));
         }
+        let deaf = Arc::new(AtomicU32::new(0));
         let parts = Parts {
             basin: Arc::clone(&config.basin),
-            clock,
+            clock: clock.clone(),
             controller: awake.controller,
             field,
             record: awake.record,
@@ -154,13 +159,15 @@ impl Running {
             offers: offered,
             notes: from_door,
             people: Arc::clone(&people),
+            deaf: Arc::clone(&deaf),
             recovered: awake.recovered,
-            counters,
+            counters: counters.clone(),
         };
         let cycle = Cycle::begin(parts, stop.clone()).await;
         // Not before: a view that has to be made anew takes disk and processor for a while, and nothing waits for it.
         awake.view.begin();
         let status = cycle.status();
+        let notices = tell(notify, &config, (&awake.dir, clock), &status, (notes, counters, deaf), &stop);
         let time = real_time();
         let archive = Archive::new(data, Arc::clone(&config), awake.view.clone());
         let state = WebState {
@@ -180,7 +187,7 @@ impl Running {
         };
         let page = web::serve(listener, tls, state, async move { drop(stop.told().await) });
         let page = tokio::spawn(page);
-        let ended = tokio::spawn(run(cycle.run(), page, awake.view, awake.threads, awake.dir));
+        let ended = tokio::spawn(run(cycle.run(), (page, notices), awake.view, awake.threads, awake.dir));
         tracing::info!(%address, "the service runs");
         Ok(Self { address, status, ended })
     }
@@ -219,6 +226,20 @@ async fn paced(time: Time, stop: &Stop) -> Result<Paced, StartError> {
             (Pacing::Paced(first), None, Some((first, paces)))
         }
     })
+}
+
+/// Begins to tell people of alarms, where a folder says whom; ends when told to.
+fn tell(
+    folder: Option<PathBuf>,
+    config: &Arc<Config>,
+    (dir, clock): (&Arc<DataDir>, Clock),
+    status: &watch::Receiver<Arc<Status>>,
+    (sink, counters, deaf): (mpsc::Sender<Entry>, Counters, Arc<AtomicU32>),
+    stop: &Stop,
+) -> Option<JoinHandle<()>> {
+    let (config, dir, status) = (Arc::clone(config), Arc::clone(dir), status.clone());
+    let notices = folder.map(|folder| Notices { config, folder, dir, clock, status, sink, counters, deaf });
+    notices.map(|notices| tokio::spawn(notices.keep(stop.clone())))
 }
 
 fn real_time() -> RealTime {
@@ -274,7 +295,7 @@ async fn settle(field: &FieldHandle, clock: &Clock, stop: &Stop) {
 /// The service from its first tick to its last word.
 async fn run(
     cycle: impl Future<Output = ()>,
-    page: JoinHandle<std::io::Result<()>>,
+    (page, notices): (JoinHandle<std::io::Result<()>>, Option<JoinHandle<()>>),
     view: Store,
     threads: Vec<Thread<()>>,
     dir: Arc<DataDir>,
@@ -282,6 +303,10 @@ async fn run(
     // Ends the field and drops the handles of record, samples and snapshots: their threads end then.
     cycle.await;
     page.abort();
+    // It has the folder too, and stores what it has not told yet.
+    if let Some(notices) = notices {
+        drop(tokio::time::timeout(LAST_WORDS, notices).await);
+    }
     let last_words = tokio::task::spawn_blocking(move || {
         for (at, thread) in threads.into_iter().enumerate() {
             if at == VIEW_LAST {

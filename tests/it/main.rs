@@ -58,6 +58,7 @@ mod modbus;
 mod model_vs_plant;
 mod moment;
 mod network_lost;
+mod notices;
 mod observing;
 mod one_connection;
 mod outlets;

@@ -130,6 +130,7 @@ fn seen(at: Duration, number: usize, (_, _, shown, order, report, record_ok): &M
         recovered: Vec::new(),
         record_ok: *record_ok,
         refused_sign_ins: 0,
+        deaf_receivers: 0,
     }
 }
 

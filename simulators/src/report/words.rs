@@ -29,6 +29,7 @@ const ALARMS: &[(&str, &str, &str)] = &[
     ("A43", "Gate box acted by itself, its watchdog ran out", "闸控箱看门狗到时，已自行动作"),
     ("A44", "Two meters of one level disagree", "两台水位计不符"),
     ("A45", "A forecast has ended without a successor", "预报已过期，无后续"),
+    ("A46", "Notices of alarms do not get through", "通知发不出去"),
 ];
 
 /// Name of an alarm, in English and Chinese; its identifier when it has none.

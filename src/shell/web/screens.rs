@@ -166,6 +166,7 @@ fn kinds(word: &str) -> Option<Vec<Kind>> {
             Kind::Trim,
             Kind::Stop,
             Kind::Forecast,
+            Kind::Notice,
         ],
         _ => return None,
     })

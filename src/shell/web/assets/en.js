@@ -109,7 +109,7 @@ export default {
   detail: {
     flow_m3s: "flow {v} m³/s", floor_m3s: "floor {v} m³/s", in_h: "in {v} h", level_m: "level {v} m", limit_m: "limit {v} m", lowest_m: "lowest {v} m",
     owed_m3s: "owed {v} m³/s", last_m3s: "last good {v} m³/s", opening: "at {v}", target: "target {v}", mode: "mode {v}", by: "by {v}", rung: "{v}", address: "{v}", unit: "unit {v}",
-    reason: "{v}", why: "{v}", twin: "against {v}", twin_m: "level there {v} m", estop: "emergency stop", silent: "{v} links silent", links: "of {v}", box: "{v}",
+    reason: "{v}", why: "{v}", twin: "against {v}", twin_m: "level there {v} m", estop: "emergency stop", silent: "{v} links silent", receivers: "{v} receivers", links: "of {v}", box: "{v}",
   },
   box: { acts: "acts by itself still", waits: "obeys again, waits for you" },
   people: {
@@ -148,6 +148,7 @@ export default {
     A43: { title: "Gate box acted by itself, its watchdog ran out", cause: "link or service away for longer than the box waits", consequence: "the gate stands where the box left it, automatic control does not undo that", action: "look where it stands and why; give it back to automatic, or wait where it comes back by itself; you may move it at any time" },
     A44: { title: "Two meters of one level disagree", cause: "drift, fouling, ice, a moved zero", consequence: "limits go by the safer one, gates that keep the level hold, more water is spent", action: "read the staff gauge, take the wrong one out of service: the other is used alone" },
     A45: { title: "A forecast has ended without a successor", cause: "the sender or its line is down, its clock is wrong, its forecasts are refused", consequence: "control goes on without it, as if there had never been one", action: "look in the record why forecasts were refused, call the sender" },
+    A46: { title: "Notices of alarms do not get through", cause: "mail server or webhook away, its certificate or password out of date, notify.toml wrong", consequence: "nobody outside the control room learns of alarms; the next in the chain is told at once where there is one", action: "look in the record (notice) which receiver and why; `qindan notify test`; meanwhile telephone" },
     unknown: { title: "Alarm {id}", cause: "–", consequence: "–", action: "see the alarm manual" },
   },
 };

@@ -40,7 +40,7 @@ export default {
   records: {
     title: "Action log", note: "each row opens with its inputs", kind: "Kind", kinds: { acts: "moves, refusals, people", moves: "moves", refusals: "refusals", people: "acts of people", decisions: "decisions", alarms: "alarms", service: "service" },
     kind_of: {
-      boot: "start", intent: "command", "late-intent": "command", outcome: "outcome", refusal: "refusal", decision: "decision", plan: "plan", snapshot: "snapshot", operator: "act", order: "order", config: "configuration", alarm: "alarm", lease: "operate lease", clock: "clock", recovered: "recovered", checkpoint: "checkpoint", trim: "segments removed", stop: "stop", forecast: "forecast",
+      boot: "start", intent: "command", "late-intent": "command", outcome: "outcome", refusal: "refusal", decision: "decision", plan: "plan", snapshot: "snapshot", operator: "act", order: "order", config: "configuration", alarm: "alarm", lease: "operate lease", clock: "clock", recovered: "recovered", checkpoint: "checkpoint", trim: "segments removed", stop: "stop", forecast: "forecast", notice: "notice",
     },
     all_gates: "all gates", who: "who", from: "from", to: "to", find: "Find", busy: "reading…", none: "no record passes", count: "{n} rows, records {from} to {to}", newer: "← newer", older: "older →",
     number: "no.", time: "time", what: "what", end: "end", why: "why", full: "The record with the inputs of its decision, as stored:",

@@ -109,7 +109,7 @@ export default {
   detail: {
     flow_m3s: "流量 {v} m³/s", floor_m3s: "下限 {v} m³/s", in_h: "{v} h 后", level_m: "水位 {v} m", limit_m: "限 {v} m", lowest_m: "最低 {v} m",
     owed_m3s: "应泄 {v} m³/s", last_m3s: "最后好值 {v} m³/s", opening: "开度 {v}", target: "目标 {v}", mode: "模式 {v}", by: "{v}", rung: "{v}", address: "{v}", unit: "站号 {v}",
-    reason: "{v}", why: "{v}", twin: "另一台 {v}", twin_m: "其水位 {v} m", estop: "急停已按", silent: "{v} 条链路无应答", links: "共 {v} 条", box: "{v}",
+    reason: "{v}", why: "{v}", twin: "另一台 {v}", twin_m: "其水位 {v} m", estop: "急停已按", silent: "{v} 条链路无应答", receivers: "{v} 个接收人", links: "共 {v} 条", box: "{v}",
   },
   box: { acts: "仍在自行动作", waits: "已恢复受控，等人交还" },
   people: {
@@ -148,6 +148,7 @@ export default {
     A43: { title: "闸控箱看门狗到时，已自行动作", cause: "链路或本服务中断超过闸控箱的等待时间", consequence: "闸门停在闸控箱留下的位置，自动控制不会改回", action: "查看停在何处、为何；交还自动，或按配置等其自行恢复；随时可人工操作" },
     A44: { title: "两台水位计不符", cause: "漂移、污损、结冰、零点变动", consequence: "限制按较安全的一台，保水位的闸保持，多用水", action: "读水尺，停用有误的一台：另一台即单独采用" },
     A45: { title: "预报已过期，无后续", cause: "发送方或其线路中断、其时钟有误、其预报被拒收", consequence: "不用此预报继续控制，如同从未有过", action: "查记录中拒收的原因，联系发送方" },
+    A46: { title: "通知发不出去", cause: "邮件服务器或 Webhook 不通、证书或口令过期、notify.toml 有误", consequence: "控制室以外无人得知报警；有下一位接收人时立即改通知他", action: "在记录（通知）中查看是哪个接收人、为何失败；运行 qindan notify test；其间改用电话" },
     unknown: { title: "报警 {id}", cause: "–", consequence: "–", action: "见报警手册" },
   },
 };
