@@ -86,7 +86,8 @@ impl Line {
             | Kind::Stop
             | Kind::Forecast
             | Kind::Access
-            | Kind::Notice => "other",
+            | Kind::Notice
+            | Kind::Note => "other",
         };
         let gate = self.gate.as_deref().unwrap_or_default();
         let from = self.from_pct.map_or_else(|| "?".into(), |from| format!("{from:.1} %"));
@@ -211,7 +212,8 @@ impl Decisions {
                 | Kind::Stop
                 | Kind::Forecast
                 | Kind::Access
-                | Kind::Notice => {}
+                | Kind::Notice
+                | Kind::Note => {}
             }
         }
     }

@@ -53,6 +53,8 @@ pub enum Kind {
     Access = 20,
     /// Somebody was told of alarms by mail or webhook, or could not be.
     Notice = 21,
+    /// A note of a person for the shift.
+    Note = 22,
 }
 
 /// One entry, before the journal gives it number, time and chain.

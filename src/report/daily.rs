@@ -116,6 +116,17 @@ pub(super) fn origin(
     let by = rules.join(", ");
     let by = if file.is_empty() { by } else { format!("{by} · {file}") };
     document.facts.push((("评价规则", "Rule"), same(by)));
+    stands_on(document, ground, (from, to), recorded);
+}
+
+/// The configuration and the record a report stands on.
+pub(super) fn stands_on(
+    document: &mut Document,
+    ground: Ground<'_>,
+    (from, to): (Timestamp, Timestamp),
+    recorded: &Recorded,
+) {
+    let same = |text: String| name(text.clone(), text);
     let mine = short(&ground.config.digest);
     let others: Vec<_> =
         recorded.configs(from, to).into_iter().map(short).filter(|other| *other != mine).collect();

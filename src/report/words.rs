@@ -189,7 +189,7 @@ pub fn order(basin: &Basin, order: &Order, gate: Option<&str>) -> Name {
     }
 }
 
-const fn mode_word(mode: Mode) -> Word {
+pub(super) const fn mode_word(mode: Mode) -> Word {
     match mode {
         Mode::Observe => ("观察", "observe"),
         Mode::Advice => ("建议", "advice"),

@@ -17,7 +17,8 @@ use crate::web::{Bench, answer, small_bench};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 /// Paths whose forms need no script, and so no header of ours.
-const FORMS: &[&str] = &["/login", "/enter", "/first-run", "/logout", "/account/end", "/account/password"];
+const FORMS: &[&str] =
+    &["/login", "/enter", "/first-run", "/logout", "/account/end", "/account/password", "/users", "/shift"];
 const HOST: &str = "127.0.0.1:8080";
 const ORIGIN: &str = "http://127.0.0.1:8080";
 
@@ -207,6 +208,7 @@ fn may(role: Role, needs: Need) -> bool {
         Need::Forecast => &[Role::ShiftLeader, Role::Scheduler, Role::Engineer],
         Need::Operate => &[Role::Operator, Role::ShiftLeader],
         Need::Lead => &[Role::ShiftLeader],
+        Need::Administer => &[Role::Administrator],
     };
     roles.contains(&role)
 }
@@ -274,7 +276,13 @@ async fn where_everybody_may_look_nobody_may_act() {
         match needs {
             Need::View => assert_eq!(status, StatusCode::OK, "{method} {path}"),
             Need::Public => {}
-            Need::Person | Need::Metrics | Need::Diagnose | Need::Forecast | Need::Operate | Need::Lead => {
+            Need::Person
+            | Need::Metrics
+            | Need::Diagnose
+            | Need::Forecast
+            | Need::Operate
+            | Need::Lead
+            | Need::Administer => {
                 assert_eq!(status, StatusCode::UNAUTHORIZED, "{method} {path}");
             }
         }

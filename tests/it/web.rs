@@ -226,7 +226,7 @@ async fn every_route_answers_with_the_headers_of_the_house() {
         let expected = match route.path {
             _ if !has_get => StatusCode::METHOD_NOT_ALLOWED,
             // The shift leader is no engineer; there is a user.
-            "/api/v1/links/{id}/trace" => StatusCode::FORBIDDEN,
+            "/api/v1/links/{id}/trace" | "/api/v1/users" | "/users" => StatusCode::FORBIDDEN,
             "/first-run" => StatusCode::SEE_OTHER,
             _ => StatusCode::OK,
         };
@@ -240,7 +240,7 @@ async fn every_route_answers_with_the_headers_of_the_house() {
         );
         assert!(!policy.contains("unsafe"), "{route}");
         assert_eq!(headers["x-content-type-options"], "nosniff", "{route}");
-        let made_here = ["/login", "/enter", "/account", "/status"].contains(&route);
+        let made_here = ["/login", "/enter", "/account", "/status", "/shift"].contains(&route);
         let referrer = if made_here { "same-origin" } else { "no-referrer" };
         assert_eq!(headers["referrer-policy"], referrer, "{route}");
     }

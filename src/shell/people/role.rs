@@ -18,7 +18,7 @@ pub enum Role {
     Scheduler,
     /// Looks into the field and hands in forecasts.
     Engineer,
-    /// Ends sessions of others; moves no gate.
+    /// Makes and changes users and tokens, ends sessions; moves no gate.
     Administrator,
 }
 
@@ -60,6 +60,7 @@ impl Role {
             Need::Forecast => matches!(self, Self::ShiftLeader | Self::Scheduler | Self::Engineer),
             Need::Operate => matches!(self, Self::Operator | Self::ShiftLeader),
             Need::Lead => matches!(self, Self::ShiftLeader),
+            Need::Administer => matches!(self, Self::Administrator),
         }
     }
 }
@@ -84,6 +85,8 @@ pub enum Need {
     Operate,
     /// Shift leader.
     Lead,
+    /// Administrator.
+    Administer,
 }
 
 impl Need {
@@ -96,6 +99,7 @@ impl Need {
             Self::Forecast => "a scheduler, engineer or shift leader",
             Self::Operate => "an operator or shift leader",
             Self::Lead => "a shift leader",
+            Self::Administer => "an administrator",
         }
     }
 }
@@ -129,7 +133,7 @@ impl Scope {
             Need::View => self == Self::Read,
             Need::Metrics => self == Self::Metrics,
             Need::Forecast => self == Self::Forecast,
-            Need::Person | Need::Diagnose | Need::Operate | Need::Lead => false,
+            Need::Person | Need::Diagnose | Need::Operate | Need::Lead | Need::Administer => false,
         }
     }
 }

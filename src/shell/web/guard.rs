@@ -35,7 +35,7 @@ pub(super) struct FormPage;
 
 /// Paths that take what a form of ours sends.
 pub(super) const FORMS: &[&str] =
-    &["/login", "/enter", "/first-run", "/logout", "/account/end", "/account/password"];
+    &["/login", "/enter", "/first-run", "/logout", "/account/end", "/account/password", "/users", "/shift"];
 
 /// Where the page is reached.
 #[derive(Clone, Debug, Default)]

@@ -21,12 +21,16 @@ mod plain;
 pub mod preview;
 mod query;
 mod screens;
+mod shift;
+mod shift_page;
 mod simulated;
 mod state;
 mod stream;
 mod table;
 pub mod tls;
 mod tokens;
+mod users;
+mod users_page;
 
 use std::fmt;
 use std::net::SocketAddr;

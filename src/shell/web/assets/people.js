@@ -84,7 +84,7 @@ export function controlDialog(onTaken) {
     const force = () => go("take", { rivers: rivers(others), ...typed(), force: reason.value });
     queueMicrotask(() => password.focus());
     return h("div", { class: "control-dialog" },
-      h("p", { class: "about" }, t("people.about")),
+      h("p", { class: "about" }, t("people.about"), " ", h("a", { href: "/shift", target: "_blank", rel: "noopener", tid: "shift" }, t("records.shift"))),
       h("ul", { class: "modes" }, newest.map((row) => h("li", {}, h("b", {}, riverName(row)), h("span", {}, holder(row) === null ? t("people.free")
         : t(isMine(row) ? "people.yours" : "people.theirs", { who: row.held.by, when: civil(row.held.until_s).time.slice(0, 5) }))))),
       h("label", {}, t("people.password"), " ", password),
