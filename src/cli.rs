@@ -9,6 +9,7 @@ use qindan::config::import::First;
 use qindan::points::Table;
 
 use crate::cli_backup::{Backup, Restore};
+use crate::cli_notify::Notify;
 use crate::cli_people::{Token, User};
 use crate::cli_report::Report;
 
@@ -83,6 +84,9 @@ pub(crate) enum Command {
     /// Tokens for programs: monitors, senders of forecasts.
     #[command(subcommand, after_help = crate::cli_people::TOKEN_NOTES)]
     Token(Token),
+    /// Notices of alarms by mail and webhook.
+    #[command(subcommand, after_help = crate::cli_notify::NOTES)]
+    Notify(Notify),
     /// Make a device template of a register list in CSV.
     ImportRegisters(ImportRegisters),
     /// Bulletins and attainment of a data folder as HTML to print and CSV, also while the service runs or after it died.

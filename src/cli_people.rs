@@ -5,6 +5,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 use qindan::config::Config;
@@ -22,8 +23,8 @@ pub(crate) enum User {
         /// Letters, digits, dots, hyphens and underscores; kept in small letters.
         name: String,
         /// What for.
-        #[arg(long, value_enum)]
-        role: RoleName,
+        #[arg(long, value_parser = roles())]
+        role: Role,
         #[command(flatten)]
         gates: Gates,
         #[command(flatten)]
@@ -64,8 +65,8 @@ pub(crate) enum User {
         /// Who.
         name: String,
         /// What for.
-        #[arg(long, value_enum)]
-        role: RoleName,
+        #[arg(long, value_parser = roles())]
+        role: Role,
         #[command(flatten)]
         gates: Gates,
         #[command(flatten)]
@@ -96,7 +97,7 @@ Roles:
   shift_leader   as operator; changes the mode, takes control from another
   scheduler      hands in forecasts
   engineer       hands in forecasts, sees frames of the field
-  administrator  ends sessions of others; moves no gate
+  administrator  makes and changes users and tokens, ends sessions; moves no gate
 
 Examples:
   qindan user add li.ming --role operator --data /var/lib/qindan
@@ -141,30 +142,10 @@ Examples:
   qindan token add forecast-office --scope forecast --days 400 --data /var/lib/qindan
   qindan token revoke prometheus --data /var/lib/qindan";
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub(crate) enum RoleName {
-    Viewer,
-    Inspector,
-    Operator,
-    ShiftLeader,
-    Scheduler,
-    Engineer,
-    Administrator,
-}
-
-impl From<RoleName> for Role {
-    fn from(name: RoleName) -> Self {
-        match name {
-            RoleName::Viewer => Self::Viewer,
-            RoleName::Inspector => Self::Inspector,
-            RoleName::Operator => Self::Operator,
-            RoleName::ShiftLeader => Self::ShiftLeader,
-            RoleName::Scheduler => Self::Scheduler,
-            RoleName::Engineer => Self::Engineer,
-            RoleName::Administrator => Self::Administrator,
-        }
-    }
+/// The roles by their names, for the command line.
+fn roles() -> impl TypedValueParser<Value = Role> {
+    PossibleValuesParser::new(Role::ALL.map(Role::name))
+        .try_map(|name| Role::named(&name).ok_or_else(|| format!("{name}: no such role")))
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -269,7 +250,6 @@ impl User {
                     return Err(PeopleError::Exists(name).into());
                 }
                 let password = typed.password()?;
-                let role = Role::from(role);
                 Book::edit(&dir, |book| book.add(&name, (role, gates), &password, now))?;
                 writeln!(out, "{name}: {}", role.name())?;
             }
@@ -287,10 +267,10 @@ impl User {
                 let (dir, name, gates) = (known(&data)?, people::name(&name)?, gates.checked(load)?);
                 Book::edit(&dir, |book| {
                     let user = book.user(&name)?;
-                    (user.role, user.gates) = (role.into(), gates);
+                    (user.role, user.gates) = (role, gates);
                     Ok(())
                 })?;
-                writeln!(out, "{name}: {}", Role::from(role).name())?;
+                writeln!(out, "{name}: {}", role.name())?;
             }
             Self::Link { name, data } => {
                 let (dir, name) = (known(&data)?, people::name(&name)?);

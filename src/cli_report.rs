@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand, ValueEnum};
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
+use jiff::{SignedDuration, Timestamp};
 use qindan::config::{Config, reports};
 use qindan::report::day::{DayBegins, Period};
 use qindan::report::document::Document;
@@ -27,6 +28,8 @@ pub(crate) enum Report {
     Monthly(OfMonth),
     /// Attainment of a year.
     Yearly(OfYear),
+    /// Hand-over of a shift: floors, what is not automatic, notes, alarms, commands and acts; one page.
+    Shift(OfShift),
 }
 
 pub(crate) const NOTES: &str = "\
@@ -43,6 +46,7 @@ Examples:
   qindan report daily --data /var/lib/qindan --date 2026-05-11 --lang en --out reports
   qindan report daily --data /var/lib/qindan --day-begins 00:00 --csv
   qindan report gates --data /var/lib/qindan --date 2026-05-11 --out reports
+  qindan report shift --data /var/lib/qindan > handover.html     the last 12 h
   qindan report monthly --data /var/lib/qindan --date 2026-05 --out reports
   qindan report yearly --data /var/lib/qindan --date 2026 --csv | awk -F, '$1 == \"days\"'";
 
@@ -69,6 +73,18 @@ pub(crate) struct OfYear {
     /// The year; without it the one of the newest day that is over.
     #[arg(long, value_name = "YYYY", value_parser = year)]
     date: Option<Period>,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OfShift {
+    /// End of the shift, civil time of the site; without it now.
+    #[arg(long, value_name = "YYYY-MM-DDTHH:MM")]
+    to: Option<DateTime>,
+    /// Its length.
+    #[arg(long, value_name = "H", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=72))]
+    hours: u32,
     #[command(flatten)]
     common: Common,
 }
@@ -132,7 +148,8 @@ pub(crate) fn report(
         | Report::Gates(OfDay { common, .. })
         | Report::Orders(OfDay { common, .. })
         | Report::Monthly(OfMonth { common, .. })
-        | Report::Yearly(OfYear { common, .. }) => common,
+        | Report::Yearly(OfYear { common, .. })
+        | Report::Shift(OfShift { common, .. }) => common,
     };
     let path = &common.config.config;
     let config = load(path)?;
@@ -154,6 +171,7 @@ pub(crate) fn report(
             let period = of.date.map_or_else(|| newest(&folder, begins).map(year), Ok)?;
             attainment(&folder, "yearly", period, begins)?
         }
+        Report::Shift(of) => of_shift(&folder, of)?,
     };
     if let Some(into) = &common.out {
         for path in write(into, &stem, &document)? {
@@ -181,6 +199,20 @@ fn of_day(
 ) -> Result<(String, Document)> {
     let day = folder.day(date, begins)?;
     Ok((what.stem(day), folder.daily(what, day)?))
+}
+
+fn of_shift(folder: &Folder<'_>, of: &OfShift) -> Result<(String, Document)> {
+    let zone = &folder.ground.config.basin.zone;
+    let end = match of.to {
+        Some(civil) => {
+            zone.to_timestamp(civil).with_context(|| format!("--to {civil}: no such time at the site"))?
+        }
+        // To the minute: asked twice within one it is the same report.
+        None => Timestamp::from_second(folder.now.as_second().div_euclid(60) * 60)?,
+    };
+    let begin = end.checked_sub(SignedDuration::from_hours(of.hours.into()))?;
+    let stem = format!("shift_{}", zone.to_datetime(end).strftime("%Y-%m-%d_%H%M"));
+    Ok((stem, folder.shift(begin, end)?))
 }
 
 fn attainment(

@@ -2,6 +2,9 @@
 
 mod cli;
 mod cli_backup;
+#[cfg(test)]
+mod cli_guides;
+mod cli_notify;
 mod cli_people;
 mod cli_report;
 
@@ -94,6 +97,7 @@ fn act(command: Command) -> Result<ExitCode> {
         Command::Restore(asked) => asked.run(&mut out)?,
         Command::User(asked) => asked.run(load, &mut out)?,
         Command::Token(asked) => asked.run(&mut out)?,
+        Command::Notify(asked) => code = asked.run(load, &mut out)?,
         Command::ImportRegisters(asked) => import_registers(&asked, &mut out)?,
         Command::Ecoflow(asked) => propose(asked, &mut out)?,
         Command::Probe(asked) => match asked.by.as_deref().filter(|_| asked.point_test) {
@@ -177,17 +181,16 @@ fn check(asked: &Check, out: &mut dyn Write) -> Result<()> {
         field.devices.len(),
         field.points.len()
     )?;
-    writeln!(
-        out,
-        "  {} turns, {} gate entries in the calendar",
-        schedules.turns.len(),
-        schedules.gates.len()
-    )?;
+    writeln!(out, "  {} turns, {} entries in the calendar", schedules.turns.len(), schedules.entries.len())?;
     if let Some(line) = config::ratings::summary(&basin) {
         writeln!(out, "  {line}")?;
     }
     let reports = config::reports::load(folder, &basin)?;
     writeln!(out, "  {} rules and {} filings of the reports", reports.rules.len(), reports.filings.len())?;
+    let notify = config::notify::load(folder, &basin)?;
+    for line in cli_notify::summary(notify.as_ref(), service.bench) {
+        writeln!(out, "  {line}")?;
+    }
     let bench = if service.bench { ", bench" } else { "" };
     let scheme = if service.tls.is_some() { "https" } else { "http" };
     writeln!(
@@ -410,5 +413,17 @@ async fn signals(stop: Stop) {
         }
         tracing::info!(name, "stopping in order");
         stop.now(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn documents_name_commands_there_are() {
+        cli_guides::check("qindan", &Cli::command());
     }
 }

@@ -85,7 +85,10 @@ impl Line {
             | Kind::Trim
             | Kind::Stop
             | Kind::Forecast
-            | Kind::Access => "other",
+            | Kind::Access
+            | Kind::Notice
+            | Kind::Note => "other",
+            Kind::Schedule => "calendar",
         };
         let gate = self.gate.as_deref().unwrap_or_default();
         let from = self.from_pct.map_or_else(|| "?".into(), |from| format!("{from:.1} %"));
@@ -209,7 +212,10 @@ impl Decisions {
                 | Kind::Trim
                 | Kind::Stop
                 | Kind::Forecast
-                | Kind::Access => {}
+                | Kind::Access
+                | Kind::Notice
+                | Kind::Schedule
+                | Kind::Note => {}
             }
         }
     }

@@ -570,3 +570,19 @@ fn list() -> anyhow::Result<bool> {
     write!(std::io::stdout(), "{}", replay::list()?)?;
     Ok(true)
 }
+
+#[cfg(test)]
+#[path = "../../src/cli_guides.rs"]
+mod cli_guides;
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn documents_name_commands_there_are() {
+        cli_guides::check("qindan-sim", &Cli::command());
+    }
+}

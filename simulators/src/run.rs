@@ -320,6 +320,7 @@ impl Run {
             recovered: std::mem::take(&mut self.recovered),
             record_ok: true,
             refused_sign_ins: 0,
+            deaf_receivers: 0,
         };
         self.in_plant += mark.elapsed();
         let mark = self.stopwatch.mark();

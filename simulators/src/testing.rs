@@ -425,6 +425,7 @@ pub(crate) fn config(basin: Basin) -> Config {
             free_mb: Some(100),
             start_mode: Mode::Automatic,
             forecast_folder: None,
+            backup_folder: None,
             bulletin_days: 30,
             bulletin_after_min: 10,
             names: Vec::new(),

@@ -40,7 +40,7 @@ const BASIN_KEYS: [&str; 17] = [
     "transfer",
 ];
 const DEVICES_KEYS: [&str; 6] = ["link", "device", "class", "layout", "wire", "point"];
-const SCHEDULES_KEYS: [&str; 2] = ["turn", "gate"];
+const SCHEDULES_KEYS: [&str; 3] = ["turn", "gate", "entry"];
 const SERVICE_KEYS: [&str; 1] = ["service"];
 const RATINGS_KEYS: [&str; 1] = ["rating"];
 /// Top-level keys of a device template.
@@ -111,10 +111,11 @@ fn check<'a>(
         .and_then(|(raw, spot)| service::service(raw, &spot));
     let (names, elements) = elements(basin);
     let zone = elements.site.as_ref().map(|site| site.zone.clone());
-    let calendar = zone.and_then(|zone| {
+    let (calendar, entries) = zone.map_or((None, Vec::new()), |zone| {
         let against =
             Against { names: &names, zone: &zone, intakes: &elements.intakes, gates: &elements.gates };
-        calendar::schedules(&against, schedules.entries("turn"), schedules.entries("gate"))
+        let (turns, gates) = (schedules.entries("turn"), schedules.entries("gate"));
+        calendar::schedules(&against, turns, gates, schedules.entries("entry"))
     });
     let bench = settings.as_ref().map(|settings: &Service| settings.bench);
     let rated = rating::rated(&names, ratings);
@@ -130,6 +131,7 @@ fn check<'a>(
         None => unchecked.push("the river network as a whole (basin.toml)"),
     }
     let basin = checked?;
+    calendar::entries(&basin, &entries, schedules);
     let field = derived(field?, &basin);
     Some((basin, field, calendar?, settings?))
 }

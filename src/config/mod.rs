@@ -6,6 +6,7 @@ mod check;
 mod files;
 pub mod import;
 mod load;
+pub mod notify;
 mod problem;
 pub mod ratings;
 mod raw;
@@ -20,9 +21,10 @@ pub use load::load;
 pub use problem::{Problem, Problems};
 pub use report::report;
 
-use crate::basin::{Basin, GateId, IntakeId};
+use crate::basin::{Basin, IntakeId};
+use crate::control::schedule::Entry;
 use crate::points::Field;
-use crate::units::{Discharge, Opening};
+use crate::units::Discharge;
 
 /// A checked configuration folder.
 #[derive(Clone, Debug)]
@@ -64,6 +66,8 @@ pub struct Service {
     pub start_mode: crate::control::operator::Mode,
     /// Folder that is watched for forecasts, an absolute path; `None`: none is.
     pub forecast_folder: Option<std::path::PathBuf>,
+    /// Folder the backups are made in, an absolute path, whose age `/metrics` tells; `None`: it is not looked at.
+    pub backup_folder: Option<std::path::PathBuf>,
     /// Days whose bulletins the service makes good when they are missing; 0: it makes none.
     pub bulletin_days: u32,
     /// Minutes after the end of a day in which its bulletin is not made yet.
@@ -113,8 +117,8 @@ impl Service {
 pub struct Schedules {
     /// Announced turns of intakes.
     pub turns: Vec<Turn>,
-    /// Positions of gates by calendar.
-    pub gates: Vec<GateEntry>,
+    /// What gates and sections are asked for by the calendar.
+    pub entries: Vec<Entry>,
 }
 
 /// An announced turn: the intake takes `rate` between two instants.
@@ -130,19 +134,4 @@ pub struct Turn {
     pub to: jiff::Timestamp,
     /// Rate.
     pub rate: Discharge,
-}
-
-/// A gate position for a time.
-#[derive(Clone, Debug, PartialEq)]
-pub struct GateEntry {
-    /// Identifier.
-    pub id: String,
-    /// Which gate.
-    pub gate: GateId,
-    /// Start.
-    pub from: jiff::Timestamp,
-    /// End, after the start.
-    pub to: jiff::Timestamp,
-    /// Position then.
-    pub opening: Opening,
 }

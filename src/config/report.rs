@@ -69,9 +69,9 @@ fn counts(out: &mut String, config: &Config) -> fmt::Result {
     )?;
     writeln!(
         out,
-        "calendar  {} announced turns, {} gate positions",
+        "calendar  {} announced turns, {} entries",
         config.schedules.turns.len(),
-        config.schedules.gates.len()
+        config.schedules.entries.len()
     )?;
     let field = &config.field;
     let shown = field.points.iter().filter(|point| point.element == Element::None).count();

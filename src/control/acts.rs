@@ -11,7 +11,7 @@ use super::interlock::{Purpose, Wish};
 use super::operator::{Authority, Mode, OperatorAct, Order};
 use super::reason::Because;
 use super::record::{Entry, Kind};
-use super::{Decision, Now};
+use super::{Decision, Now, schedule};
 use crate::basin::GateId;
 
 /// Answers kept so that a request sent twice is answered once.
@@ -27,10 +27,12 @@ impl Controller {
                 decision.answers.push((act.request.clone(), answer.clone()));
                 continue;
             }
+            let before = self.activated().map_or_else(Vec::new, |active| active.entries.clone());
             let answer = self.obey_one(act, decision, &mut wishes, now);
-            let mut entry = Entry::new(Kind::Operator, format!("operator:{}", act.who));
+            let (kind, order) = told_order(&act.order, &before);
+            let mut entry = Entry::new(kind, format!("operator:{}", act.who));
             entry.detail = Some(serde_json::json!({
-                "request": act.request, "address": act.address, "order": act.order,
+                "request": act.request, "address": act.address, "order": order,
                 "answer": answer.as_ref().map_or_else(Clone::clone, Clone::clone), "accepted": answer.is_ok() }));
             if let Some(serde_json::Value::Object(parts)) = &mut entry.detail {
                 let role = Some(act.role.clone()).filter(|role| !role.is_empty());
@@ -115,6 +117,9 @@ impl Controller {
                 self.enter((meter, *value, *minutes), (&act.who, reason), now)
             }
             Order::Withdraw { meter } => self.withdraw(meter),
+            Order::ActivateSchedule { version, hash, entries } => {
+                self.activate((*version, hash.as_str(), entries.as_slice()), &act.who, now)
+            }
         }
     }
 
@@ -201,6 +206,35 @@ fn gate_of(order: &Order) -> Option<GateId> {
         | Order::Shelve { .. }
         | Order::Unshelve { .. }
         | Order::Enter { .. }
-        | Order::Withdraw { .. } => None,
+        | Order::Withdraw { .. }
+        | Order::ActivateSchedule { .. } => None,
+    }
+}
+
+/// Kind of the record of an order, and what it says of it: of a calendar what has changed from the one `before`.
+fn told_order(order: &Order, before: &[schedule::Entry]) -> (Kind, serde_json::Value) {
+    match order {
+        Order::ActivateSchedule { version, hash, entries } => {
+            let changes = schedule::changes(before, entries);
+            let told = serde_json::json!({
+                "order": "activate_schedule", "version": version, "hash": hash, "changes": changes });
+            (Kind::Schedule, told)
+        }
+        Order::HoldAll
+        | Order::ReleaseHold
+        | Order::SetMode { .. }
+        | Order::SetAuthority { .. }
+        | Order::SetPoint { .. }
+        | Order::StopGate { .. }
+        | Order::Acknowledge { .. }
+        | Order::Shelve { .. }
+        | Order::Unshelve { .. }
+        | Order::Enter { .. }
+        | Order::Withdraw { .. }
+        | Order::Accept { .. }
+        | Order::Reject { .. }
+        | Order::AskTicket { .. }
+        | Order::SignTicket { .. }
+        | Order::EndTicket { .. } => (Kind::Operator, serde_json::to_value(order).unwrap_or_default()),
     }
 }

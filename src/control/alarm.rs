@@ -35,6 +35,8 @@ pub const LIST: &[(&str, u8, u64, u64)] = &[
     ("A14", 3, 0, 10),
     ("A15", 3, 0, 10),
     ("A20", 2, 0, 10),
+    ("A21", 4, 300, 60),
+    ("A22", 4, 0, 0),
     ("A27", 4, 0, 60),
     ("A30", 2, 60, 60),
     ("A31", 2, 0, 10),
@@ -49,6 +51,7 @@ pub const LIST: &[(&str, u8, u64, u64)] = &[
     ("A43", 2, 0, 10),
     ("A44", 2, 0, 60),
     ("A45", 4, 600, 0),
+    ("A46", 3, 0, 60),
 ];
 
 /// New alarms within [`WINDOW`] that are a flood. Source: EEMUA 191, as quoted by the summaries of it.

@@ -15,6 +15,7 @@ use super::fallback::Fallback;
 use super::forecast::Forecasts;
 use super::operator::{Authority, Mode};
 use super::routing::Path;
+use super::schedule::steps;
 use super::series::BIN_S;
 use super::ticket::Tickets;
 use crate::basin::{Basin, SectionId};
@@ -90,6 +91,9 @@ pub struct Carry {
     /// Forecasts, when stored; the controller holds them elsewhere.
     #[serde(default)]
     pub forecasts: Forecasts,
+    /// The calendar: what people activated, and how its entries have begun.
+    #[serde(default)]
+    pub calendar: steps::Memory,
     /// When this was stored.
     pub stored: Timestamp,
 }
@@ -116,12 +120,13 @@ impl Carry {
             tickets: Tickets::default(),
             entered: Vec::new(),
             forecasts: Forecasts::default(),
+            calendar: steps::Memory::default(),
             stored: utc,
         }
     }
 
     /// Brings a stored memory to `utc`: the time away is a gap in every series. What does not fit the basin any
-    /// more (its lists have other lengths) starts afresh; mode, hold, numbers and forecasts are kept.
+    /// more (its lists have other lengths) starts afresh; mode, hold, numbers, forecasts and calendar are kept.
     #[must_use]
     pub fn resumed(mut self, basin: &Basin, paths: &[Path], dispatched: usize, utc: Timestamp) -> Self {
         self.forecasts.tidy(basin, utc);
@@ -139,8 +144,18 @@ impl Carry {
         if !same {
             let (mode_since, mode_by) = (self.mode_since, self.mode_by);
             let (hold_all, next_command, forecasts) = (self.hold_all, self.next_command, self.forecasts);
-            let (entered, advice) = (self.entered, self.advice);
-            return Self { mode_since, mode_by, hold_all, next_command, advice, entered, forecasts, ..fresh };
+            let (entered, advice, calendar) = (self.entered, self.advice, self.calendar);
+            return Self {
+                mode_since,
+                mode_by,
+                hold_all,
+                next_command,
+                advice,
+                entered,
+                forecasts,
+                calendar,
+                ..fresh
+            };
         }
         let away = utc.duration_since(self.stored).as_secs_f64().max(0.0);
         self.river.skip(bins(away));

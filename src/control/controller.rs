@@ -27,7 +27,7 @@ use super::series::BIN_S;
 use super::status::{Explanation, Rung};
 use super::twins::{self, Pair};
 use super::watch::Foreseen;
-use super::{Decision, Now, Snapshot, facts, rating, rules};
+use super::{Decision, Now, Snapshot, facts, rating};
 use crate::basin::{Basin, GateId, MeterId, Place, SectionId};
 use crate::config::{Config, Schedules};
 use crate::points::Field;
@@ -50,7 +50,10 @@ pub struct Settings {
 pub struct Controller {
     pub(super) basin: Arc<Basin>,
     pub(super) field: Arc<Field>,
+    /// The calendar in force: what people activated, then what stands in the file.
     pub(super) schedules: Arc<Schedules>,
+    /// The calendar of the file alone.
+    pub(super) in_file: Arc<Schedules>,
     pub(super) settings: Settings,
     pub(super) paths: Vec<Path>,
     pub(super) outlets: Vec<Outlets>,
@@ -65,6 +68,7 @@ pub struct Controller {
     pub(super) rung: Rung,
     pub(super) record_ok: bool,
     pub(super) refused_sign_ins: u32,
+    pub(super) deaf_receivers: u32,
     pub(super) why: VecDeque<Explanation>,
     pub(super) conflicts: Vec<GateId>,
     pub(super) last: Option<Now>,
@@ -110,9 +114,10 @@ impl Controller {
         let twins = twins::pairs(&basin, &config.field);
         let gates = vec![GateMemory::default(); basin.gates.len()];
         let section_seen = vec![Duration::ZERO; basin.sections.len()];
-        Self {
+        let mut controller = Self {
             field: Arc::clone(&config.field),
             schedules: Arc::clone(&config.schedules),
+            in_file: Arc::clone(&config.schedules),
             settings,
             paths,
             outlets,
@@ -127,6 +132,7 @@ impl Controller {
             rung: Rung::F2,
             record_ok: true,
             refused_sign_ins: 0,
+            deaf_receivers: 0,
             why: VecDeque::new(),
             conflicts: Vec::new(),
             last: None,
@@ -142,7 +148,9 @@ impl Controller {
             owing: Vec::new(),
             plans: Vec::new(),
             basin,
-        }
+        };
+        controller.lay_out_calendar();
+        controller
     }
 
     /// What to store for the next start.
@@ -181,6 +189,7 @@ impl Controller {
         self.tick += 1;
         self.record_ok = seen.record_ok;
         self.refused_sign_ins = seen.refused_sign_ins;
+        self.deaf_receivers = seen.deaf_receivers;
         self.grader.grade(&seen.samples, now.mono, &mut self.readings);
         for pair in &mut self.twins {
             pair.compare(now.mono, &mut self.readings);
@@ -219,7 +228,7 @@ impl Controller {
         }
         self.hold_release(&mut wishes, dt, cycle, now);
         if cycle {
-            wishes.extend(self.rules(now));
+            wishes.extend(self.rules(&mut decision, now));
         }
         self.clear(wishes, seen, &mut decision, now);
         self.lapse(&mut decision, now);
@@ -331,8 +340,11 @@ impl Controller {
         let level = level.and_then(|(low, high)| Some((Stage::new(low)?, Stage::new(high)?)));
         let section = self.basin.sections.iter().find(|s| s.at == Place::Node(outlets.outlet));
         let floor = section.and_then(|s| s.floor_on(date)).map_or(0.0, Discharge::get);
-        let setpoint =
-            section.and_then(|s| dispatch::setpoint(&self.basin, s, 0.0, date)).map_or(floor, Discharge::get);
+        let raised =
+            section.and_then(|s| dispatch::raised(&self.basin, &self.schedules, s, now.utc, (0.0, 0.0)));
+        let raised = raised.map(|(floor, _)| floor);
+        let setpoint = section.and_then(|s| dispatch::setpoint_of(&self.basin, s, (raised, 0.0), date));
+        let setpoint = setpoint.map_or(floor, Discharge::get);
         View {
             basin: &self.basin,
             facts: &self.facts,
@@ -354,21 +366,6 @@ impl Controller {
             wishes.extend(outlets.wishes(&view, target, &release.because, cycle));
         }
         self.outlets = all;
-    }
-
-    fn rules(&self, now: Now) -> Vec<Wish> {
-        rules::wishes(&rules::Scene {
-            basin: &self.basin,
-            schedules: &self.schedules,
-            meter: &|id| self.followed(id),
-            owed: &|pond| self.owed(pond, now),
-            facts: &self.facts,
-            gates: &self.gates,
-            now: now.mono,
-            utc: now.utc,
-            flood_season: self.flood_season(now),
-            tickets: &self.carry.tickets,
-        })
     }
 
     pub(super) fn flood_season(&self, now: Now) -> bool {
@@ -420,10 +417,14 @@ impl Controller {
                 Ok(cleared) => {
                     self.carry.next_command += 1;
                     self.refused.remove(&wish.gate);
+                    self.note_step(&wish, Ok(&cleared));
                     self.take_up(&cleared, decision, now);
                     decision.commands.push(cleared);
                 }
-                Err(limits) => self.note_refusal(&wish, limits, decision),
+                Err(limits) => {
+                    self.note_step(&wish, Err(limits.as_slice()));
+                    self.note_refusal(&wish, limits, decision);
+                }
             }
         }
     }

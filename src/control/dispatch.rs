@@ -3,14 +3,18 @@
 //!
 //! The release that leaves now is what the section needs when it arrives. Raising is quick, lowering slow.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use super::arrival::ARRIVAL;
 use super::estimate::{River, Scene};
 use super::reason::Because;
 use super::routing::Path;
+use super::schedule::{self, Entry};
 use super::status::Rung;
 use crate::basin::{Basin, MeterKind, Section, SectionId};
+use crate::config::Schedules;
 use crate::units::Discharge;
 
 /// Sections nearer than this to their dam are held by the local loop, h.
@@ -62,7 +66,18 @@ impl Inputs {
 
 /// Set point of a section: its floor and a computed margin, never above its cap.
 pub fn setpoint(basin: &Basin, section: &Section, error: f64, date: Date) -> Option<Discharge> {
-    let floor = section.floor_on(date)?;
+    setpoint_of(basin, section, (None, error), date)
+}
+
+/// The same with the floor `raised`, if that is more; the cap moves with it.
+pub fn setpoint_of(
+    basin: &Basin,
+    section: &Section,
+    (raised, error): (Option<Discharge>, f64),
+    date: Date,
+) -> Option<Discharge> {
+    let own = section.floor_on(date)?;
+    let floor = raised.map_or(own, |raised| raised.max(own));
     let rule = basin.control.margin;
     let accuracy = basin
         .meters
@@ -73,7 +88,46 @@ pub fn setpoint(basin: &Basin, section: &Section, error: f64, date: Date) -> Opt
     // The meter's class and the forecast's misses have nothing to do with each other: their squares add.
     let margin = class.hypot(error);
     let wanted = floor + rule.least.max(Discharge::lossy(margin));
-    Some(section.setpoint_cap.map_or(wanted, |cap| wanted.min(cap)))
+    let moved = |cap: Discharge| if floor > own { cap + (floor - own) } else { cap };
+    Some(section.setpoint_cap.map_or(wanted, |cap| wanted.min(moved(cap))))
+}
+
+/// The highest floor the calendar asks for at a section between so many hours from `utc`, with its entry.
+pub fn raised<'a>(
+    basin: &Basin,
+    schedules: &'a Schedules,
+    section: &Section,
+    utc: Timestamp,
+    hours: (f64, f64),
+) -> Option<(Discharge, &'a Entry)> {
+    if schedules.entries.is_empty() {
+        return None;
+    }
+    let at = |hours: f64| schedule::hours_after(utc, hours);
+    schedule::raised(&schedules.entries, &basin.zone, &section.id, (at(hours.0), at(hours.1)))
+}
+
+/// Set point of the section at the end of `path` for the water that leaves the dam now: with the floor raised when it arrives.
+pub fn setpoint_ahead(
+    scene: &Scene<'_>,
+    path: &Path,
+    section: &Section,
+    error: f64,
+    date: Date,
+) -> Option<Discharge> {
+    let own = setpoint(scene.basin, section, error, date)?;
+    if scene.schedules.entries.is_empty() {
+        return Some(own);
+    }
+    let hours = arrives(path.lag_h(scene.basin, own));
+    let raised = raised(scene.basin, scene.schedules, section, scene.utc, hours);
+    let Some((floor, _)) = raised else { return Some(own) };
+    setpoint_of(scene.basin, section, (Some(floor), error), date)
+}
+
+/// When water that takes `lag_h` hours by the tables arrives, h from now.
+fn arrives(lag_h: f64) -> (f64, f64) {
+    if lag_h < LOCAL_LAG_H { (0.0, 0.0) } else { (ARRIVAL.0 * lag_h, ARRIVAL.1 * lag_h) }
 }
 
 impl Release {
@@ -99,11 +153,16 @@ impl Release {
         for (at, path) in paths.iter().enumerate().filter(|(_, p)| p.source.0 == source) {
             let Some(section) = scene.basin.sections.get(path.section.0) else { continue };
             let error = river.error(at);
-            let Some(setpoint) = setpoint(scene.basin, section, error, date) else { continue };
-            let start = present.unwrap_or(setpoint.get());
-            let local = path.lag_h(scene.basin, Discharge::lossy(start)) < LOCAL_LAG_H;
+            let Some(own) = setpoint(scene.basin, section, error, date) else { continue };
+            let start = present.unwrap_or(own.get());
+            let lag_h = path.lag_h(scene.basin, Discharge::lossy(start));
+            let local = lag_h < LOCAL_LAG_H;
+            let raised = raised(scene.basin, scene.schedules, section, scene.utc, arrives(lag_h));
+            let higher =
+                raised.and_then(|(floor, _)| setpoint_of(scene.basin, section, (Some(floor), error), date));
+            let setpoint = higher.unwrap_or(own);
             let (need, cause) = if local {
-                at_outlet = at_outlet.max(setpoint.get());
+                at_outlet = at_outlet.max(own.get());
                 (setpoint.get(), Because::OutletFloor { section: path.section, setpoint })
             } else if let Some(need) =
                 river.need(scene, paths, at, setpoint.get(), start).filter(|_| river.is_primed(at) && !lost)
@@ -125,7 +184,8 @@ impl Release {
             };
             if need > wanted {
                 wanted = need;
-                because.insert(0, cause);
+                let entry = raised.filter(|_| setpoint > own).map(|(_, entry)| entry.because());
+                because.splice(0..0, std::iter::once(cause).chain(entry));
             } else {
                 because.push(cause);
             }
@@ -164,10 +224,8 @@ impl Release {
                 self.lower = Some(lower);
             }
         } else {
-            self.lower = None;
-            if self.because.is_empty() {
-                self.because = because;
-            }
+            // It stays for what is so now, not for what was when it was set.
+            (self.because, self.lower) = (because, None);
         }
     }
 }

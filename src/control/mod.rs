@@ -36,6 +36,7 @@ mod release;
 pub mod routing;
 pub mod rules;
 mod scene;
+pub mod schedule;
 pub mod segment;
 pub mod series;
 mod sides;
@@ -92,6 +93,9 @@ pub struct Snapshot {
     /// Sign-ins that failed within the last five minutes of real time.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub refused_sign_ins: u32,
+    /// Receivers of notices about alarms that cannot be told.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub deaf_receivers: u32,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::schedule::Entry;
 use crate::basin::GateId;
 use crate::units::Opening;
 
@@ -159,5 +160,14 @@ pub enum Order {
     Withdraw {
         /// The meter.
         meter: String,
+    },
+    /// Put a calendar of gates in force in place of the one activated before.
+    ActivateSchedule {
+        /// Its number, above that of the one before.
+        version: u32,
+        /// [`super::schedule::hash`] of its entries.
+        hash: String,
+        /// All of them.
+        entries: Vec<Entry>,
     },
 }

@@ -161,8 +161,8 @@ impl River {
             let pace = self.pace(scene, (path, at), release);
             let asked = self.by_path.get(at).and_then(|memory| {
                 let section = scene.basin.sections.get(path.section.0)?;
-                let setpoint =
-                    dispatch::setpoint(scene.basin, section, memory.promises.margin(), scene.date())?;
+                let error = memory.promises.margin();
+                let setpoint = dispatch::setpoint_ahead(scene, path, section, error, scene.date())?;
                 Some(self.cautiously(scene, (path, at), setpoint.get(), &pace))
             });
             let lag_h = pace.over(&path.way).mid;

@@ -54,6 +54,7 @@ impl Controller {
             tickets: self.carry.tickets.open().to_vec(),
             proposals: self.carry.advice.open().to_vec(),
             answers: self.carry.advice.tallies().to_vec(),
+            calendar: self.carry.calendar.clone(),
         }
     }
 
@@ -78,6 +79,8 @@ impl Controller {
         let date = self.basin.date_at(now.utc);
         let path = self.paths.iter().position(|p| p.section == id);
         let error = path.map_or(0.0, |at| self.carry.river.error(at));
+        let raised = dispatch::raised(&self.basin, &self.schedules, section, now.utc, (0.0, 0.0));
+        let raised = raised.map(|(floor, _)| floor);
         let series = self.carry.river.meters.get(&section.meter);
         let day = self.carry.days.get(id.0).filter(|d| d.day == Some(date) && d.seconds > 0.0);
         let ahead = path.map_or_else(Vec::new, |at| self.forecast(at));
@@ -94,7 +97,7 @@ impl Controller {
             reading: self.meter_reading(section.meter),
             estimate,
             floor: section.floor_on(date),
-            setpoint: dispatch::setpoint(&self.basin, section, error, date),
+            setpoint: dispatch::setpoint_of(&self.basin, section, (raised, error), date),
             hour_mean: series.and_then(|s| s.means(1, 1).next()).and_then(Discharge::new),
             day_mean: day.and_then(|d| Discharge::new(d.volume / d.seconds)),
             forecast,

@@ -94,6 +94,9 @@ pub enum Because {
     Schedule {
         /// Its identifier.
         entry: String,
+        /// Number of the dispatch order it stands on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        order: Option<String>,
     },
     /// A season lock shuts the gate.
     SeasonLock,
@@ -204,6 +207,11 @@ pub enum Limit {
     Pause {
         /// Seconds left.
         left_s: f64,
+    },
+    /// The minimum release below a weir.
+    MinRelease {
+        /// What is owed.
+        owed: Discharge,
     },
     /// Smaller than the smallest useful movement.
     TooSmall,

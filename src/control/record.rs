@@ -51,6 +51,12 @@ pub enum Kind {
     Forecast = 19,
     /// Somebody signed in or out or was refused; a user or token was changed.
     Access = 20,
+    /// Somebody was told of alarms by mail or webhook, or could not be.
+    Notice = 21,
+    /// The calendar of gates: a draft was saved or discarded, one was activated, an entry was missed.
+    Schedule = 22,
+    /// A note of a person for the shift.
+    Note = 23,
 }
 
 /// One entry, before the journal gives it number, time and chain.

@@ -161,7 +161,7 @@ impl Controller {
             let below = self.paths.iter().enumerate().filter_map(|(at, path)| {
                 let (_, left) = path.nodes.iter().find(|(on_way, _)| *on_way == pond.at)?;
                 let section = self.basin.sections.get(path.section.0)?;
-                let setpoint = dispatch::setpoint(&self.basin, section, river.error(at), date)?.get();
+                let setpoint = dispatch::setpoint_ahead(&scene, path, section, river.error(at), date)?.get();
                 river.owed_at_node(&scene, (path, at), *left, setpoint)
             });
             below.reduce(|one, other| Owed {

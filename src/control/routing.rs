@@ -100,6 +100,25 @@ impl Path {
     pub fn lag_h(&self, basin: &Basin, q: Discharge) -> f64 {
         lag_h(basin, &self.way, q)
     }
+
+    /// The part of the way below a place; `None` when the place does not lie on it.
+    pub fn below(&self, basin: &Basin, from: Place) -> Option<Vec<Stretch>> {
+        match from {
+            Place::Node(node) => {
+                let (_, left) = self.nodes.iter().find(|(at, _)| *at == node)?;
+                Some(self.way.iter().skip(self.way.len() - left).copied().collect())
+            }
+            Place::Along { reach, km } => {
+                let at = self.way.iter().position(|stretch| stretch.reach == reach)?;
+                let walked = km / basin.reaches.get(reach.0)?.length_km;
+                let rest = self.way.iter().skip(at).enumerate();
+                let share =
+                    |k: usize, s: &Stretch| if k == 0 { (s.share - walked).max(0.0) } else { s.share };
+                Some(rest.map(|(k, s)| Stretch { share: share(k, s), ..*s }).collect())
+            }
+            Place::Reservoir(_) | Place::Wetland(_) | Place::Outside => None,
+        }
+    }
 }
 
 /// Wave travel time over `way` at base flow `q`, h.

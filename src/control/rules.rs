@@ -9,7 +9,9 @@ use jiff::Timestamp;
 use super::command::Action;
 use super::gate::{GateFacts, GateMemory};
 use super::interlock::{Purpose, Wish};
-use super::reason::Because;
+use super::reason::{Because, Limit};
+use super::schedule::steps::Memory;
+use super::schedule::{self, Running, Target};
 use super::ticket::Tickets;
 use super::{pond, structure};
 use crate::basin::{
@@ -58,6 +60,8 @@ pub struct Scene<'a> {
     pub basin: &'a Basin,
     /// The calendar.
     pub schedules: &'a Schedules,
+    /// How its entries have begun.
+    pub calendar: &'a Memory,
     /// Usable value of a meter.
     pub meter: &'a dyn Fn(MeterId) -> Option<f64>,
     /// What must pass a pond for the sections further down.
@@ -83,29 +87,14 @@ pub fn wishes(scene: &Scene<'_>) -> Vec<Wish> {
 
 fn wish(scene: &Scene<'_>, id: GateId) -> Option<Wish> {
     let gate = scene.basin.gates.get(id.0).filter(|g| g.is_dispatched())?;
-    let facts = scene.facts.get(id.0)?;
-    let now = facts.opening?;
-    let rested = scene
-        .gates
-        .get(id.0)?
-        .last_move
-        .is_none_or(|(at, _)| scene.now.saturating_sub(at).as_secs_f64() >= INTERVAL_S);
-    let (to, because) = if let Some(entry) = scheduled(scene, id) {
-        entry
-    } else if gate.lock.is_some() || gate.duty == Duty::SeasonLock {
-        let is_free = scene.flood_season || scene.tickets.frees(id);
-        (!is_free && now > Opening::SHUT).then_some((Opening::SHUT, Because::SeasonLock))?
-    } else if !rested {
-        return None;
-    } else {
-        match gate.duty {
-            Duty::Supply => supply(scene, gate, now)?,
-            Duty::WetlandInlet => wetland(scene, id, gate, now)?,
-            Duty::Level => level(scene, gate, now)?,
-            Duty::PassOn => pass_on(scene, id, gate, now)?,
-            Duty::Trim | Duty::Standby | Duty::Base | Duty::Flood | Duty::Emergency | Duty::SeasonLock => {
-                return None;
-            }
+    let (to, because) = match asked(scene, id) {
+        Some((running, Asked::Go { to, why, .. })) => {
+            (to, std::iter::once(running.entry.because()).chain(why).collect())
+        }
+        Some((_, Asked::There | Asked::Rest | Asked::Blind(_))) => return None,
+        None => {
+            let (to, because) = ruled(scene, id, gate)?;
+            (to, vec![because])
         }
     };
     Some(Wish {
@@ -113,14 +102,149 @@ fn wish(scene: &Scene<'_>, id: GateId) -> Option<Wish> {
         action: Action::Goto(to),
         purpose: Purpose::Discretionary,
         actor: "dispatch".into(),
-        because: vec![because],
+        because,
     })
 }
 
-fn scheduled(scene: &Scene<'_>, id: GateId) -> Option<(Opening, Because)> {
-    let entry =
-        scene.schedules.gates.iter().find(|e| e.gate == id && e.from <= scene.utc && scene.utc < e.to)?;
-    Some((entry.opening, Because::Schedule { entry: entry.id.clone() }))
+/// What its own rule says of a gate.
+fn ruled(scene: &Scene<'_>, id: GateId, gate: &Gate) -> Option<(Opening, Because)> {
+    let now = scene.facts.get(id.0)?.opening?;
+    if gate.lock.is_some() || gate.duty == Duty::SeasonLock {
+        let is_free = scene.flood_season || scene.tickets.frees(id);
+        return (!is_free && now > Opening::SHUT).then_some((Opening::SHUT, Because::SeasonLock));
+    }
+    let rested = scene
+        .gates
+        .get(id.0)?
+        .last_move
+        .is_none_or(|(at, _)| scene.now.saturating_sub(at).as_secs_f64() >= INTERVAL_S);
+    if !rested {
+        return None;
+    }
+    match gate.duty {
+        Duty::Supply => supply(scene, gate, now),
+        Duty::WetlandInlet => wetland(scene, id, gate, now),
+        Duty::Level => level(scene, gate, now),
+        Duty::PassOn => pass_on(scene, id, gate, now),
+        Duty::Trim | Duty::Standby | Duty::Base | Duty::Flood | Duty::Emergency | Duty::SeasonLock => None,
+    }
+}
+
+/// What the calendar asks of a gate now.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Asked {
+    /// To go somewhere.
+    Go {
+        /// Where.
+        to: Opening,
+        /// Why just there, beside the entry.
+        why: Option<Because>,
+        /// What made it less than the entry says, or more.
+        cut: Option<Limit>,
+    },
+    /// It stands where it should.
+    There,
+    /// It waits until its last movement shows.
+    Rest,
+    /// Nobody can tell.
+    Blind(Limit),
+}
+
+/// The entry that counts for a gate, and what it asks; `None` when none does.
+pub fn asked<'a>(scene: &Scene<'a>, id: GateId) -> Option<(Running<'a>, Asked)> {
+    let entries = &scene.schedules.entries;
+    if entries.is_empty() {
+        return None;
+    }
+    let gate = scene.basin.gates.get(id.0).filter(|gate| gate.is_dispatched())?;
+    let left_out = |running: &Running<'a>| scene.calendar.leaves_out(running);
+    let running = schedule::of_gate(entries, scene.basin, id, scene.utc, left_out)?;
+    Some((running, ask(scene, id, gate, &running)))
+}
+
+fn ask(scene: &Scene<'_>, id: GateId, gate: &Gate, running: &Running<'_>) -> Asked {
+    let facts = scene.facts.get(id.0);
+    let Some((now, moving)) = facts.and_then(|facts| Some((facts.opening?, facts.moving.unwrap_or(0) != 0)))
+    else {
+        return Asked::Blind(Limit::PositionUnknown);
+    };
+    let to = |to: Opening| {
+        let off = (to.fraction() - now.fraction()).abs();
+        if !moving && off < gate.tolerance.min(gate.min_step) {
+            Asked::There
+        } else {
+            Asked::Go { to, why: None, cut: None }
+        }
+    };
+    let rests = rests(scene, id, running);
+    let asked = match &running.entry.target {
+        Target::Opening { opening, .. } => to(*opening),
+        Target::Shut { .. } => to(Opening::SHUT),
+        Target::Stay { .. } | Target::Floor { .. } => Asked::There,
+        Target::Flow { flow, .. } => {
+            let Some(meter) = gate.flow_meter else { return Asked::Blind(Limit::NotDriven) };
+            let Some(measured) = (scene.meter)(meter) else {
+                return Asked::Blind(Limit::InputLost { meter });
+            };
+            match towards(now, measured, flow.get()) {
+                None => Asked::There,
+                Some(_) if rests => Asked::Rest,
+                Some(to) => Asked::Go { to, why: Some(Because::Demand { flow: *flow }), cut: None },
+            }
+        }
+        Target::Level { level, .. } => {
+            let Some((at, meter)) = above(scene, gate) else { return Asked::Blind(Limit::NotDriven) };
+            let Some(at) = at else { return Asked::Blind(Limit::InputLost { meter }) };
+            match keep(now, at, level.get()) {
+                None => Asked::There,
+                Some(_) if rests => Asked::Rest,
+                Some((to, why)) => Asked::Go { to, why: Some(why), cut: None },
+            }
+        }
+    };
+    spared(scene, id, gate, now, asked)
+}
+
+/// Whether a gate has moved since the entry began, and too lately to move again by a rule.
+fn rests(scene: &Scene<'_>, id: GateId, running: &Running<'_>) -> bool {
+    let Some((at, _)) = scene.gates.get(id.0).and_then(|gate| gate.last_move) else { return false };
+    let since = scene.now.saturating_sub(at).as_secs_f64();
+    since < INTERVAL_S && since <= scene.utc.duration_since(running.span.from).as_secs_f64()
+}
+
+/// The level above a gate, where it is measured, and its meter; `None` without one.
+fn above(scene: &Scene<'_>, gate: &Gate) -> Option<(Option<f64>, MeterId)> {
+    let Place::Reservoir(ReservoirId(at)) = gate.from else { return None };
+    let meter = scene.basin.reservoirs.get(at)?.level_meter?;
+    Some(((scene.meter)(meter), meter))
+}
+
+/// A weir's sluice never passes less than what lets its minimum release pass, whatever the calendar says.
+fn spared(scene: &Scene<'_>, id: GateId, gate: &Gate, now: Opening, asked: Asked) -> Asked {
+    let Place::Reservoir(body) = gate.from else { return asked };
+    let station = scene.basin.stations.iter().find(|station| station.pond == Some(body));
+    let Some(station) = station.filter(|_| gate.duty == Duty::PassOn) else { return asked };
+    let Some((level, meter)) = above(scene, gate) else { return asked };
+    let Some(level) = level.and_then(Stage::new) else { return Asked::Blind(Limit::InputLost { meter }) };
+    let fixed = scene.basin.fixed_openings.iter().filter(|fixed| fixed.from == body);
+    let fixed: Discharge = fixed.map(|fixed| structure::fixed_flow(fixed, level)).sum();
+    let gates = scene.basin.gates.iter().zip(scene.facts).enumerate();
+    let others =
+        gates.filter(|(at, (other, _))| *at != id.0 && other.from == gate.from && other.duty == Duty::PassOn);
+    let passes = |facts: &GateFacts| facts.opening.unwrap_or(Opening::SHUT);
+    let others: Discharge =
+        others.map(|(_, (other, facts))| structure::flow(other, passes(facts), level)).sum();
+    let owed = station.min_release;
+    let missing = (owed - fixed - others).max(Discharge::ZERO);
+    let least = structure::opening_for(gate, missing, level).min(gate.highest);
+    let cut = Some(Limit::MinRelease { owed });
+    match asked {
+        Asked::Go { to, why, .. } if to < least => Asked::Go { to: least, why, cut },
+        Asked::There if now.fraction() < least.fraction() - gate.min_step => {
+            Asked::Go { to: least, why: Some(Because::PassOn { owed }), cut }
+        }
+        asked @ (Asked::Go { .. } | Asked::There | Asked::Rest | Asked::Blind(_)) => asked,
+    }
 }
 
 /// A step from `now` towards passing `wanted` when `measured` passes; `None` when it is near enough.
@@ -201,7 +325,11 @@ fn level(scene: &Scene<'_>, gate: &Gate, now: Opening) -> Option<(Opening, Becau
     let Place::Reservoir(ReservoirId(at)) = gate.from else { return None };
     let pond = scene.basin.reservoirs.get(at)?;
     let target = pond.normal_level?.get();
-    let level = (scene.meter)(pond.level_meter?)?;
+    keep(now, (scene.meter)(pond.level_meter?)?, target)
+}
+
+/// A step that brings the water above a gate from `level` towards `target`, m; `None` when it is near enough.
+fn keep(now: Opening, level: f64, target: f64) -> Option<(Opening, Because)> {
     let off = level - target;
     (off.abs() > LEVEL_BAND_M).then_some(())?;
     let step = (0.25 * off).clamp(-0.5 * STEP, 0.5 * STEP);

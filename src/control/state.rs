@@ -29,7 +29,7 @@ use crate::basin::GateId;
 use crate::config::Config;
 
 /// Version of the form of [`State`]; raised when a field comes, goes or changes its meaning.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// What two meters of one level remember.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,6 +54,8 @@ pub struct State {
     record_ok: bool,
     #[serde(default)]
     refused_sign_ins: u32,
+    #[serde(default)]
+    deaf_receivers: u32,
     carry: Carry,
     graded: Vec<Option<(f64, Duration)>>,
     twins: Vec<Twins>,
@@ -89,6 +91,7 @@ impl Controller {
             basin: _,
             field: _,
             schedules: _,
+            in_file: _,
             settings: _,
             paths: _,
             outlets,
@@ -103,6 +106,7 @@ impl Controller {
             rung,
             record_ok,
             refused_sign_ins,
+            deaf_receivers,
             why,
             conflicts,
             last,
@@ -137,6 +141,7 @@ impl Controller {
             rung: *rung,
             record_ok: *record_ok,
             refused_sign_ins: *refused_sign_ins,
+            deaf_receivers: *deaf_receivers,
             carry: carry.clone(),
             graded: previous.clone(),
             twins: twins.iter().map(of_pair).collect(),
@@ -168,6 +173,7 @@ impl Controller {
             basin: fresh.basin,
             field: fresh.field,
             schedules: fresh.schedules,
+            in_file: fresh.in_file,
             settings: fresh.settings,
             paths: fresh.paths,
             outlets: fresh.outlets,
@@ -182,6 +188,7 @@ impl Controller {
             rung: state.rung,
             record_ok: state.record_ok,
             refused_sign_ins: state.refused_sign_ins,
+            deaf_receivers: state.deaf_receivers,
             why: state.why,
             conflicts: state.conflicts,
             last: state.last,
@@ -203,6 +210,7 @@ impl Controller {
         for (pair, Twins { turned, at_odds, levels }) in controller.twins.iter_mut().zip(twins) {
             (pair.turned, pair.at_odds, pair.levels) = (turned, at_odds, levels);
         }
+        controller.lay_out_calendar();
         Some(controller)
     }
 

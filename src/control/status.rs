@@ -13,6 +13,7 @@ use super::forecast::Forecasts;
 use super::operator::{Authority, Mode};
 use super::quality::{Quality, Reading, Reason};
 use super::reason::{Because, Limit};
+use super::schedule::steps;
 use super::ticket::Ticket;
 use crate::basin::{GateId, MeterId, SectionId};
 use crate::units::{Discharge, Opening};
@@ -297,6 +298,8 @@ pub struct Status {
     /// How people answered proposals, by gate and day.
     #[serde(default)]
     pub answers: Vec<Tally>,
+    /// The calendar people activated, and how its entries have begun.
+    pub calendar: steps::Memory,
 }
 
 /// Release of one reservoir.

@@ -82,6 +82,7 @@ impl Controller {
         self.fallbacks(&mut conditions);
         self.service(&mut conditions);
         self.foretold(&mut conditions, now);
+        self.calendar_conditions(&mut conditions);
         self.water(&mut conditions, now);
         for change in self.carry.alarms.advance(conditions, since, now.utc) {
             let mut entry = Entry::new(Kind::Alarm, "service");
@@ -242,6 +243,9 @@ impl Controller {
         }
         if self.refused_sign_ins >= SIGN_INS {
             raise("A27", json!({ "count": self.refused_sign_ins }));
+        }
+        if self.deaf_receivers > 0 {
+            raise("A46", json!({ "receivers": self.deaf_receivers }));
         }
         if self.rung > Rung::F2 && !self.is_starting() {
             raise("A30", json!({ "rung": self.rung }));

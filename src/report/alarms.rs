@@ -17,6 +17,8 @@ pub const TITLES: &[(&str, Word)] = &[
     ("A14", ("驱动故障或急停", "Drive fault or emergency stop")),
     ("A15", ("开度不可信", "Position cannot be believed")),
     ("A20", ("记录无法写入", "The record cannot be written")),
+    ("A21", ("计划动作被限制削减", "Calendar entry cut by a limit")),
+    ("A22", ("计划动作未按时开始", "Calendar entry missed")),
     ("A27", ("登录屡次失败", "Sign-ins fail")),
     ("A30", ("调度降级", "Dispatch stands on a lower rung")),
     ("A31", ("机组跳闸", "A unit tripped")),
@@ -31,6 +33,7 @@ pub const TITLES: &[(&str, Word)] = &[
     ("A43", ("闸控箱看门狗到时，已自行动作", "Gate box acted by itself, its watchdog ran out")),
     ("A44", ("两台水位计不符", "Two meters of one level disagree")),
     ("A45", ("预报已过期，无后续", "A forecast has ended without a successor")),
+    ("A46", ("通知发不出去", "Notices of alarms do not get through")),
 ];
 
 /// The title of an alarm; of an unknown one nothing.

@@ -13,6 +13,7 @@ use crate::aggregate::HOLD;
 use crate::basin::{Name, SectionId};
 use crate::config::reports::Rule;
 use crate::control::command::Terminal;
+use crate::control::schedule::{Entry, Span, Target};
 
 const TITLE: Word = ("日报", "daily bulletin");
 
@@ -116,6 +117,17 @@ pub(super) fn origin(
     let by = rules.join(", ");
     let by = if file.is_empty() { by } else { format!("{by} · {file}") };
     document.facts.push((("评价规则", "Rule"), same(by)));
+    stands_on(document, ground, (from, to), recorded);
+}
+
+/// The configuration and the record a report stands on.
+pub(super) fn stands_on(
+    document: &mut Document,
+    ground: Ground<'_>,
+    (from, to): (Timestamp, Timestamp),
+    recorded: &Recorded,
+) {
+    let same = |text: String| name(text.clone(), text);
     let mine = short(&ground.config.digest);
     let others: Vec<_> =
         recorded.configs(from, to).into_iter().map(short).filter(|other| *other != mine).collect();
@@ -389,6 +401,30 @@ pub(super) fn filing_table(
     }
 }
 
+/// What an entry of the calendar asks for.
+fn asked(entry: &Entry) -> Name {
+    match &entry.target {
+        Target::Opening { opening, .. } => {
+            let at = number::fixed(opening.percent(), 1);
+            name(format!("开度 {at} %"), format!("at {at} %"))
+        }
+        Target::Flow { flow, .. } => {
+            let flow = number::flow(flow.get());
+            name(format!("过流 {flow} m³/s"), format!("passes {flow} m³/s"))
+        }
+        Target::Level { level, .. } => {
+            let level = number::fixed(level.get(), 2);
+            name(format!("保水位 {level} m"), format!("keeps {level} m"))
+        }
+        Target::Shut { .. } => name("关闭", "shut"),
+        Target::Stay { .. } => name("保持不动", "stays where it is"),
+        Target::Floor { floor, .. } => {
+            let floor = number::flow(floor.get());
+            name(format!("流量不低于 {floor} m³/s"), format!("held at {floor} m³/s or more"))
+        }
+    }
+}
+
 /// What the calendar holds for the day after.
 fn announced(ground: Ground<'_>, day: Day) -> Table {
     let basin = &ground.config.basin;
@@ -401,19 +437,19 @@ fn announced(ground: Ground<'_>, day: Day) -> Table {
         let what = name(format!("取水 {rate} m³/s"), format!("takes {rate} m³/s"));
         (turn.from, turn.to, turn.id.clone(), named, what)
     });
-    let positions =
-        schedules.gates.iter().filter(|entry| entry.from < end && day.to < entry.to).map(|entry| {
-            let named =
-                basin.gates.get(entry.gate.0).map_or_else(|| name("?", "?"), |gate| gate.name.clone());
-            let at = number::fixed(entry.opening.percent(), 1);
+    let window = Span { from: day.to, to: end };
+    let positions = schedules.entries.iter().flat_map(|entry| {
+        let spans = entry.when.spans(&basin.zone, window);
+        spans.into_iter().map(move |span| {
             (
-                entry.from,
-                entry.to,
+                span.from,
+                span.to,
                 entry.id.clone(),
-                named,
-                name(format!("开度 {at} %"), format!("at {at} %")),
+                words::element(basin, entry.target.element()),
+                asked(entry),
             )
-        });
+        })
+    });
     let mut all: Vec<_> = turns.chain(positions).collect();
     all.sort_by(|a, b| (a.0, &a.2).cmp(&(b.0, &b.2)));
     let rows = all.into_iter().map(|(from, to, id, named, what)| {

@@ -24,6 +24,7 @@ pub mod number;
 pub mod orders;
 pub mod period;
 pub mod section;
+pub mod shift;
 pub mod told;
 pub mod uses;
 pub mod words;
@@ -112,7 +113,8 @@ pub(crate) fn signal(samples: &Samples, point: Option<&str>) -> Signal {
 /// The part of the action journal a report needs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Recorded {
-    /// Records of the span; outcomes that belong to its intents also from after it. Alarm records also from before it.
+    /// Records of the span; outcomes that belong to its intents also from after it. Alarm records and acts of people also from before
+    /// it.
     pub records: Vec<Record>,
     /// Sequence and chain hash (hex) of the last record before the end of the span.
     pub head: Option<(u64, String)>,

@@ -1,5 +1,7 @@
 //! Dispatch log 调度日志 (domain notes 4.3): every command and every act of a person, with its ground and what became of it.
 
+use jiff::Timestamp;
+
 use super::day::Day;
 use super::document::{Cell, Column, Document, Part, Table, Word};
 use super::told::{self, Operation};
@@ -14,23 +16,7 @@ const TITLE: Word = ("调度日志", "dispatch log");
 
 /// The log of a day.
 pub fn orders(ground: Ground<'_>, day: Day, recorded: &Recorded) -> Document {
-    let basin = &ground.config.basin;
-    let operations = told::operations(&recorded.records, day.from, day.to);
-    let mut rows: Vec<(u64, Vec<Cell>)> =
-        operations.iter().map(|operation| (operation.intent.seq, command(basin, operation))).collect();
-    let acts = told::within(&recorded.records, day.from, day.to)
-        .filter(|record| matches!(record.kind, Kind::Operator | Kind::Order));
-    rows.extend(acts.map(|record| (record.seq, act(basin, record))));
-    rows.sort_by_key(|(seq, _)| *seq);
-    let table = Table {
-        id: "dispatch_log",
-        head: ("调度日志", "Dispatch log"),
-        columns: columns(),
-        rows: rows.into_iter().map(|(_, row)| row).collect(),
-        most: usize::MAX,
-        is_half: false,
-        may_miss: false,
-    };
+    let table = table(&ground.config.basin, recorded, (day.from, day.to));
     let notes = vec![name(
         "指令编号为记录号，可用 qindan log show 查看全部依据和限制。偏差 = 操作后开度 − 指令开度。被联锁拒绝的意图不在此列。复核在打印件上签字。",
         "The number is that of the record: qindan log show has all causes and limits. Deviation: opening after less target. Wishes the interlocks \
@@ -40,6 +26,26 @@ pub fn orders(ground: Ground<'_>, day: Day, recorded: &Recorded) -> Document {
     document.parts = vec![Part::Table(table), Part::Notes(("说明", "Notes"), notes)];
     document.signatures = vec![("值班员", "Duty operator"), ("调度员", "Dispatcher"), ("复核", "Checked by")];
     document
+}
+
+/// Commands and acts of people from `from` until before `to`, in the order of the record.
+pub(super) fn table(basin: &Basin, recorded: &Recorded, (from, to): (Timestamp, Timestamp)) -> Table {
+    let operations = told::operations(&recorded.records, from, to);
+    let mut rows: Vec<(u64, Vec<Cell>)> =
+        operations.iter().map(|operation| (operation.intent.seq, command(basin, operation))).collect();
+    let acts = told::within(&recorded.records, from, to)
+        .filter(|record| matches!(record.kind, Kind::Operator | Kind::Order));
+    rows.extend(acts.map(|record| (record.seq, act(basin, record))));
+    rows.sort_by_key(|(seq, _)| *seq);
+    Table {
+        id: "dispatch_log",
+        head: ("调度日志", "Dispatch log"),
+        columns: columns(),
+        rows: rows.into_iter().map(|(_, row)| row).collect(),
+        most: usize::MAX,
+        is_half: false,
+        may_miss: false,
+    }
 }
 
 fn columns() -> Vec<Column> {

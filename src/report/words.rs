@@ -123,7 +123,10 @@ pub fn cause(basin: &Basin, value: &Value) -> Name {
         "demand" => format!("需水 {}", flow("flow")),
         "lend" => format!("动用塘蓄补水：下游需 {}，来水 {}", flow("owed"), flow("comes")),
         "keep_level" => format!("保水位：{} m → {} m", number("level_m"), number("target_m")),
-        "schedule" => format!("日程 {}", text("entry")),
+        "schedule" if value.get("order").is_some() => {
+            format!("计划 {}（调度指令 {}）", text("entry"), text("order"))
+        }
+        "schedule" => format!("计划 {}", text("entry")),
         "season_lock" => "非汛期封堵".into(),
         "operator" => format!("{}：{}", text("who"), text("reason")),
         "advice" => format!("{} 采纳建议", text("who")),
@@ -221,10 +224,17 @@ pub fn order(basin: &Basin, order: &Order, gate: Option<&str>) -> Name {
             let meter = element(basin, meter);
             name(format!("{}：撤销人工置数", meter.zh), format!("{}: entered value taken back", meter.en))
         }
+        Order::ActivateSchedule { version, entries, .. } => {
+            let count = entries.len();
+            name(
+                format!("启用计划第 {version} 版（{count} 条）"),
+                format!("activate calendar version {version} ({count} entries)"),
+            )
+        }
     }
 }
 
-const fn mode_word(mode: Mode) -> Word {
+pub(super) const fn mode_word(mode: Mode) -> Word {
     match mode {
         Mode::Observe => ("观察", "observe"),
         Mode::Advice => ("建议", "advice"),

@@ -15,11 +15,14 @@ use super::alarm_log::{self, AlarmLog};
 use super::history::{self, Kept};
 use super::journal::Record;
 use super::levels::Level;
+use super::reports::Folder;
 use super::rows::rows;
 use super::store::{Query, Store};
 use super::web::ActionRow;
 use crate::config::Config;
+use crate::config::reports::Reports;
 use crate::control::record::Kind;
+use crate::report::{Ground, Lang, csv, html};
 
 /// Records looked at for one answer, so that a rare name does not read years.
 const LOOKED_AT: usize = 20_000;
@@ -190,6 +193,29 @@ impl Archive {
             fs::read(path).map(Some).map_err(|error| error.to_string())
         };
         aside(read).await?
+    }
+
+    /// The hand-over of a shift as a page, or its tables as CSV.
+    ///
+    /// # Errors
+    /// When samples or records cannot be read, in words.
+    pub async fn shift(
+        &self,
+        (from, to): (Timestamp, Timestamp),
+        lang: Lang,
+        as_csv: bool,
+    ) -> Result<Vec<u8>, String> {
+        let (data, config) = (self.data.clone(), Arc::clone(&self.config));
+        let make = move || {
+            // Neither issuer nor rules stand in it.
+            let rules = Reports::default();
+            let ground = Ground { config: &config, reports: &rules };
+            let folder = Folder { data: &data, ground, now: to };
+            let document = folder.shift(from, to).map_err(|error| error.to_string())?;
+            let text = if as_csv { csv::csv(&document, lang) } else { html::html(&document, lang) };
+            Ok(text.into_bytes())
+        };
+        aside(make).await?
     }
 
     /// Samples of some points as CSV.

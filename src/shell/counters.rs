@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use super::field::Monitor;
 use super::field::health::{LinkState, UnitState};
+use super::notice::desk;
+use super::room::Room;
 use super::store::Store;
 use super::web::{Health, HealthSource, LagRow, LinkRow, Metric, MetricKind, UnitRow};
 use crate::config::Config;
@@ -48,6 +50,7 @@ pub(super) struct Numbers {
     pub(super) history_dropped: u64,
     pub(super) snapshots_dropped: u64,
     pub(super) saves_failed: u64,
+    pub(super) notices: desk::Numbers,
 }
 
 impl Numbers {
@@ -72,12 +75,19 @@ impl Counters {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What `/metrics` shows of cycle and field.
-    pub(super) fn health_source(&self, config: &Arc<Config>, monitor: Monitor, view: Store) -> HealthSource {
+    /// What `/metrics` shows of cycle, field, view and disks.
+    pub(super) fn health_source(
+        &self,
+        config: &Arc<Config>,
+        monitor: Monitor,
+        view: Store,
+        room: Option<Room>,
+    ) -> HealthSource {
         let (counters, config) = (self.clone(), Arc::clone(config));
-        Arc::new(move || Health {
-            links: links(&config, &monitor),
-            counters: [families(&counters.update(|numbers| numbers.clone())), of_view(&view)].concat(),
+        Arc::new(move || {
+            let numbers = families(&counters.update(|numbers| numbers.clone()));
+            let disks = room.as_ref().map(of_disks).unwrap_or_default();
+            Health { links: links(&config, &monitor), counters: [numbers, of_view(&view), disks].concat() }
         })
     }
 }
@@ -173,6 +183,36 @@ fn families(now: &Numbers) -> Vec<Metric> {
             count(now.saves_failed),
         ),
     ]
+    .into_iter()
+    .chain(of_notices(&now.notices))
+    .collect()
+}
+
+fn of_notices(now: &desk::Numbers) -> Vec<Metric> {
+    vec![
+        Metric::counter(
+            "qindan_notices_sent_total",
+            "Messages about alarms taken by the servers of receivers",
+            count(now.sent),
+        ),
+        Metric::counter("qindan_notices_failed_total", "Messages about alarms given up", count(now.failed)),
+        Metric::counter(
+            "qindan_notices_dropped_total",
+            "Alarms left out of messages because too many waited",
+            count(now.dropped),
+        ),
+        Metric::gauge(
+            "qindan_notices_waiting",
+            "Alarms that wait to be told to receivers",
+            count(u64::try_from(now.waiting).unwrap_or(u64::MAX)),
+        ),
+        Metric::gauge(
+            "qindan_notices_oldest_seconds",
+            "Real time the oldest of them has waited",
+            now.oldest_s,
+        ),
+        Metric::gauge("qindan_notices_deaf_receivers", "Receivers that cannot be told", f64::from(now.deaf)),
+    ]
 }
 
 fn of_view(view: &Store) -> Vec<Metric> {
@@ -189,6 +229,30 @@ fn of_view(view: &Store) -> Vec<Metric> {
             count(view.rebuilds()),
         ),
     ]
+}
+
+/// What has not been seen is not there.
+fn of_disks(room: &Room) -> Vec<Metric> {
+    let seen = room.seen();
+    let space = seen.space.into_iter().flat_map(|space| {
+        [
+            Metric::gauge(
+                "qindan_disk_free_bytes",
+                "Room left on the disk of the data folder",
+                count(space.free),
+            ),
+            Metric::gauge("qindan_disk_size_bytes", "Size of that disk", count(space.total)),
+        ]
+    });
+    let backup = seen.backup_s.map(|at| {
+        let at = count(u64::try_from(at).unwrap_or_default());
+        Metric::gauge(
+            "qindan_backup_timestamp_seconds",
+            "When the newest backup was finished, Unix time; 0: there is none",
+            at,
+        )
+    });
+    space.chain(backup).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a metric is a double by definition")]

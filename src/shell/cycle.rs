@@ -8,6 +8,7 @@
 //! that has begun is finished; a stop is taken between two.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
@@ -65,6 +66,8 @@ pub(super) struct Parts {
     /// What happens at the door, for the record.
     pub(super) notes: mpsc::Receiver<Entry>,
     pub(super) people: Arc<People>,
+    /// Receivers of notices that cannot be told.
+    pub(super) deaf: Arc<AtomicU32>,
     pub(super) recovered: Vec<OpenIntent>,
     pub(super) counters: Counters,
 }
@@ -245,6 +248,7 @@ impl Cycle {
             recovered: std::mem::take(&mut self.parts.recovered),
             record_ok: self.parts.record.record_ok(),
             refused_sign_ins: self.parts.people.failures(),
+            deaf_receivers: self.parts.deaf.load(Ordering::Relaxed),
         }
     }
 
@@ -358,7 +362,8 @@ impl Cycle {
 
 /// Positions among the entries of the records of acts, by request.
 fn operator_records(decision: &Decision) -> Vec<(String, usize)> {
-    let acts = decision.entries.iter().enumerate().filter(|(_, entry)| entry.kind == Kind::Operator);
+    let is_act = |entry: &Entry| matches!(entry.kind, Kind::Operator | Kind::Schedule);
+    let acts = decision.entries.iter().enumerate().filter(|(_, entry)| is_act(entry));
     acts.filter_map(|(at, entry)| Some((entry.detail.as_ref()?["request"].as_str()?.to_owned(), at)))
         .collect()
 }

@@ -110,6 +110,9 @@ pub enum DataDirError {
         /// Who holds it.
         pid: String,
     },
+    /// The service has given the folder back.
+    #[error("the service has stopped; start it again")]
+    Stopped,
     /// A state file whose checksum does not match.
     #[error("{}: {why}; set aside as {}, going on without it", path.display(), aside.display())]
     BrokenState {

@@ -76,7 +76,10 @@ impl Display for Cause<'_> {
                 )
             }
             "keep_level" => write!(f, "level {} m, wanted {} m", n("level_m"), n("target_m")),
-            "schedule" => write!(f, "calendar entry {}", t("entry")),
+            "schedule" => match t("order") {
+                order if order == "?" => write!(f, "calendar entry {}", t("entry")),
+                order => write!(f, "calendar entry {}, by order {order}", t("entry")),
+            },
             "season_lock" => f.write_str("season lock"),
             "operator" => write!(f, "{} asked: {}", t("who"), t("reason")),
             "advice" => write!(f, "{} accepted what was proposed", t("who")),
@@ -132,6 +135,7 @@ impl Display for Bound<'_> {
             "starts" => write!(f, "at most {} starts an hour", t("per_hour")),
             "pause" => write!(f, "pause, {} s left", n("left_s")),
             "too_small" => f.write_str("too small to move"),
+            "min_release" => write!(f, "the weir owes {} m³/s", n("owed")),
             "season_lock" => f.write_str("season lock"),
             "flood_order" => f.write_str("moves by people with an order only"),
             "not_driven" => f.write_str("not dispatched"),

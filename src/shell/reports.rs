@@ -17,7 +17,7 @@ use crate::control::record::Kind;
 use crate::report::day::{Day, DayBegins, Period};
 use crate::report::document::Document;
 use crate::report::period::{Judged, Sources, attainment};
-use crate::report::{Ground, Lang, Recorded, Samples, csv, daily, gates, html, orders, uses};
+use crate::report::{Ground, Lang, Recorded, Samples, csv, daily, gates, html, orders, shift, uses};
 
 /// Why there is no report, with a remedy.
 #[derive(Debug, thiserror::Error)]
@@ -154,6 +154,16 @@ impl<'a> Folder<'a> {
         })
     }
 
+    /// Hand-over of the shift from `from` until before `to`.
+    ///
+    /// # Errors
+    /// When samples or records cannot be read. A journal that is damaged further on is told in the report.
+    pub fn shift(&self, from: Timestamp, to: Timestamp) -> Result<Document, ReportError> {
+        let recorded = self.recorded(from, to)?;
+        let samples = self.samples(&shift::points(self.ground), daily::since(from), to)?;
+        Ok(shift::shift(self.ground, (from, to), &samples, &recorded))
+    }
+
     /// Monthly or yearly attainment.
     ///
     /// # Errors
@@ -265,8 +275,9 @@ impl<'a> Folder<'a> {
                 recorded.head = Some((frame.seq, hex(&frame.chain)));
             }
             let is = |kind: Kind| frame.kind == kind as u8;
-            // Alarms may stand from before; commands may end after.
-            let wanted = if utc < to { from <= utc || is(Kind::Alarm) } else { is(Kind::Outcome) };
+            // Alarms may stand from before, and what people have taken over; commands may end after.
+            let stands = is(Kind::Alarm) || is(Kind::Operator);
+            let wanted = if utc < to { from <= utc || stands } else { is(Kind::Outcome) };
             if let (true, Ok(record)) = (wanted, Record::of(&frame)) {
                 let is_mine = record.of.is_some_and(|of| {
                     recorded.records.binary_search_by_key(&of, |record| record.seq).is_ok()

@@ -25,8 +25,15 @@ pub fn actions_source(store: Store) -> ActionsSource {
     })
 }
 
-const KINDS: [Kind; 6] =
-    [Kind::Intent, Kind::LateIntent, Kind::Outcome, Kind::Refusal, Kind::Operator, Kind::Order];
+const KINDS: [Kind; 7] = [
+    Kind::Intent,
+    Kind::LateIntent,
+    Kind::Outcome,
+    Kind::Refusal,
+    Kind::Operator,
+    Kind::Order,
+    Kind::Schedule,
+];
 
 /// Records, newest first, as at most `count` rows, newest first.
 pub fn rows(records: &[Record], count: usize) -> Vec<ActionRow> {

@@ -1,7 +1,9 @@
 //! The running service: data folder, field, cycle and page joined, and taken apart again in order.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::thread::JoinHandle as Thread;
 use std::time::Duration;
 
@@ -18,8 +20,10 @@ use super::cycle::{ACTS, Cycle, NOTES, OFFERS, Parts};
 use super::data_dir::DataDir;
 use super::field::{self, FieldHandle};
 use super::forecast;
+use super::notice::Notices;
 use super::pace;
 use super::people::{self, People};
+use super::room::Room;
 use super::rows::actions_source;
 use super::start::{Folder, Pacing};
 pub use super::start::{Options, StartError, Time};
@@ -84,7 +88,6 @@ pub struct Running {
 
 impl Running {
     /// Takes the data folder, recovers what the last run left, connects, runs the first tick and serves the page.
-    /// Takes the data folder, recovers what the last run left, connects, runs the first tick and serves the page.
     /// Needs a tokio runtime.
     ///
     /// # Errors
@@ -104,12 +107,11 @@ impl Running {
         let config = Arc::clone(&options.config);
         let access = options.access;
         let data = options.data.clone();
-        let bulletins = options.reports.clone().map(|rules| Bulletins {
-            config: Arc::clone(&config),
-            rules,
-            data: options.data.clone(),
-        });
+        let folder = options.reports.clone();
+        let bulletins =
+            folder.clone().map(|rules| Bulletins { config: Arc::clone(&config), rules, data: data.clone() });
         let (door, from_door) = mpsc::channel(NOTES);
+        let notes = door.clone();
         let opened = move || {
             let folder = Folder::open(&options.config, &options.data)?;
             let clock = folder.clock(pacing, start);
@@ -132,7 +134,9 @@ impl Running {
         settle(&field, &clock, &stop).await;
         let counters = Counters::default();
         let view = awake.view.clone();
-        let (health, traces) = (counters.health_source(&config, field.monitor(), view), field.monitor());
+        let room = Room::watched(data.clone(), config.service.backup_folder.clone());
+        let (health, traces) =
+            (counters.health_source(&config, field.monitor(), view, room), field.monitor());
         let (acts, waiting) = mpsc::channel(ACTS);
         let (offers, offered) = mpsc::channel(OFFERS);
         if let Some(folder) = config.service.forecast_folder.clone() {
@@ -141,9 +145,10 @@ impl Running {
         if let Some(bulletins) = bulletins {
             tokio::spawn(bulletins.keep(clock.clone(), stop.clone()));
         }
+        let deaf = Arc::new(AtomicU32::new(0));
         let parts = Parts {
             basin: Arc::clone(&config.basin),
-            clock,
+            clock: clock.clone(),
             controller: awake.controller,
             field,
             record: awake.record,
@@ -154,13 +159,15 @@ impl Running {
             offers: offered,
             notes: from_door,
             people: Arc::clone(&people),
+            deaf: Arc::clone(&deaf),
             recovered: awake.recovered,
-            counters,
+            counters: counters.clone(),
         };
         let cycle = Cycle::begin(parts, stop.clone()).await;
         // Not before: a view that has to be made anew takes disk and processor for a while, and nothing waits for it.
         awake.view.begin();
         let status = cycle.status();
+        let notices = tell(folder, &config, (&awake.dir, clock), &status, (notes, counters, deaf), &stop);
         let time = real_time();
         let archive = Archive::new(data, Arc::clone(&config), awake.view.clone());
         let state = WebState {
@@ -173,14 +180,15 @@ impl Running {
             health,
             traces: Arc::new(move |link| traces.trace(link)),
             archive: Some(archive),
+            schedules: awake.calendars,
             preview: Arc::new(preview::preview),
             time,
             people,
             simulated_river,
         };
-        let page = web::serve(listener, tls, state, async move { drop(stop.told().await) });
-        let page = tokio::spawn(page);
-        let ended = tokio::spawn(run(cycle.run(), page, awake.view, awake.threads, awake.dir));
+        let page = web::host(listener, tls, state, async move { drop(stop.told().await) });
+        let page = page.map_err(|source| StartError::System { what: "serve the page".into(), source })?;
+        let ended = tokio::spawn(run(cycle.run(), (page, notices), awake.view, awake.threads, awake.dir));
         tracing::info!(%address, "the service runs");
         Ok(Self { address, status, ended })
     }
@@ -219,6 +227,20 @@ async fn paced(time: Time, stop: &Stop) -> Result<Paced, StartError> {
             (Pacing::Paced(first), None, Some((first, paces)))
         }
     })
+}
+
+/// Begins to tell people of alarms, where a folder says whom; ends when told to.
+fn tell(
+    folder: Option<PathBuf>,
+    config: &Arc<Config>,
+    (dir, clock): (&Arc<DataDir>, Clock),
+    status: &watch::Receiver<Arc<Status>>,
+    (sink, counters, deaf): (mpsc::Sender<Entry>, Counters, Arc<AtomicU32>),
+    stop: &Stop,
+) -> Option<JoinHandle<()>> {
+    let (config, dir, status) = (Arc::clone(config), Arc::clone(dir), status.clone());
+    let notices = folder.map(|folder| Notices { config, folder, dir, clock, status, sink, counters, deaf });
+    notices.map(|notices| tokio::spawn(notices.keep(stop.clone())))
 }
 
 fn real_time() -> RealTime {
@@ -274,14 +296,19 @@ async fn settle(field: &FieldHandle, clock: &Clock, stop: &Stop) {
 /// The service from its first tick to its last word.
 async fn run(
     cycle: impl Future<Output = ()>,
-    page: JoinHandle<std::io::Result<()>>,
+    (page, notices): (JoinHandle<()>, Option<JoinHandle<()>>),
     view: Store,
     threads: Vec<Thread<()>>,
     dir: Arc<DataDir>,
 ) {
     // Ends the field and drops the handles of record, samples and snapshots: their threads end then.
     cycle.await;
-    page.abort();
+    // It was told to stop as the cycle was; its clients are let go of.
+    drop(tokio::time::timeout(LAST_WORDS, page).await);
+    // It has the folder too, and stores what it has not told yet.
+    if let Some(notices) = notices {
+        drop(tokio::time::timeout(LAST_WORDS, notices).await);
+    }
     let last_words = tokio::task::spawn_blocking(move || {
         for (at, thread) in threads.into_iter().enumerate() {
             if at == VIEW_LAST {

@@ -21,6 +21,7 @@ use super::pace::{BadPace, Pace};
 use super::people::PeopleError;
 use super::record::RecordHandle;
 use super::refill::refill;
+use super::schedules::Schedules;
 use super::snapshots::{self, Snapshots, Stream};
 use super::starts::Starts;
 use super::store::Store;
@@ -298,6 +299,7 @@ impl Folder {
         let memory = if observing { memory.observing(carry.as_ref(), config, now.utc) } else { memory };
         let mut controller = Controller::new(config, settings, carry, now.utc);
         controller.number_from(next_command);
+        let calendars = take_up(&dir, &mut controller, &mut entries);
         if starts.hold() {
             let why = format!("service: start {} within ten minutes", starts.count());
             tracing::error!("{why}: coming up in hold, a person has to release it");
@@ -338,6 +340,7 @@ impl Folder {
         let threads = vec![record_thread, history_thread, snapshots_thread, view_thread];
         Ok(Awake {
             dir,
+            calendars,
             memory,
             controller,
             recovered: known,
@@ -350,6 +353,29 @@ impl Folder {
             threads,
         })
     }
+}
+
+/// The calendar people made, with the controller and the data folder at one about what runs: where a memory was lost or a
+/// crash came between the two, each takes from the other.
+fn take_up(dir: &Arc<DataDir>, controller: &mut Controller, entries: &mut Vec<Entry>) -> Arc<Schedules> {
+    let (calendars, trouble) = Schedules::load(dir);
+    entries.extend(trouble.map(|why| {
+        tracing::error!(why, "draft and versions of the calendar begin anew");
+        noted(json!({ "what": "draft and versions of the calendar begun anew", "why": why }))
+    }));
+    if controller.activated().is_none()
+        && let Some(newest) = calendars.newest()
+    {
+        let told = json!({ "what": "calendar taken up", "version": newest.version, "hash": newest.hash });
+        entries.push(noted(told));
+        controller.take_up_calendar(newest);
+    }
+    if let Some(active) = controller.activated()
+        && let Err(error) = calendars.take_in(active)
+    {
+        tracing::error!(%error, "the versions of the calendar are not complete");
+    }
+    Arc::new(calendars)
 }
 
 /// How much of the history is kept.
@@ -381,6 +407,7 @@ fn sign(journal: &mut Journal, dir: &DataDir) -> Option<Entry> {
 /// Everything that came out of the data folder.
 pub(super) struct Awake {
     pub(super) dir: Arc<DataDir>,
+    pub(super) calendars: Arc<Schedules>,
     pub(super) memory: Memory,
     pub(super) controller: Controller,
     /// Intents without an outcome whose gates are known.

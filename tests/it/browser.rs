@@ -158,6 +158,29 @@ impl Browser {
         self.post("/goog/cdp/execute", command).await;
     }
 
+    /// A command of the browser's own protocol, with what it answers.
+    pub(crate) async fn command(&self, command: &str, params: Value) -> Value {
+        self.post("/goog/cdp/execute", json!({ "cmd": command, "params": params })).await
+    }
+
+    /// Bytes the scripts of the page hold, without what nobody uses any more.
+    pub(crate) async fn heap(&self) -> u64 {
+        self.command("HeapProfiler.collectGarbage", json!({})).await;
+        self.command("HeapProfiler.collectGarbage", json!({})).await;
+        let usage = self.command("Runtime.getHeapUsage", json!({})).await;
+        // A number of the protocol, which knows no whole ones.
+        usage["usedSize"].as_f64().unwrap() as u64
+    }
+
+    /// Seconds scripts have run since the page was opened.
+    pub(crate) async fn script_s(&self) -> f64 {
+        self.command("Performance.enable", json!({})).await;
+        let all = self.command("Performance.getMetrics", json!({})).await;
+        let metrics = all["metrics"].as_array().unwrap();
+        let found = metrics.iter().find(|metric| metric["name"] == "ScriptDuration").unwrap();
+        found["value"].as_f64().unwrap()
+    }
+
     /// Runs a script in every page opened from now on, before its own.
     pub(crate) async fn before_each_page(&self, script: &str) {
         let command = "Page.addScriptToEvaluateOnNewDocument";
@@ -167,6 +190,12 @@ impl Browser {
     /// Runs a script in the page and answers what it returns.
     pub(crate) async fn run(&self, script: &str) -> Value {
         self.post("/execute/sync", json!({ "script": script, "args": [] })).await
+    }
+
+    /// Runs a script that may take long, and answers what it returns or resolves to.
+    pub(crate) async fn run_long(&self, script: &str, most: Duration) -> Value {
+        self.post("/timeouts", json!({ "script": most.as_millis() })).await;
+        self.run(script).await
     }
 
     /// Waits until a script answers something true, and answers that.

@@ -6,6 +6,7 @@ use jiff::civil::date;
 use qindan::basin::{Basin, NodeId, OnLinkLoss};
 use qindan::config::{self, Config};
 use qindan::control::routing::{self, Path as River};
+use qindan::control::schedule::When;
 use qindan::points::{Point, Role};
 use qindan::registers;
 use qindan::units::{Discharge, Opening};
@@ -252,5 +253,6 @@ fn civil_time_is_that_of_the_site() {
     // The hour from half past two to half past two in the night the clocks go back.
     assert_eq!(night.to.as_second() - night.from.as_second(), 3600);
     assert_eq!(summer.from.to_string(), "2026-07-01T06:00:00Z");
-    assert_eq!(schedules.gates[0].from.to_string(), "2026-09-01T07:00:00Z");
+    let When::Once { from, .. } = schedules.entries[0].when else { panic!("{schedules:?}") };
+    assert_eq!(from.to_string(), "2026-09-01T07:00:00Z");
 }

@@ -136,6 +136,7 @@ impl Core {
             recovered: Vec::new(),
             record_ok: true,
             refused_sign_ins: 0,
+            deaf_receivers: 0,
         };
         let decision = self.controller.decide(&seen, self.now());
         for cleared in decision.commands.iter().filter(|_| self.takes) {

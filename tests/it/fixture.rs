@@ -352,7 +352,7 @@ pub(crate) fn small() -> Config {
             classes: vec![ScanClass::new("normal", 5.0)],
             wiring,
         }),
-        schedules: Arc::new(Schedules { turns: vec![turn], gates: Vec::new() }),
+        schedules: Arc::new(Schedules { turns: vec![turn], entries: Vec::new() }),
         service: Service {
             listen: "127.0.0.1:0".parse().unwrap(),
             bench: true,
@@ -365,6 +365,7 @@ pub(crate) fn small() -> Config {
             free_mb: Some(100),
             start_mode: Mode::Automatic,
             forecast_folder: None,
+            backup_folder: None,
             bulletin_days: 30,
             bulletin_after_min: 10,
             names: Vec::new(),

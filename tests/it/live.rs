@@ -8,6 +8,7 @@ use futures_util::FutureExt;
 use qindan::config::Config;
 use qindan::control::operator::{Authority, OperatorAct, Order};
 use qindan::control::quality::{Quality, Reading};
+use qindan::control::schedule::steps::Active;
 use qindan::control::status::{AlarmStatus, AsideStatus, Status};
 use qindan::shell::clock::Clock;
 use qindan::shell::people::{Book, People, Role};
@@ -220,6 +221,11 @@ fn obey(status: &mut Status, order: &Order) {
             let shelf = fixture::shelf(reason, *minutes);
             let alarm = status.alarms.remove(at);
             status.aside.push(AsideStatus { alarm, shelf: Some(shelf), parent: None });
+        }
+        Order::ActivateSchedule { version, hash, entries } => {
+            let (hash, entries, since) = (hash.clone(), entries.clone(), status.utc);
+            let active = Active { version: *version, hash, by: "li".into(), since, entries };
+            status.calendar.active = Some(Arc::new(active));
         }
         Order::Unshelve { alarm } => {
             let Some(at) = status.aside.iter().position(|a| a.alarm.key == *alarm) else { return };

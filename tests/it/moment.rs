@@ -9,6 +9,7 @@ use qindan::control::command::{CommandId, FailReason, Terminal};
 use qindan::control::operator::{Authority, Mode};
 use qindan::control::quality::{Quality, Reading, Reason};
 use qindan::control::reason::{Because, Limit};
+use qindan::control::schedule::steps::Memory;
 use qindan::control::status::{
     AlarmStatus, Estimate, Explanation, GateState, GateStatus, ReleaseStatus, Rung, SectionStatus, Status,
     Transit,
@@ -103,6 +104,7 @@ pub(crate) fn empty_status(config: &Config) -> Status {
         tickets: Vec::new(),
         proposals: Vec::new(),
         answers: Vec::new(),
+        calendar: Memory::default(),
     }
 }
 

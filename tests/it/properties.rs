@@ -16,6 +16,7 @@ use qindan::control::gate::GateMemory;
 use qindan::control::operator::{Authority, Mode, OperatorAct, Order};
 use qindan::control::quality::{Reason, Sample};
 use qindan::control::reason::Because;
+use qindan::control::schedule::steps::Memory;
 use qindan::control::status::Rung;
 use qindan::control::{Controller, Now, Settings, Snapshot, rules};
 use qindan::units::Opening;
@@ -130,6 +131,7 @@ fn seen(at: Duration, number: usize, (_, _, shown, order, report, record_ok): &M
         recovered: Vec::new(),
         record_ok: *record_ok,
         refused_sign_ins: 0,
+        deaf_receivers: 0,
     }
 }
 
@@ -220,6 +222,7 @@ fn share(rank: Priority, level: f64) -> f64 {
     let scene = rules::Scene {
         basin: &basin,
         schedules: &SHIPPED.schedules,
+        calendar: &Memory::default(),
         meter: &meter,
         owed: &|_: ReservoirId| None,
         facts: &facts,

@@ -12,6 +12,7 @@ use qindan::config::{self, Config, Schedules};
 use qindan::control::command::Action;
 use qindan::control::gate::{GateFacts, GateMemory};
 use qindan::control::rules::{self, Owing};
+use qindan::control::schedule::steps::Memory;
 use qindan::control::station::passes_what_comes;
 use qindan::units::{Discharge, Opening};
 
@@ -66,6 +67,7 @@ fn wished(
     let scene = rules::Scene {
         basin: &config.basin,
         schedules: &Schedules::default(),
+        calendar: &Memory::default(),
         meter,
         owed,
         facts,

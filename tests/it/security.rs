@@ -17,7 +17,8 @@ use crate::web::{Bench, answer, small_bench};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 /// Paths whose forms need no script, and so no header of ours.
-const FORMS: &[&str] = &["/login", "/enter", "/first-run", "/logout", "/account/end", "/account/password"];
+const FORMS: &[&str] =
+    &["/login", "/enter", "/first-run", "/logout", "/account/end", "/account/password", "/users", "/shift"];
 const HOST: &str = "127.0.0.1:8080";
 const ORIGIN: &str = "http://127.0.0.1:8080";
 
@@ -26,6 +27,7 @@ fn real(path: &str) -> String {
         .replace("meters/{id}", "meters/q.ford")
         .replace("gates/{id}/what-if", "gates/v1/what-if?opening_pct=40")
         .replace("{id}", "dam")
+        .replace("{version}", "1")
         .replace("{seq}", "1")
         .replace("{name}", "daily_2026-05-17_0800.en.html")
         .replace("/trends", "/trends?series=section:ford")
@@ -206,8 +208,10 @@ fn may(role: Role, needs: Need) -> bool {
         Need::Public | Need::View | Need::Person | Need::Metrics => &Role::ALL,
         Need::Diagnose => &[Role::Engineer, Role::Administrator],
         Need::Forecast => &[Role::ShiftLeader, Role::Scheduler, Role::Engineer],
+        Need::Schedule => &[Role::ShiftLeader, Role::Scheduler],
         Need::Operate => &[Role::Operator, Role::ShiftLeader],
         Need::Lead => &[Role::ShiftLeader],
+        Need::Administer => &[Role::Administrator],
     };
     roles.contains(&role)
 }
@@ -270,12 +274,20 @@ async fn where_everybody_may_look_nobody_may_act() {
     let status = crate::fixture::status(&config);
     let (_folder, archive) = crate::archived::filled(&config);
     let bench = crate::web::with_archive(config, status, archive);
+    bench.web.schedules.change(|kept| kept.versions.push(crate::schedule::version_one())).unwrap();
     for Route { path, method, needs } in routes() {
         let status = send(&bench, fair(method, path), "{}").await.status();
         match needs {
             Need::View => assert_eq!(status, StatusCode::OK, "{method} {path}"),
             Need::Public => {}
-            Need::Person | Need::Metrics | Need::Diagnose | Need::Forecast | Need::Operate | Need::Lead => {
+            Need::Person
+            | Need::Metrics
+            | Need::Diagnose
+            | Need::Forecast
+            | Need::Schedule
+            | Need::Operate
+            | Need::Lead
+            | Need::Administer => {
                 assert_eq!(status, StatusCode::UNAUTHORIZED, "{method} {path}");
             }
         }

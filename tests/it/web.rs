@@ -74,6 +74,7 @@ pub(crate) fn state(
         }),
         traces: Arc::new(|link| (link == LinkId(0)).then(|| "1.000 > 00 01\n".to_owned())),
         archive: None,
+        schedules: Arc::default(),
         preview: Arc::new(preview::preview),
         time,
         people,
@@ -210,8 +211,10 @@ async fn every_route_answers_with_the_headers_of_the_house() {
     let status = fixture::status(&config);
     let (_folder, archive) = archived::filled(&config);
     let bench = with_archive(config, status, archive);
+    bench.web.schedules.change(|kept| kept.versions.push(crate::schedule::version_one())).unwrap();
     for route in routes() {
         let path = match route.path {
+            "/api/v1/schedule/versions/{version}" => "/api/v1/schedule/versions/1",
             "/assets/{*name}" => "/assets/app.js",
             "/api/v1/trends" => "/api/v1/trends?series=section:ford",
             "/api/v1/links/{id}/trace" => "/api/v1/links/dam/trace",
@@ -227,7 +230,7 @@ async fn every_route_answers_with_the_headers_of_the_house() {
         let expected = match route.path {
             _ if !has_get => StatusCode::METHOD_NOT_ALLOWED,
             // The shift leader is no engineer; there is a user.
-            "/api/v1/links/{id}/trace" => StatusCode::FORBIDDEN,
+            "/api/v1/links/{id}/trace" | "/api/v1/users" | "/users" => StatusCode::FORBIDDEN,
             "/first-run" => StatusCode::SEE_OTHER,
             _ => StatusCode::OK,
         };
@@ -241,7 +244,7 @@ async fn every_route_answers_with_the_headers_of_the_house() {
         );
         assert!(!policy.contains("unsafe"), "{route}");
         assert_eq!(headers["x-content-type-options"], "nosniff", "{route}");
-        let made_here = ["/login", "/enter", "/account", "/status"].contains(&route);
+        let made_here = ["/login", "/enter", "/account", "/status", "/shift"].contains(&route);
         let referrer = if made_here { "same-origin" } else { "no-referrer" };
         assert_eq!(headers["referrer-policy"], referrer, "{route}");
     }
@@ -527,10 +530,20 @@ async fn assets_are_compressed_and_revalidated() {
         let request = Request::get("/assets/app.css").header("host", "localhost").header(name, value);
         bench.router.clone().oneshot(request.body(Body::empty()).unwrap())
     };
-    let packed = get("accept-encoding", "br, gzip;q=0.8").await.unwrap();
+    let smaller = get("accept-encoding", "gzip, deflate, br, zstd").await.unwrap();
+    assert_eq!(smaller.headers()["content-encoding"], "br");
+    let smaller = to_bytes(smaller.into_body(), 1 << 20).await.unwrap();
+    let mut unpacked = Vec::new();
+    std::io::copy(&mut brotli::Decompressor::new(&*smaller, 4096), &mut unpacked).unwrap();
+    assert!(unpacked == plain && smaller.len() < plain.len());
+    let packed = get("accept-encoding", "br;q=0, gzip;q=0.8").await.unwrap();
     assert_eq!(packed.headers()["content-encoding"], "gzip");
     let packed = to_bytes(packed.into_body(), 1 << 20).await.unwrap();
     assert!(packed.starts_with(&[0x1f, 0x8b]) && packed.len() < plain.len());
+    let small = get("accept-encoding", "gzip, deflate, br").await.unwrap();
+    assert_eq!(small.headers()["content-encoding"], "br");
+    let small = to_bytes(small.into_body(), 1 << 20).await.unwrap();
+    assert!(small.len() < packed.len(), "{} {}", small.len(), packed.len());
     let known = get("if-none-match", etag.to_str().unwrap()).await.unwrap();
     assert_eq!(known.status(), StatusCode::NOT_MODIFIED);
     for path in ["/assets/../mod.rs", "/assets/%2e%2e/mod.rs", "/assets//app.css", "/assets/APP.CSS"] {

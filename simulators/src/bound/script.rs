@@ -162,7 +162,8 @@ impl Script {
                 | Order::Shelve { .. }
                 | Order::Unshelve { .. }
                 | Order::Enter { .. }
-                | Order::Withdraw { .. } => false,
+                | Order::Withdraw { .. }
+                | Order::ActivateSchedule { .. } => false,
             },
             What::Demand { .. } | What::ClockStep(_) | What::SlowLink { .. } | What::Note(_) => false,
         }

@@ -15,6 +15,8 @@ const ALARMS: &[(&str, &str, &str)] = &[
     ("A14", "Drive fault or emergency stop", "驱动故障或急停"),
     ("A15", "Position cannot be believed", "开度不可信"),
     ("A20", "The record cannot be written", "记录无法写入"),
+    ("A21", "Calendar entry cut by a limit", "计划动作被限制削减"),
+    ("A22", "Calendar entry missed", "计划动作未按时开始"),
     ("A27", "Sign-ins fail", "登录屡次失败"),
     ("A30", "Dispatch stands on a lower rung", "调度降级"),
     ("A31", "A unit tripped", "机组跳闸"),
@@ -29,6 +31,7 @@ const ALARMS: &[(&str, &str, &str)] = &[
     ("A43", "Gate box acted by itself, its watchdog ran out", "闸控箱看门狗到时，已自行动作"),
     ("A44", "Two meters of one level disagree", "两台水位计不符"),
     ("A45", "A forecast has ended without a successor", "预报已过期，无后续"),
+    ("A46", "Notices of alarms do not get through", "通知发不出去"),
 ];
 
 /// Name of an alarm, in English and Chinese; its identifier when it has none.

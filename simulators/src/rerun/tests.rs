@@ -5,7 +5,10 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError, Weak};
 
 use jiff::SignedDuration;
+use qindan::control::command::Terminal;
 use qindan::control::operator::{Authority, Mode, Order as Act};
+use qindan::control::reason::Because;
+use qindan::control::schedule::{self, row::Row};
 use qindan::shell::snapshots::{About, Limits, Stream, files, folder};
 use qindan::units::Opening;
 
@@ -124,6 +127,40 @@ fn a_run_with_faults_acts_and_restarts_is_made_again_to_the_bit() {
     let mut out = Vec::new();
     assert!(rerun(&order(recorded.folder.path()), &mut out).unwrap());
     assert!(String::from_utf8(out).unwrap().ends_with("no difference\n"));
+}
+
+/// A calendar activated half an hour after the start: the valve of a wetland goes to 45 %, and a sluice is shut as far as its weir
+/// lets it. The virtual gate moves, the command names its entry, and the decisions come out the same again.
+#[test]
+fn an_activated_calendar_moves_its_gates_and_is_made_again_to_the_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut case = crate::replay::load("may_dry", None, &[]).unwrap();
+    let row = |id: &str, gate: &str, pct: &str| {
+        let (begin, end) = ("00:00".to_owned(), "24:00".to_owned());
+        let mut row =
+            Row { id: id.into(), kind: "opening".into(), element: gate.into(), begin, end, ..Row::default() };
+        row.opening_pct = pct.into();
+        row.entry(&case.config.basin.zone).unwrap()
+    };
+    let entries = vec![row("wetland", "by.valve", "45"), row("weir", "wa.sluice.g1", "0")];
+    let act = Act::ActivateSchedule { version: 1, hash: schedule::hash(&entries), entries };
+    let config = case.config.clone();
+    let at = Duration::from_mins(30);
+    case.scenario.happenings = vec![Happening { id: "calendar".into(), at, what: Happens::Act(act) }];
+    let seed = case.scenario.seed;
+    let mut run = Run::new(case, seed);
+    run.record(folder.path());
+    run.until(Duration::from_secs(3600), |_, _| {});
+    let valve = config.basin.gate("by.valve").unwrap();
+    let moved: Vec<_> = run.given().iter().filter(|act| act.gate == valve && act.at >= at).collect();
+    let [moved] = moved.as_slice() else { panic!("{moved:?}") };
+    assert_eq!(moved.because, [Because::Schedule { entry: "wetland".into(), order: None }]);
+    assert_eq!(moved.outcome, Some(Terminal::Verified));
+    let stands = run.plant().gate_opening(valve);
+    assert!((stands - 0.45).abs() <= config.basin.gates[valve.0].tolerance, "{stands}");
+    run.take_recorder().unwrap().finish().unwrap();
+    let done = of(&order(folder.path()), &config).unwrap();
+    assert_eq!((done.differences.as_slice(), done.gaps.as_slice()), (&[][..], &[][..]), "{done:?}");
 }
 
 /// Two and a half days in which instruments and drives fail, with forecasts of five members and the plan in force.

@@ -1,4 +1,6 @@
-//! Civil-time entries: turns within permits and in order, gate positions within travel.
+//! Civil-time entries: turns within permits and in order, what gates and sections are asked for within what they may.
+
+use std::cell::RefCell;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -6,12 +8,15 @@ use jiff::tz::TimeZone;
 use toml::value::{Datetime, Offset};
 
 use super::super::raw::Given;
-use super::super::raw::site::{RawGateEntry, RawTurn};
-use super::super::sheet::{Entry, Spot};
+use super::super::raw::site::{RawEntry, RawGateEntry, RawTurn};
+use super::super::sheet::{Entry, Sheet, Spot};
 use super::names::Names;
 use super::{PERCENT, POSITIVE};
-use crate::basin::{Gate, Intake};
-use crate::config::{GateEntry, Schedules, Turn};
+use crate::basin::{Basin, Gate, Intake};
+use crate::config::{Schedules, Turn};
+use crate::control::schedule::check::{self, Ground};
+use crate::control::schedule::row::Row;
+use crate::control::schedule::{self, IfMissed, Target, When};
 use crate::units::{Discharge, Opening};
 
 /// What the calendar is checked against; an element whose own values are wrong is `None`.
@@ -22,11 +27,13 @@ pub(in crate::config) struct Against<'b> {
     pub(in crate::config) gates: &'b [Option<Gate>],
 }
 
+/// The calendar when every part of it could be made, and the entries that could.
 pub(in crate::config) fn schedules<'a>(
     against: &Against<'_>,
     turns: Vec<Entry<'a, RawTurn>>,
     gates: Vec<Entry<'a, RawGateEntry>>,
-) -> Option<Schedules> {
+    entries: Vec<Entry<'a, RawEntry>>,
+) -> (Option<Schedules>, Vec<schedule::Entry>) {
     let turns = turns
         .into_iter()
         .map(|entry| Some((turn(against, entry.id, entry.raw?, &entry.spot)?, entry.spot)))
@@ -36,11 +43,157 @@ pub(in crate::config) fn schedules<'a>(
         .map(|entry| Some((gate_entry(against, entry.id, entry.raw?, &entry.spot)?, entry.spot)))
         .collect::<Vec<_>>();
     overlaps(&turns.iter().flatten().map(|(t, spot)| (t.intake.0, (t.from, t.to), t.id.as_str(), spot)));
-    overlaps(&gates.iter().flatten().map(|(g, spot)| (g.gate.0, (g.from, g.to), g.id.as_str(), spot)));
+    let entries = entries
+        .into_iter()
+        .map(|entry| entry_of(against, entry.id, entry.raw?, &entry.spot))
+        .collect::<Vec<_>>();
+    overlaps(&gates.iter().flatten().filter_map(|(entry, spot)| {
+        let When::Once { from, to } = entry.when else { return None };
+        let gate =
+            against.names.gates.iter().position(|known| Some(known.as_str()) == entry.target.gate())?;
+        Some((gate, (from, to), entry.id.as_str(), spot))
+    }));
     permits(against, &turns.iter().flatten().map(|(turn, spot)| (turn, spot)));
     let turns = turns.into_iter().map(|turn| Some(turn?.0)).collect::<Option<Vec<_>>>();
-    let gates = gates.into_iter().map(|gate| Some(gate?.0)).collect::<Option<Vec<_>>>();
-    Some(Schedules { turns: turns?, gates: gates? })
+    let entries: Vec<_> = gates.into_iter().map(|gate| Some(gate?.0)).chain(entries).collect();
+    let made = entries.iter().flatten().cloned().collect();
+    let whole = turns.zip(entries.into_iter().collect::<Option<Vec<_>>>());
+    (whole.map(|(turns, entries)| Schedules { turns, entries }), made)
+}
+
+/// Table of a line of the calendar: `gate` for a position in its short form, `entry` for any.
+fn table(sheet: &Sheet<'_>, id: &str) -> &'static str {
+    if sheet.names("entry").iter().any(|known| known == id) { "entry" } else { "gate" }
+}
+
+/// What is said of the entries that could be made: what they ask of gates and sections, and of each other; a position in its short form has been looked at.
+pub(in crate::config) fn entries(basin: &Basin, entries: &[schedule::Entry], sheet: &Sheet<'_>) {
+    let ground = Ground { basin, now: None, river: None };
+    for conflict in check::conflicts(&ground, entries, &[]) {
+        let entry = entries.iter().rfind(|entry| entry.id == conflict.entry);
+        let (Some(entry), true) = (entry, conflict.refused) else { continue };
+        let overlaps = matches!(conflict.finding, check::Finding::Overlap { .. } | check::Finding::SameName);
+        if table(sheet, &entry.id) == "gate" && !overlaps {
+            continue;
+        }
+        let told = matches!(&conflict.finding, check::Finding::Overlap { other }
+            if table(sheet, other) == "gate" && table(sheet, &entry.id) == "gate");
+        if told || matches!(conflict.finding, check::Finding::Unknown) {
+            continue;
+        }
+        let spot = sheet.entry(table(sheet, &entry.id), &entry.id);
+        let (what, remedy) = conflict.finding.words();
+        spot.key(key_of(&conflict.finding, &entry.target, &entry.when)).complain(what, remedy);
+    }
+}
+
+/// The key a finding is about.
+fn key_of(finding: &check::Finding, target: &Target, when: &When) -> &'static str {
+    use check::Finding;
+    let value = match target {
+        Target::Opening { .. } => "opening_pct",
+        Target::Flow { .. } => "flow_m3s",
+        Target::Level { .. } => "level_m",
+        Target::Floor { .. } => "floor_m3s",
+        Target::Shut { .. } | Target::Stay { .. } => "kind",
+    };
+    let time = match when {
+        When::Once { .. } => "from",
+        When::Weekly { .. } => "begin",
+        When::Season { .. } => "season_from",
+    };
+    match finding {
+        Finding::Travel { .. } | Finding::Permit { .. } | Finding::BelowFloor { .. } => value,
+        Finding::NoMeter | Finding::NoLevel | Finding::HoldsMinimum => "kind",
+        Finding::NotHeld => "section",
+        Finding::SeasonLock | Finding::Overlap { .. } | Finding::TooSoon { .. } | Finding::Never => time,
+        Finding::Unknown
+        | Finding::NotDriven
+        | Finding::HoldsRelease
+        | Finding::SameName
+        | Finding::Covered { .. }
+        | Finding::Short { .. }
+        | Finding::NotTold { .. } => "gate",
+    }
+}
+
+/// An entry in its long form: the row it makes is read as one of the page is.
+fn entry_of(against: &Against<'_>, id: String, raw: RawEntry, at: &Spot<'_>) -> Option<schedule::Entry> {
+    // A key whose kind is wrong has been told, and is not missing.
+    let wrong = RefCell::new(Vec::new());
+    let note = |key: &'static str, is_wrong: bool| {
+        if is_wrong {
+            wrong.borrow_mut().push(key);
+        }
+    };
+    let text = |key: &'static str, given: Given<String>| {
+        note(key, matches!(given, Given::Wrong(_)));
+        at.may(key, given, "write a text in quotes").unwrap_or_default()
+    };
+    let number = |key: &'static str, given: Given<f64>| {
+        note(key, matches!(given, Given::Wrong(_)));
+        at.may(key, given, "write a number").map(|number| number.to_string()).unwrap_or_default()
+    };
+    let moment = |key: &'static str, given: Given<Datetime>| {
+        note(key, matches!(given, Given::Wrong(_)));
+        let remedy = "write civil time of the site as 2026-05-04T06:00:00, without quotes";
+        at.may(key, given, remedy).map(|moment| moment.to_string()).unwrap_or_default()
+    };
+    let is_floor = matches!(&raw.kind, Given::Value(kind) if kind == "floor");
+    let (gate, section) = (text("gate", raw.gate), text("section", raw.section));
+    let (own, (key, other)) = if is_floor { (section, ("gate", gate)) } else { (gate, ("section", section)) };
+    if !other.is_empty() {
+        at.key(key).complain("does not belong to this kind of entry", "remove it");
+    }
+    let row = Row {
+        id,
+        name: text("name", raw.name),
+        kind: text("kind", raw.kind),
+        element: own,
+        opening_pct: number("opening_pct", raw.opening_pct),
+        flow_m3s: number("flow_m3s", raw.flow_m3s),
+        level_m: number("level_m", raw.level_m),
+        floor_m3s: number("floor_m3s", raw.floor_m3s),
+        from: moment("from", raw.from),
+        to: moment("to", raw.to),
+        days: text("days", raw.days),
+        begin: text("begin", raw.begin),
+        end: text("end", raw.end),
+        season_from: text("season_from", raw.season_from),
+        season_to: text("season_to", raw.season_to),
+        valid_from: moment("valid_from", raw.valid_from),
+        valid_to: moment("valid_to", raw.valid_to),
+        if_missed: text("if_missed", raw.if_missed),
+        order_number: text("order_number", raw.order_number),
+        order_giver: text("order_giver", raw.order_giver),
+        order_receiver: text("order_receiver", raw.order_receiver),
+        order_given: moment("order_given", raw.order_given),
+        order_basis: text("order_basis", raw.order_basis),
+    };
+    let key = if is_floor { "section" } else { "gate" };
+    let known = match (row.element.as_str(), is_floor) {
+        ("", _) => true,
+        (name, false) => against.names.gate(&at.key(key), name).is_some(),
+        (name, true) => against.names.section(&at.key(key), name),
+    };
+    match row.entry(against.zone) {
+        Ok(entry) => Some(entry).filter(|_| known),
+        Err(faults) => {
+            for fault in faults {
+                let key = match fault.column {
+                    "element" => key,
+                    "id" => "",
+                    column => column,
+                };
+                if wrong.borrow().contains(&key) {
+                    continue;
+                }
+                let spot = if key.is_empty() { at.clone() } else { at.key(key) };
+                spot.complain(fault.what, fault.remedy);
+            }
+            None
+        }
+    }
 }
 
 fn turn(against: &Against<'_>, id: String, raw: RawTurn, at: &Spot<'_>) -> Option<Turn> {
@@ -62,7 +215,12 @@ fn turn(against: &Against<'_>, id: String, raw: RawTurn, at: &Spot<'_>) -> Optio
     Some(Turn { id, intake: intake?, from, to, rate: rate? })
 }
 
-fn gate_entry(against: &Against<'_>, id: String, raw: RawGateEntry, at: &Spot<'_>) -> Option<GateEntry> {
+fn gate_entry(
+    against: &Against<'_>,
+    id: String,
+    raw: RawGateEntry,
+    at: &Spot<'_>,
+) -> Option<schedule::Entry> {
     let gate = at
         .need("gate", raw.gate, "name the gate")
         .and_then(|name| against.names.gate(&at.key("gate"), &name));
@@ -81,7 +239,15 @@ fn gate_entry(against: &Against<'_>, id: String, raw: RawGateEntry, at: &Spot<'_
         }
     }
     let (from, to) = span?;
-    Some(GateEntry { id, gate: gate?, from, to, opening: Opening::clamped(opening? / 100.0) })
+    let gate = against.names.gates.get(gate?.0)?.clone();
+    Some(schedule::Entry {
+        id,
+        name: String::new(),
+        target: Target::Opening { gate, opening: Opening::clamped(opening? / 100.0) },
+        when: When::Once { from, to },
+        if_missed: IfMissed::Late,
+        order: None,
+    })
 }
 
 /// Start and end, in order.

@@ -9,6 +9,7 @@ pub(super) mod graph;
 pub(super) mod layouts;
 pub(super) mod names;
 pub(super) mod network;
+pub(super) mod notify;
 pub(super) mod rating;
 pub(super) mod registers;
 pub(super) mod reports;

@@ -22,6 +22,7 @@ pub(in crate::config) struct Names {
     pub(in crate::config) reservoirs: Vec<String>,
     pub(in crate::config) meters: Vec<String>,
     pub(in crate::config) gates: Vec<String>,
+    sections: Vec<String>,
     pub(in crate::config) inflows: Vec<String>,
     pub(in crate::config) intakes: Vec<String>,
     pub(in crate::config) wetlands: Vec<String>,
@@ -60,6 +61,7 @@ impl Names {
             reservoirs: sheet.names("reservoir"),
             meters: sheet.names("meter"),
             gates: sheet.names("gate"),
+            sections: sheet.names("section"),
             inflows: sheet.names("inflow"),
             intakes: sheet.names("intake"),
             wetlands: sheet.names("wetland"),
@@ -145,6 +147,11 @@ impl Names {
     /// The gate called `name`.
     pub(in crate::config) fn gate(&self, spot: &Spot<'_>, name: &str) -> Option<GateId> {
         self.find(spot, "gate", &self.gates, name).map(GateId)
+    }
+
+    /// Whether there is a section called `name`; it is told when not.
+    pub(in crate::config) fn section(&self, spot: &Spot<'_>, name: &str) -> bool {
+        self.find(spot, "section", &self.sections, name).is_some()
     }
 
     /// The meter `key` names, if it names one.

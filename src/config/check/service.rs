@@ -91,6 +91,11 @@ pub(in crate::config) fn service(mut raw: RawService, at: &Spot<'_>) -> Option<S
     if folder.as_ref().is_some_and(|folder| !folder.is_absolute()) {
         at.key("forecast_folder").complain("is no absolute path", remedy);
     }
+    let remedy = "give the absolute path of the folder the backups are made in, or remove the key";
+    let backups = at.may("backup_folder", raw.backup_folder, remedy).map(PathBuf::from);
+    if backups.as_ref().is_some_and(|folder| !folder.is_absolute()) {
+        at.key("backup_folder").complain("is no absolute path", remedy);
+    }
     let remedy = "give the days whose missing bulletins are made good, at most 400; 0 makes none";
     let bulletin_days = at.may("bulletin_days", raw.bulletin_days, remedy).unwrap_or(BULLETIN_DAYS);
     if bulletin_days > 400 {
@@ -114,6 +119,7 @@ pub(in crate::config) fn service(mut raw: RawService, at: &Spot<'_>) -> Option<S
         free_mb,
         start_mode: start_mode?,
         forecast_folder: folder,
+        backup_folder: backups,
         bulletin_days,
         bulletin_after_min: after,
         names,

@@ -4,6 +4,7 @@
 pub(in crate::config) mod control;
 pub(in crate::config) mod field;
 pub(in crate::config) mod network;
+pub(in crate::config) mod notify;
 pub(in crate::config) mod rating;
 pub(in crate::config) mod reports;
 pub(in crate::config) mod site;

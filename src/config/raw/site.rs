@@ -47,6 +47,35 @@ pub(in crate::config) struct RawGateEntry {
     pub(in crate::config) opening_pct: Given<f64>,
 }
 
+/// A line of the calendar: the columns of a row, with their types.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RawEntry {
+    pub(in crate::config) name: Given<String>,
+    pub(in crate::config) kind: Given<String>,
+    pub(in crate::config) gate: Given<String>,
+    pub(in crate::config) section: Given<String>,
+    pub(in crate::config) opening_pct: Given<f64>,
+    pub(in crate::config) flow_m3s: Given<f64>,
+    pub(in crate::config) level_m: Given<f64>,
+    pub(in crate::config) floor_m3s: Given<f64>,
+    pub(in crate::config) from: Given<toml::value::Datetime>,
+    pub(in crate::config) to: Given<toml::value::Datetime>,
+    pub(in crate::config) days: Given<String>,
+    pub(in crate::config) begin: Given<String>,
+    pub(in crate::config) end: Given<String>,
+    pub(in crate::config) season_from: Given<String>,
+    pub(in crate::config) season_to: Given<String>,
+    pub(in crate::config) valid_from: Given<toml::value::Datetime>,
+    pub(in crate::config) valid_to: Given<toml::value::Datetime>,
+    pub(in crate::config) if_missed: Given<String>,
+    pub(in crate::config) order_number: Given<String>,
+    pub(in crate::config) order_giver: Given<String>,
+    pub(in crate::config) order_receiver: Given<String>,
+    pub(in crate::config) order_given: Given<toml::value::Datetime>,
+    pub(in crate::config) order_basis: Given<String>,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(in crate::config) struct RawService {
@@ -61,6 +90,7 @@ pub(in crate::config) struct RawService {
     pub(in crate::config) free_mb: Given<u32>,
     pub(in crate::config) start_mode: Given<Mode>,
     pub(in crate::config) forecast_folder: Given<String>,
+    pub(in crate::config) backup_folder: Given<String>,
     pub(in crate::config) bulletin_days: Given<u32>,
     pub(in crate::config) bulletin_after_min: Given<u32>,
     pub(in crate::config) names: Given<Vec<String>>,

@@ -137,7 +137,7 @@ impl Planned {
             |(at, path)| {
                 let section = scene.basin.sections.get(path.section.0);
                 let setpoint = section.and_then(|s| {
-                    super::dispatch::setpoint(scene.basin, s, river.error(at), scene.date_in(0.0))
+                    super::dispatch::setpoint_ahead(scene, path, s, river.error(at), scene.date_in(0.0))
                 });
                 let need = setpoint.and_then(|wanted| river.need(scene, paths, at, wanted.get(), planned));
                 need.is_some_and(|need| need.release > planned + SURPRISE)

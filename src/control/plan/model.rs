@@ -224,7 +224,9 @@ impl Task<'_> {
     fn wanted(&self, (path, at): (&Path, usize), hours: f64) -> Option<(f64, f64)> {
         let (basin, date) = (self.scene.basin, self.scene.date_in(hours));
         let section = basin.sections.get(path.section.0)?;
-        let wanted = dispatch::setpoint(basin, section, self.river.error(at), date)?;
+        let raised = dispatch::raised(basin, self.scene.schedules, section, self.scene.utc, (hours, hours));
+        let raised = raised.map(|(floor, _)| floor);
+        let wanted = dispatch::setpoint_of(basin, section, (raised, self.river.error(at)), date)?;
         Some((section.floor_on(date)?.get(), wanted.get()))
     }
 

@@ -25,7 +25,7 @@ pub use manifest::{Copied, FORMAT, Manifest, Records, Stream};
 pub use restore::{Problems, Restored, restore};
 
 /// Name of the manifest.
-const MANIFEST: &str = "manifest.json";
+pub(super) const MANIFEST: &str = "manifest.json";
 /// Folder of the segments that never change.
 const SEALED: &str = "sealed";
 /// First part of the name of a folder with what changes.

@@ -25,6 +25,8 @@ const FORMAT: u32 = 1;
 const SECRET: usize = 16;
 /// How long a sign-in link works.
 const LINK_MINUTES: i64 = 30;
+/// How long a code works by which somebody gives a new password. Chosen: a colleague on another shift gets it in time.
+const RESET_HOURS: i64 = 24;
 /// Longest name, characters.
 const NAME_MOST: usize = 32;
 
@@ -60,13 +62,16 @@ pub struct Token {
     pub until: Option<Timestamp>,
 }
 
-/// A code that signs one user in, once.
+/// A code that signs one user in, once; some only with a new password.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Link {
     code: String,
     user: String,
     until: Timestamp,
+    /// Gives a new password.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    resets: bool,
 }
 
 /// All people and tokens.
@@ -262,16 +267,77 @@ impl Book {
         let code = secret()?;
         let until = now.saturating_add(jiff::SignedDuration::from_mins(LINK_MINUTES)).unwrap_or(now);
         self.links.retain(|link| link.until > now);
-        self.links.push(Link { code: digest(&code), user: name.to_owned(), until });
+        let user = name.to_owned();
+        self.links.push(Link { code: digest(&code), user, until, resets: false });
         Ok(code)
     }
 
-    /// Uses a code up; whom it signs in.
-    pub(super) fn use_link(&mut self, code: &str, now: Timestamp) -> Option<String> {
+    /// Uses a code up; whom it signs in. One that gives a new password works with a password only, and one that is not good
+    /// enough leaves the code as it is.
+    ///
+    /// # Errors
+    /// When the new password will not do, or is missing.
+    pub(super) fn use_link(
+        &mut self,
+        code: &str,
+        new: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Option<String>, PeopleError> {
         let code = digest(code.trim());
-        let at = self.links.iter().position(|link| link.code == code)?;
+        let Some(at) = self.links.iter().position(|link| link.code == code) else { return Ok(None) };
         let link = self.links.remove(at);
-        (link.until > now).then_some(link.user)
+        if link.until <= now {
+            return Ok(None);
+        }
+        if link.resets {
+            let new = new.ok_or(PeopleError::Password("is missing: this code gives a new one"))?;
+            self.user(&link.user)?.set_password(&link.user, new, now)?;
+        }
+        Ok(Some(link.user))
+    }
+
+    /// Makes the password of `name` void, and a code by which that user gives a new one within a day; older codes of that user
+    /// are void.
+    ///
+    /// # Errors
+    /// When there is no such user.
+    pub fn reset(&mut self, name: &str, now: Timestamp) -> Result<String, PeopleError> {
+        let void = password::hash(&secret()?)?;
+        let user = self.user(name)?;
+        (user.password, user.password_set) = (void, now);
+        let code = secret()?;
+        let until = now.saturating_add(jiff::SignedDuration::from_hours(RESET_HOURS)).unwrap_or(now);
+        self.links.retain(|link| link.until > now && link.user != name);
+        self.links.push(Link { code: digest(&code), user: name.to_owned(), until, resets: true });
+        Ok(code)
+    }
+
+    /// Adds a user without a password, and makes the code by which that user gives one.
+    ///
+    /// # Errors
+    /// When there is one of this name.
+    pub fn invite(
+        &mut self,
+        name: &str,
+        (role, gates): (Role, Option<BTreeSet<String>>),
+        now: Timestamp,
+    ) -> Result<String, PeopleError> {
+        if self.users.contains_key(name) {
+            return Err(PeopleError::Exists(name.to_owned()));
+        }
+        let user = User { role, gates, enabled: true, password: String::new(), password_set: now };
+        self.users.insert(name.to_owned(), user);
+        self.first_run = None;
+        self.reset(name, now)
+    }
+
+    /// Whether somebody is left who may make and change users.
+    ///
+    /// # Errors
+    /// When nobody is.
+    pub fn keeps_an_administrator(&self) -> Result<(), PeopleError> {
+        let may = |user: &User| user.enabled && user.role == Role::Administrator;
+        if self.users.values().any(may) { Ok(()) } else { Err(PeopleError::LastAdministrator) }
     }
 
     /// Makes a token; told once, kept as its hash.
@@ -371,11 +437,36 @@ mod tests {
         let mut book = Book::default();
         book.add("li", (Role::Operator, None), "sweet water 7", at(0)).unwrap();
         let code = book.link("li", at(0)).unwrap();
-        assert_eq!(book.use_link(&code, at(1799)), Some("li".into()));
-        assert_eq!(book.use_link(&code, at(1799)), None);
+        assert_eq!(book.use_link(&code, None, at(1799)).unwrap(), Some("li".into()));
+        assert_eq!(book.use_link(&code, None, at(1799)).unwrap(), None);
         let late = book.link("li", at(0)).unwrap();
-        assert_eq!(book.use_link(&late, at(1800)), None);
+        assert_eq!(book.use_link(&late, None, at(1800)).unwrap(), None);
         assert!(book.link("wang", at(0)).is_err());
+    }
+
+    #[test]
+    fn a_reset_voids_the_password_and_its_code_gives_a_new_one() {
+        let data = tempfile::tempdir().unwrap();
+        let (first, second) = Book::edit(data.path(), |book| {
+            book.add("li", (Role::Operator, None), "sweet water 7", at(0))?;
+            Ok((book.reset("li", at(10))?, book.reset("li", at(20))?))
+        })
+        .unwrap();
+        let book = Book::load(data.path()).unwrap();
+        let li = &book.users["li"];
+        assert!(!password::is_right("sweet water 7", Some(li.password())) && li.password_set == at(20));
+        let take = |code: &str, new: Option<&str>, now| {
+            Book::edit(data.path(), |book| book.use_link(code, new, now)).map_err(|error| error.to_string())
+        };
+        assert_eq!(take(&first, Some("river of stones"), at(30)), Ok(None), "an older code is void");
+        assert!(take(&second, None, at(30)).unwrap_err().contains("is missing"));
+        assert!(take(&second, Some("short"), at(30)).unwrap_err().contains("fewer than 8"));
+        assert_eq!(take(&second, Some("river of stones"), at(86_419)), Ok(Some("li".into())));
+        assert_eq!(take(&second, Some("river of sand"), at(86_419)), Ok(None));
+        let book = Book::load(data.path()).unwrap();
+        assert!(password::is_right("river of stones", Some(book.users["li"].password())));
+        let late = Book::edit(data.path(), |book| book.invite("wang", (Role::Viewer, None), at(0))).unwrap();
+        assert_eq!(take(&late, Some("river of stones"), at(86_400)), Ok(None));
     }
 
     #[test]

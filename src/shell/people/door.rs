@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, watch};
 
+use super::admin::Came;
 use super::book::{self, Book, Mark};
 use super::brake::Brake;
 use super::lease::{Holder, Leases};
@@ -53,7 +54,7 @@ impl fmt::Debug for Settings {
 
 /// All that is known of people while the service runs.
 pub struct People {
-    data: PathBuf,
+    pub(super) data: PathBuf,
     pub(super) settings: Settings,
     inner: Mutex<Inner>,
     /// Apart from the rest: the cycle asks it.
@@ -71,12 +72,14 @@ impl fmt::Debug for People {
 }
 
 pub(super) struct Inner {
-    book: Arc<Book>,
+    pub(super) book: Arc<Book>,
     mark: Option<Mark>,
     told: Told,
-    sessions: Sessions,
+    pub(super) sessions: Sessions,
     writer: Writer,
     pub(super) leases: Leases,
+    /// When somebody of this name last came in.
+    pub(super) came: Came,
     /// Since when refusals are counted, how many, and how many of them were not recorded.
     refusals: (Duration, u32, u32),
 }
@@ -114,6 +117,7 @@ impl People {
             sessions: Sessions::load(data, settings.limits, writer.clone(), now.utc),
             writer,
             leases: Leases::of(settings.rivers.iter().cloned()),
+            came: Came::load(data),
             refusals: (now.mono, 0, 0),
         };
         let freed = inner.adopt(book, data, &settings.sink, now.utc);
@@ -251,7 +255,7 @@ impl People {
     }
 
     /// Runs costly work apart from the cycle, one at a time.
-    async fn hashed<T: Send + 'static>(
+    pub(super) async fn hashed<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, SignInError> {
@@ -300,12 +304,20 @@ impl People {
     ///
     /// # Errors
     /// When the code is not good.
-    pub async fn by_link(&self, code: &str, place: Place<'_>) -> Result<Entered, SignInError> {
+    pub async fn by_link(
+        &self,
+        code: &str,
+        new: Option<&str>,
+        place: Place<'_>,
+    ) -> Result<Entered, SignInError> {
         self.brake("link", place.0)?;
         let now = self.settings.time.now().utc;
-        let (data, code) = (self.data.clone(), cut(code).to_owned());
-        let used = self.hashed(move || Book::edit(&data, |book| Ok(book.use_link(&code, now))));
+        let (data, code, new) = (self.data.clone(), cut(code).to_owned(), new.map(str::to_owned));
+        let used = self.hashed(move || Book::edit(&data, |book| book.use_link(&code, new.as_deref(), now)));
         let name = used.await?.map_err(|error| {
+            if matches!(error, PeopleError::Password(_)) {
+                return SignInError::Unfit(error.to_string());
+            }
             tracing::error!(%error, "a sign-in link was not used");
             SignInError::Failed
         })?;
@@ -328,6 +340,9 @@ impl People {
             SignInError::Failed
         })?;
         let person = inner.person(&session).ok_or(SignInError::Wrong)?;
+        let (book, writer) = (Arc::clone(&inner.book), inner.writer.clone());
+        inner.came.note(&person.name, now.utc, &book);
+        inner.came.keep(&self.data, &writer);
         drop(inner);
         self.tell(&person.name, json!({
             "what": "signed_in", "user": person.name, "role": person.role, "by": by, "session": person.session,
@@ -452,7 +467,12 @@ impl People {
         (self.settings.sink)(entry);
     }
 
-    fn tell(&self, user: &str, detail: Value) {
+    /// Hands an entry about what somebody did to the record.
+    pub fn keep(&self, entry: Entry) {
+        (self.settings.sink)(entry);
+    }
+
+    pub(super) fn tell(&self, user: &str, detail: Value) {
         let mut entry = Entry::new(Kind::Access, format!("operator:{user}"));
         entry.detail = Some(detail);
         (self.settings.sink)(entry);

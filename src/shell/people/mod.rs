@@ -8,11 +8,13 @@
 //! The command line changes the file, also beside a running service, which looks at it with every request: one way with and
 //! without a service, no second door to guard, and who may write the file is what the file system says.
 
+mod admin;
 mod book;
 mod brake;
 mod control;
 mod door;
 mod lease;
+mod notes;
 pub mod password;
 mod role;
 mod sessions;
@@ -24,9 +26,11 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use admin::{Change, Listed, Shown};
 pub use book::{Book, Token, User, name, path, secret};
 pub use door::{Entered, People, Place, Settings, Sink};
 pub use lease::{Holder, LIFE, Lease, LeaseRefusal};
+pub use notes::NOTE_MOST;
 pub use role::{Need, Role, Scope};
 pub use sessions::{Limits, Session};
 
@@ -77,6 +81,12 @@ pub enum PeopleError {
     /// The system failed to hash or to give random bytes.
     #[error("passwords and codes cannot be made on this machine: {0}")]
     Hash(String),
+    /// Nobody would be left who may change users.
+    #[error("nobody would be left who may change users; make another administrator first")]
+    LastAdministrator,
+    /// A reset of the own password.
+    #[error("that is you; change your own password at /account")]
+    Own,
     /// Users there are.
     #[error("there are users already; add further ones with `qindan user add`")]
     NotFirst,

@@ -18,7 +18,7 @@ pub enum Role {
     Scheduler,
     /// Looks into the field and hands in forecasts.
     Engineer,
-    /// Ends sessions of others; moves no gate.
+    /// Makes and changes users and tokens, ends sessions; moves no gate.
     Administrator,
 }
 
@@ -58,8 +58,10 @@ impl Role {
             Need::Public | Need::View | Need::Person | Need::Metrics => true,
             Need::Diagnose => matches!(self, Self::Engineer | Self::Administrator),
             Need::Forecast => matches!(self, Self::ShiftLeader | Self::Scheduler | Self::Engineer),
+            Need::Schedule => matches!(self, Self::ShiftLeader | Self::Scheduler),
             Need::Operate => matches!(self, Self::Operator | Self::ShiftLeader),
             Need::Lead => matches!(self, Self::ShiftLeader),
+            Need::Administer => matches!(self, Self::Administrator),
         }
     }
 }
@@ -80,10 +82,14 @@ pub enum Need {
     Diagnose,
     /// Handing in a forecast: scheduler, engineer, shift leader, or a token with `forecast`.
     Forecast,
+    /// Drafts and activations of the calendar of gates: scheduler, shift leader.
+    Schedule,
     /// Operator or shift leader.
     Operate,
     /// Shift leader.
     Lead,
+    /// Administrator.
+    Administer,
 }
 
 impl Need {
@@ -94,8 +100,10 @@ impl Need {
             Self::View | Self::Person | Self::Metrics => "somebody who has signed in",
             Self::Diagnose => "an engineer or administrator",
             Self::Forecast => "a scheduler, engineer or shift leader",
+            Self::Schedule => "a scheduler or shift leader",
             Self::Operate => "an operator or shift leader",
             Self::Lead => "a shift leader",
+            Self::Administer => "an administrator",
         }
     }
 }
@@ -129,7 +137,12 @@ impl Scope {
             Need::View => self == Self::Read,
             Need::Metrics => self == Self::Metrics,
             Need::Forecast => self == Self::Forecast,
-            Need::Person | Need::Diagnose | Need::Operate | Need::Lead => false,
+            Need::Person
+            | Need::Diagnose
+            | Need::Schedule
+            | Need::Operate
+            | Need::Lead
+            | Need::Administer => false,
         }
     }
 }

@@ -211,6 +211,7 @@ impl<'m> Hand<'m> {
             recovered: std::mem::take(&mut self.recovered),
             record_ok: self.record.as_ref().is_some_and(RecordHandle::record_ok),
             refused_sign_ins: 0,
+            deaf_receivers: 0,
         };
         let mut decision = self.controller.decide(&seen, now);
         let actor = format!("operator:{}", self.by);

@@ -53,6 +53,8 @@ struct Seldom {
     recovered: Vec<OpenIntent>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refused_sign_ins: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deaf_receivers: Option<u32>,
 }
 
 /// What the moment before left: the same on both sides.
@@ -73,12 +75,22 @@ impl Codec {
         put_signed(out, mono_ns - self.mono_ns);
         put_signed(out, apart_ns - self.apart_ns);
         (self.mono_ns, self.apart_ns) = (mono_ns, apart_ns);
-        let Snapshot { samples, writes, acts, offers, recovered, record_ok, refused_sign_ins } = seen;
+        let Snapshot {
+            samples,
+            writes,
+            acts,
+            offers,
+            recovered,
+            record_ok,
+            refused_sign_ins,
+            deaf_receivers,
+        } = seen;
         let seldom = !(writes.is_empty()
             && acts.is_empty()
             && offers.is_empty()
             && recovered.is_empty()
-            && *refused_sign_ins == 0);
+            && *refused_sign_ins == 0
+            && *deaf_receivers == 0);
         let flag = |is: bool, flag: u8| if is { flag } else { 0 };
         out.push(
             flag(*record_ok, RECORD_OK)
@@ -94,6 +106,7 @@ impl Codec {
                 offers: offers.clone(),
                 recovered: recovered.clone(),
                 refused_sign_ins: Some(*refused_sign_ins).filter(|count| *count > 0),
+                deaf_receivers: Some(*deaf_receivers).filter(|count| *count > 0),
             };
             put_bytes(out, &serde_json::to_vec(&seldom).unwrap_or_default());
         }
@@ -169,7 +182,7 @@ impl Codec {
         self.take_samples(rest)?;
         let text = if flags & REST == 0 { b"{}" } else { rest.bytes()? };
         let seldom = serde_json::from_slice(text);
-        let Seldom { writes, acts, offers, recovered, refused_sign_ins } =
+        let Seldom { writes, acts, offers, recovered, refused_sign_ins, deaf_receivers } =
             seldom.map_err(|_| Malformed("reports, acts, forecasts or intents that cannot be read"))?;
         let told = if flags & TOLD == 0 { Vec::new() } else { rest.bytes()?.to_vec() };
         let mut picture = Vec::new();
@@ -183,8 +196,18 @@ impl Codec {
         }
         let record_ok = flags & RECORD_OK != 0;
         let refused_sign_ins = refused_sign_ins.unwrap_or_default();
+        let deaf_receivers = deaf_receivers.unwrap_or_default();
         let samples = self.samples.clone();
-        let seen = Snapshot { samples, writes, acts, offers, recovered, record_ok, refused_sign_ins };
+        let seen = Snapshot {
+            samples,
+            writes,
+            acts,
+            offers,
+            recovered,
+            record_ok,
+            refused_sign_ins,
+            deaf_receivers,
+        };
         Ok((Moment { seen, told, picture }, now))
     }
 

@@ -141,6 +141,8 @@ fn service(status: &Status) -> impl Serialize + use<> {
         tickets: _,
         proposals: _,
         answers: _,
+        // As those; what it comes to shows in gates and alarms.
+        calendar: _,
     } = status;
     let run = (*tick, *mono, *utc, *bench, *observing);
     (run, *mode, *mode_since, mode_by.clone(), hold_all.clone(), *rung, *record_ok)

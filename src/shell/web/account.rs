@@ -83,6 +83,12 @@ fn show(app: &App, person: &Person, status: StatusCode, refused: Option<&(String
         .raw("<small>")
         .text(person.role.name())
         .raw("</small></h1>");
+    if person.role == Role::Administrator {
+        page = page
+            .raw("<p><a href=\"/users\" data-testid=\"users\">")
+            .both("用户与令牌", "Users and tokens")
+            .raw("</a></p>");
+    }
     if let Some((zh, en)) = refused {
         page =
             page.raw("<p class=\"refused\" role=\"alert\" data-testid=\"refused\">").both(zh, en).raw("</p>");

@@ -57,8 +57,24 @@ impl IntoResponse for Answer {
 }
 
 impl Answer {
-    fn refused(status: StatusCode, why: &str) -> Self {
+    pub(super) fn new(status: StatusCode, body: Value) -> Self {
+        Self(status, body)
+    }
+
+    pub(super) fn refused(status: StatusCode, why: &str) -> Self {
         Self(status, json!({ "error": why }))
+    }
+
+    pub(super) fn is_ok(&self) -> bool {
+        self.0.is_success()
+    }
+
+    /// The same with one more key.
+    pub(super) fn with(mut self, key: &str, value: Value) -> Self {
+        if let Value::Object(parts) = &mut self.1 {
+            parts.insert(key.to_owned(), value);
+        }
+        self
     }
 }
 
@@ -119,14 +135,14 @@ pub(super) enum Asked {
 type Body<T> = Result<Json<T>, JsonRejection>;
 
 /// Who acts, and from where.
-struct Who {
-    person: Person,
+pub(super) struct Who {
+    pub(super) person: Person,
     address: String,
     reason: Option<String>,
 }
 
 impl Who {
-    fn new(person: Person, address: String) -> Self {
+    pub(super) fn new(person: Person, address: String) -> Self {
         Self { person, address, reason: None }
     }
 }
@@ -254,6 +270,7 @@ fn permit(app: &App, person: &Person, address: &str, order: &Order) -> Result<()
         | Order::Withdraw { .. } => (Need::Operate, None, false),
         Order::ReleaseHold => (Need::Operate, None, true),
         Order::SetMode { .. } => (Need::Lead, None, true),
+        Order::ActivateSchedule { .. } => (Need::Schedule, None, false),
         Order::SetAuthority { gate, .. }
         | Order::SetPoint { gate, .. }
         | Order::Accept { gate, .. }
@@ -287,6 +304,7 @@ fn rivers(app: &App, order: &Order) -> Vec<String> {
         | Order::Acknowledge { .. }
         | Order::Shelve { .. }
         | Order::Unshelve { .. }
+        | Order::ActivateSchedule { .. }
         // Who signs is another person than who has control.
         | Order::SignTicket { .. } => Vec::new(),
         // What is entered may change a release anywhere below or above.
@@ -321,7 +339,8 @@ fn needs_password(order: &Order) -> bool {
         | Order::Shelve { .. }
         | Order::Unshelve { .. }
         | Order::Enter { .. }
-        | Order::Withdraw { .. } => false,
+        | Order::Withdraw { .. }
+        | Order::ActivateSchedule { .. } => false,
     }
 }
 
@@ -469,7 +488,7 @@ async fn confirmed(app: &App, request: &str, token: &str, who: &Who) -> Answer {
 }
 
 /// Runs an act once for its request identifier.
-async fn once(app: &App, request: &str, act: impl Future<Output = Answer>) -> Response {
+pub(super) async fn once(app: &App, request: &str, act: impl Future<Output = Answer>) -> Response {
     let length = request.chars().count();
     if !(8..=TEXT_LIMIT).contains(&length) {
         return failure(
@@ -481,7 +500,7 @@ async fn once(app: &App, request: &str, act: impl Future<Output = Answer>) -> Re
 }
 
 /// Hands an act to the cycle and waits for its word.
-async fn send(app: &App, request: &str, who: &Who, order: Order) -> Answer {
+pub(super) async fn send(app: &App, request: &str, who: &Who, order: Order) -> Answer {
     let act = OperatorAct {
         request: request.to_owned(),
         who: who.person.name.clone(),
@@ -509,6 +528,6 @@ async fn send(app: &App, request: &str, who: &Who, order: Order) -> Answer {
     }
 }
 
-fn malformed(error: &JsonRejection) -> Response {
+pub(super) fn malformed(error: &JsonRejection) -> Response {
     failure(error.status(), &error.body_text())
 }

@@ -27,6 +27,8 @@ pub struct Asset {
     pub plain: &'static [u8],
     /// The same, gzip.
     pub gzip: &'static [u8],
+    /// The same, brotli: what browsers take by TLS and from this machine.
+    pub brotli: &'static [u8],
 }
 
 /// All embedded files by name.
@@ -78,9 +80,34 @@ fn serve(name: &str, headers: &HeaderMap) -> Response {
     }
     let accepted = headers.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let content = [(CONTENT_TYPE, asset.mime)];
-    if accepted.split(',').any(|coding| coding.split(';').next().is_some_and(|c| c.trim() == "gzip")) {
+    let takes = |name: &str| accepted.split(',').any(|coding| is_taken(coding, name));
+    if takes("br") {
+        (common, content, [(CONTENT_ENCODING, "br")], asset.brotli).into_response()
+    } else if takes("gzip") {
         (common, content, [(CONTENT_ENCODING, "gzip")], asset.gzip).into_response()
     } else {
         (common, content, asset.plain).into_response()
+    }
+}
+
+/// Whether one part of `Accept-Encoding` takes the coding `name`: `br`, `gzip;q=0.8`, and not `gzip;q=0`.
+fn is_taken(coding: &str, name: &str) -> bool {
+    let mut parts = coding.split(';').map(str::trim);
+    parts.next() == Some(name)
+        && parts.all(|part| part.strip_prefix("q=").is_none_or(|q| q.parse().is_ok_and(|q: f64| q > 0.0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_taken;
+
+    #[test]
+    fn a_coding_is_taken_unless_it_has_no_weight() {
+        // RFC 9110, 12.5.3.
+        for (coding, expected) in
+            [("br", true), (" gzip;q=0.8", false), (" br ; q=0.5", true), ("br;q=0", false)]
+        {
+            assert_eq!(is_taken(coding, "br"), expected, "{coding}");
+        }
     }
 }

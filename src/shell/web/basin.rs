@@ -11,6 +11,7 @@ use crate::basin::{
 };
 use crate::config::Config;
 use crate::control::alarm;
+use crate::control::schedule::{Entry, Target, When};
 use crate::points::PointId;
 use crate::units::Discharge;
 
@@ -216,15 +217,15 @@ fn schedules(basin: &Basin, config: &Config) -> Value {
         json!({ "id": turn.id, "intake": turn.intake, "from_s": from, "to_s": to, "rate_m3s": turn.rate })
     });
     let turns: Vec<_> = turns.collect();
-    let gates: Vec<_> = config
-        .schedules
-        .gates
-        .iter()
-        .filter(|entry| entry.gate.0 < basin.gates.len())
-        .map(|entry| {
-            let (from, to) = span(entry.from, entry.to);
-            json!({ "id": entry.id, "gate": entry.gate, "from_s": from, "to_s": to, "opening": entry.opening })
-        })
-        .collect();
+    // The rest of the calendar, and what people activated, is at /api/v1/schedule.
+    let position = |entry: &Entry| match (&entry.target, &entry.when) {
+        (Target::Opening { gate, opening }, When::Once { from, to }) => {
+            let (from, to) = span(*from, *to);
+            let gate = basin.gate(gate)?;
+            Some(json!({ "id": entry.id, "gate": gate, "from_s": from, "to_s": to, "opening": opening }))
+        }
+        (_, _) => None,
+    };
+    let gates: Vec<_> = config.schedules.entries.iter().filter_map(position).collect();
     json!({ "turns": turns, "gates": gates })
 }

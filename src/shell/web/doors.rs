@@ -28,8 +28,13 @@ pub(super) struct Credentials {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Code {
+pub(super) struct Entering {
     code: String,
+    /// A new password, where the code gives one.
+    #[serde(default)]
+    new: String,
+    #[serde(default)]
+    again: String,
 }
 
 #[derive(Deserialize)]
@@ -110,13 +115,20 @@ pub(super) async fn enter(
     State(app): State<Arc<App>>,
     From(address): From,
     headers: HeaderMap,
-    form: Sent<Code>,
+    form: Sent<Entering>,
 ) -> Response {
-    let Ok(Form(Code { code })) = form else {
+    let Ok(Form(Entering { code, new, again })) = form else {
         return failure(StatusCode::UNPROCESSABLE_ENTITY, "fill the form of /enter in");
     };
-    match app.web.people.by_link(&code, (&address, agent(&headers))).await {
+    if new != again {
+        let unlike = SignInError::Unfit("the two new passwords differ".to_owned());
+        return enter_form(&app, status_of(&unlike), &code, Some(&unlike));
+    }
+    let new = Some(new.as_str()).filter(|new| !new.is_empty());
+    match app.web.people.by_link(&code, new, (&address, agent(&headers))).await {
         Ok(entered) => in_with(&app, &headers, &entered, &address, "/"),
+        // A password that will not do leaves the code as it is.
+        Err(error @ SignInError::Unfit(_)) => enter_form(&app, status_of(&error), &code, Some(&error)),
         Err(error) => with_wait(enter_form(&app, status_of(&error), "", Some(&error)), &error),
     }
 }
@@ -159,11 +171,15 @@ pub(super) async fn session(State(app): State<Arc<App>>, Extension(caller): Exte
     let body = match &caller {
         Caller::Person(person) => json!({
             "user": person.name, "role": person.role, "session": person.session, "gates": person.gates,
-            "may": { "operate": caller.may(Need::Operate, false), "lead": caller.may(Need::Lead, false), "diagnose": caller.may(Need::Diagnose, false) },
+            "may": {
+                "operate": caller.may(Need::Operate, false), "lead": caller.may(Need::Lead, false),
+                "diagnose": caller.may(Need::Diagnose, false), "schedule": caller.may(Need::Schedule, false),
+                "administer": caller.may(Need::Administer, false),
+            },
             "open_view": open_view, "control": control,
         }),
         Caller::Nobody | Caller::Token { .. } => json!({
-            "user": Value::Null, "role": Value::Null, "may": { "operate": false, "lead": false, "diagnose": false },
+            "user": Value::Null, "role": Value::Null, "may": { "operate": false, "lead": false, "diagnose": false, "schedule": false, "administer": false },
             "open_view": open_view, "control": control,
         }),
     };
@@ -333,12 +349,17 @@ fn login_form(app: &App, status: StatusCode, name: &str, error: Option<&SignInEr
 
 fn enter_form(app: &App, status: StatusCode, code: &str, error: Option<&SignInError>) -> Response {
     let field = Field { name: "code", kind: "text", auto: "off", value: code, first: code.is_empty() };
-    let form = Markup::default()
+    let password = |name| Field { name, kind: "password", auto: "new-password", value: "", first: false };
+    let mut form = Markup::default()
         .raw("<form method=\"post\" action=\"/enter\">")
-        .field(("一次性代码", "One-time code"), &field)
-        .raw("<button data-testid=\"enter\">")
-        .both("进入", "Enter")
-        .raw("</button></form>");
+        .field(("一次性代码", "One-time code"), &field);
+    // Only a code that gives a new password is told so.
+    if matches!(error, Some(SignInError::Unfit(_))) {
+        form = form
+            .field(("新密码（至少 8 个字符）", "New password, 8 characters or more"), &password("new"))
+            .field(("再输一次", "Once more"), &password("again"));
+    }
+    let form = form.raw("<button data-testid=\"enter\">").both("进入", "Enter").raw("</button></form>");
     frame(app, error, ("一次性登录", "Enter once"), &form).page(status, &app.web.config.basin.name.zh)
 }
 

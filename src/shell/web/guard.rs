@@ -19,8 +19,10 @@ pub(super) const BODY_LIMIT: usize = 16 * 1024;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Header that a form or a foreign page cannot set.
 const OWN: &str = "x-qindan";
-/// The one path that takes CSV too.
+/// The paths that take CSV too.
 pub(super) const FORECASTS: &str = "/api/v1/forecasts";
+/// The other one.
+pub(super) const CALENDAR: &str = "/api/v1/schedule/import";
 
 /// Under TLS: a year in which the browser comes by TLS only.
 const ONLY_TLS: &str = "max-age=31536000";
@@ -35,7 +37,7 @@ pub(super) struct FormPage;
 
 /// Paths that take what a form of ours sends.
 pub(super) const FORMS: &[&str] =
-    &["/login", "/enter", "/first-run", "/logout", "/account/end", "/account/password"];
+    &["/login", "/enter", "/first-run", "/logout", "/account/end", "/account/password", "/users", "/shift"];
 
 /// Where the page is reached.
 #[derive(Clone, Debug, Default)]
@@ -73,7 +75,7 @@ pub enum Refusal {
     #[error("x-qindan: header missing; send \"x-qindan: 1\" with every act")]
     Header,
     /// An act that is not JSON.
-    #[error("content-type: must be application/json; forecasts may be text/csv")]
+    #[error("content-type: must be application/json; forecasts and calendars may be text/csv")]
     Type,
 }
 
@@ -168,7 +170,7 @@ pub fn check_at(site: &Site, method: &Method, path: &str, headers: &HeaderMap) -
     match kind(headers) {
         Some("application/json") => Ok(()),
         // No form of a foreign page can be of this type either.
-        Some("text/csv") if path == FORECASTS => Ok(()),
+        Some("text/csv") if path == FORECASTS || path == CALENDAR => Ok(()),
         Some(_) | None => Err(Refusal::Type),
     }
 }

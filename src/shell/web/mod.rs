@@ -15,18 +15,24 @@ mod doors;
 mod feed;
 mod forecasts;
 pub mod guard;
+mod host;
 mod markup;
 mod metrics;
 mod plain;
 pub mod preview;
 mod query;
+mod schedule;
 mod screens;
+mod shift;
+mod shift_page;
 mod simulated;
 mod state;
 mod stream;
 mod table;
 pub mod tls;
 mod tokens;
+mod users;
+mod users_page;
 mod whatif;
 
 use std::fmt;
@@ -45,6 +51,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 pub use acts::{ActAnswer, ActRequest};
 pub use auth::Peer;
+pub use host::host;
 pub use metrics::{Health, HealthSource, LagRow, LinkRow, Metric, MetricKind, UnitRow};
 pub use query::{ActionRow, Actions, ActionsSource, TraceSource, ViewBehind};
 pub use table::{Route, routes};
@@ -55,10 +62,11 @@ use crate::control::status::Status;
 use crate::shell::archive::Archive;
 use crate::shell::forecast::Offers;
 use crate::shell::people::{self, People};
+use crate::shell::schedules::Schedules;
 use crate::shell::trend::Trends;
 
 /// Most event streams open at once.
-const STREAMS: usize = 64;
+const STREAMS: usize = 256;
 
 /// Real time for the page (heartbeats, token life), never service time; tests hand in their own.
 #[derive(Clone)]
@@ -97,6 +105,8 @@ pub struct WebState {
     pub traces: TraceSource,
     /// Records, samples and reports of the data folder; none where there is no folder.
     pub archive: Option<Archive>,
+    /// Draft and versions of the calendar.
+    pub schedules: Arc<Schedules>,
     /// Works out previews; [`preview::preview`] unless something knows better.
     pub preview: preview::Previewer,
     /// Real time.
@@ -124,6 +134,8 @@ struct App {
     basin: Bytes,
     boot: String,
     book: tokens::Book,
+    /// Drafts of the calendar that may be activated.
+    ready: schedule::Tokens,
     streams: Arc<Semaphore>,
 }
 
@@ -147,6 +159,7 @@ pub fn router(web: WebState) -> Router {
         basin: basin::document(&web.config, web.simulated_river.is_some()).to_string().into(),
         boot: people::secret().unwrap_or_default().chars().take(12).collect(),
         book: tokens::Book::default(),
+        ready: schedule::Tokens::default(),
         streams: Arc::new(Semaphore::new(STREAMS)),
         web,
     });

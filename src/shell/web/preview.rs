@@ -16,7 +16,7 @@ use crate::control::estimate::ARRIVAL;
 use crate::control::operator::{Authority, Mode, Order};
 use crate::control::quality::{Quality, Reading, Reason};
 use crate::control::reason::Limit;
-use crate::control::routing::{self, Path, Stretch};
+use crate::control::routing;
 use crate::control::status::{GateState, GateStatus, Status};
 use crate::control::structure;
 use crate::units::{Discharge, Opening, Stage};
@@ -183,7 +183,8 @@ fn gate_of(order: &Order) -> Option<GateId> {
         | Order::Shelve { .. }
         | Order::Unshelve { .. }
         | Order::Enter { .. }
-        | Order::Withdraw { .. } => None,
+        | Order::Withdraw { .. }
+        | Order::ActivateSchedule { .. } => None,
     }
 }
 
@@ -211,7 +212,8 @@ pub fn preview(config: &Config, status: &Status, order: &Order) -> Preview {
         | Order::Shelve { .. }
         | Order::Unshelve { .. }
         | Order::Enter { .. }
-        | Order::Withdraw { .. } => None,
+        | Order::Withdraw { .. }
+        | Order::ActivateSchedule { .. } => None,
     };
     let flow_then = gate.zip(now).zip(to).and_then(|((id, now), to)| {
         let level = level_above(config, status, id);
@@ -290,7 +292,7 @@ fn reached(basin: &Basin, status: &Status, gate: GateId, change: Option<Discharg
         let now = status.sections.get(path.section.0)?;
         let there = section_flow(now);
         let base = here.zip(there).map(|(a, b)| (a + b) * 0.5).or(here).or(there).unwrap_or(Discharge::ZERO);
-        let lag = routing::lag_h(basin, &rest_of(basin, path, to)?, base);
+        let lag = routing::lag_h(basin, &path.below(basin, to)?, base);
         Some(Reached {
             section: now.section,
             now_m3s: there,
@@ -300,24 +302,6 @@ fn reached(basin: &Basin, status: &Status, gate: GateId, change: Option<Discharg
         })
     });
     reached.collect()
-}
-
-/// The part of a path below a place; `None` when the place does not lie on it.
-fn rest_of(basin: &Basin, path: &Path, from: Place) -> Option<Vec<Stretch>> {
-    match from {
-        Place::Node(node) => {
-            let (_, left) = path.nodes.iter().find(|(at, _)| *at == node)?;
-            Some(path.way.iter().skip(path.way.len() - left).copied().collect())
-        }
-        Place::Along { reach, km } => {
-            let at = path.way.iter().position(|stretch| stretch.reach == reach)?;
-            let walked = km / basin.reaches.get(reach.0)?.length_km;
-            let rest = path.way.iter().skip(at).enumerate();
-            let share = |k: usize, s: &Stretch| if k == 0 { (s.share - walked).max(0.0) } else { s.share };
-            Some(rest.map(|(k, s)| Stretch { share: share(k, s), ..*s }).collect())
-        }
-        Place::Reservoir(_) | Place::Wetland(_) | Place::Outside => None,
-    }
 }
 
 fn inputs(basin: &Basin, status: &Status, gate: Option<(GateId, &GateStatus)>) -> Vec<Input> {

@@ -38,12 +38,12 @@ const COARSE_HOURS: i64 = 3660 * 24;
 const QUALITY_HOURS: i64 = 24;
 
 /// The data folder, or why there is nothing.
-fn archive(app: &App) -> Result<&Archive, Box<Response>> {
+pub(super) fn archive(app: &App) -> Result<&Archive, Box<Response>> {
     let why = "no data folder is open here";
     app.web.archive.as_ref().ok_or_else(|| Box::new(failure(StatusCode::SERVICE_UNAVAILABLE, why)))
 }
 
-fn unreadable(why: &str) -> Response {
+pub(super) fn unreadable(why: &str) -> Response {
     failure(StatusCode::SERVICE_UNAVAILABLE, why)
 }
 
@@ -150,11 +150,14 @@ pub(super) struct AskedRecords {
 fn kinds(word: &str) -> Option<Vec<Kind>> {
     Some(match word {
         "acts" => {
-            vec![Kind::Intent, Kind::LateIntent, Kind::Outcome, Kind::Refusal, Kind::Operator, Kind::Order]
+            let moves = [Kind::Intent, Kind::LateIntent, Kind::Outcome, Kind::Refusal];
+            moves.into_iter().chain([Kind::Operator, Kind::Order, Kind::Schedule]).collect()
         }
         "moves" => vec![Kind::Intent, Kind::LateIntent, Kind::Outcome],
         "refusals" => vec![Kind::Refusal],
-        "people" => vec![Kind::Operator, Kind::Order, Kind::Lease],
+        "people" => vec![Kind::Operator, Kind::Order, Kind::Lease, Kind::Schedule, Kind::Note],
+        "schedule" => vec![Kind::Schedule],
+        "notes" => vec![Kind::Note],
         "decisions" => vec![Kind::Decision, Kind::Plan],
         "alarms" => vec![Kind::Alarm],
         "service" => vec![
@@ -166,6 +169,7 @@ fn kinds(word: &str) -> Option<Vec<Kind>> {
             Kind::Trim,
             Kind::Stop,
             Kind::Forecast,
+            Kind::Notice,
         ],
         _ => return None,
     })
@@ -180,7 +184,8 @@ pub(super) async fn records(
         Err(error) => return failure(StatusCode::BAD_REQUEST, &error.body_text()),
     };
     let Some(kinds) = kinds(asked.kind.as_deref().unwrap_or("acts")) else {
-        let why = "kind: must be acts, moves, refusals, people, decisions, alarms or service";
+        let why =
+            "kind: must be acts, moves, refusals, people, schedule, notes, decisions, alarms or service";
         return failure(StatusCode::BAD_REQUEST, why);
     };
     let time = |second: Option<i64>, otherwise| {
@@ -285,7 +290,7 @@ fn is_csv(name: &str) -> bool {
 }
 
 /// A file to keep. The name came from a list or from identifiers; a quote in it would end it.
-fn as_file(name: &str, body: Vec<u8>) -> Response {
+pub(super) fn as_file(name: &str, body: Vec<u8>) -> Response {
     let name: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || "._-".contains(*c)).collect();
     let disposition = format!("attachment; filename=\"{name}\"");
     let kind = "text/csv; charset=utf-8".to_owned();
@@ -293,7 +298,7 @@ fn as_file(name: &str, body: Vec<u8>) -> Response {
 }
 
 /// Permits the one style a report has, by its hash, and nothing else.
-fn policy_for(html: &str) -> HeaderValue {
+pub(super) fn policy_for(html: &str) -> HeaderValue {
     let style = html.split_once("<style>").and_then(|(_, rest)| rest.split_once("</style>"));
     let hash = style.map_or_else(String::new, |(style, _)| {
         format!("'sha256-{}'", base64(&Sha256::digest(style.as_bytes())))

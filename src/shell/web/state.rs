@@ -12,6 +12,7 @@ use crate::basin::Rating;
 use crate::config::Config;
 use crate::control::advice::Proposal;
 use crate::control::quality::{Quality, Reading};
+use crate::control::schedule::steps::Memory;
 use crate::control::status::{
     AlarmStatus, AsideStatus, Balance, CommandStatus, Estimate, Explanation, GateStatus, SectionStatus,
     Status, Transit,
@@ -67,9 +68,26 @@ pub(super) fn document(config: &Config, status: &Status) -> Value {
             "meter": basin.meter(&entry.meter), "value": entry.value, "by": entry.by, "reason": entry.reason,
             "at_s": entry.at.as_second(), "until_s": entry.until.as_second(),
         })).collect::<Vec<_>>(),
+        "calendar": calendar(&status.calendar),
         "flood": status.flood.as_ref().map(|flood| json!({
             "since_s": flood.since.as_second(), "first": flood.first,
         })),
+    })
+}
+
+/// What runs by the calendar; all of it is at `/api/v1/schedule`.
+fn calendar(memory: &Memory) -> Value {
+    let steps = memory.steps.iter().map(|(id, step)| {
+        let state = match (step.started, step.missed) {
+            (true, _) => "runs",
+            (false, true) => "missed",
+            (false, false) => "begins",
+        };
+        json!({ "entry": id, "gate": step.gate, "state": state, "cut": step.cut.is_some() })
+    });
+    json!({
+        "version": memory.active.as_ref().map(|active| active.version),
+        "running": steps.collect::<Vec<_>>(),
     })
 }
 

@@ -12,7 +12,8 @@ use serde::Serialize;
 
 use super::{
     App, account, acts, assets, basin_document, control, doors, forecasts, guard, metrics, openapi, plain,
-    query, screens, simulated, state_document, stream, whatif,
+    query, schedule, screens, shift, shift_page, simulated, state_document, stream, users, users_page,
+    whatif,
 };
 use crate::shell::forecast::TEXT_MOST;
 use crate::shell::people::Need;
@@ -55,7 +56,7 @@ impl Row {
 
 /// Every route; `river` adds those of a demonstration.
 pub(super) fn rows(river: bool) -> Vec<Row> {
-    use Need::{Diagnose, Forecast, Metrics, Operate, Person, Public, View};
+    use Need::{Administer, Diagnose, Forecast, Metrics, Operate, Person, Public, Schedule, View};
     let mut rows = vec![
         Row::get("/", View, assets::page),
         Row::get("/status", View, plain::status),
@@ -73,6 +74,11 @@ pub(super) fn rows(river: bool) -> Vec<Row> {
         Row::get("/account", Person, account::page),
         Row::post("/account/end", Person, account::end),
         Row::post("/account/password", Person, account::password),
+        Row::get("/users", Administer, users_page::page),
+        Row::post("/users", Administer, users_page::change),
+        Row::get("/shift", View, shift_page::page),
+        // Two thousand characters of three bytes, each byte written as three.
+        Row::post("/shift", Operate, shift_page::note).up_to(32 * 1024),
         Row::get("/api/v1/session", View, doors::session),
         Row::post("/api/v1/session", Public, doors::sign_in),
         Row::delete("/api/v1/session", Person, doors::sign_out),
@@ -83,6 +89,14 @@ pub(super) fn rows(river: bool) -> Vec<Row> {
         Row::get("/api/v1/actions", View, query::actions),
         Row::get(guard::FORECASTS, View, forecasts::held),
         Row::post(guard::FORECASTS, Forecast, forecasts::push).up_to(TEXT_MOST),
+        Row::get("/api/v1/schedule", View, schedule::shown),
+        Row::get("/api/v1/schedule.csv", View, schedule::export),
+        Row::get("/api/v1/schedule/versions/{version}", View, schedule::one_version),
+        Row::post("/api/v1/schedule/draft", Schedule, schedule::save).up_to(schedule::TEXT_MOST),
+        Row::post(guard::CALENDAR, Schedule, schedule::import).up_to(schedule::TEXT_MOST),
+        Row::post("/api/v1/schedule/discard", Schedule, schedule::discard),
+        Row::post("/api/v1/schedule/preview", Schedule, schedule::preview),
+        Row::post("/api/v1/schedule/activate", Schedule, schedule::activate),
         Row::get("/api/v1/links", View, screens::links),
         Row::get("/api/v1/links/{id}/trace", Diagnose, query::trace),
         Row::get("/api/v1/meters/{id}", View, screens::meter),
@@ -93,6 +107,8 @@ pub(super) fn rows(river: bool) -> Vec<Row> {
         Row::get("/api/v1/reports", View, screens::reports),
         Row::get("/api/v1/reports/{name}", View, screens::report),
         Row::get("/api/v1/history", View, screens::history),
+        Row::get("/api/v1/shift", View, shift::report),
+        Row::post("/api/v1/notes", Operate, shift::note),
         Row::post("/api/v1/acts/hold-all", Operate, acts::hold_all),
         Row::post("/api/v1/acts/stop", Operate, acts::stop),
         Row::post("/api/v1/acts/acknowledge", Operate, acts::acknowledge),
@@ -102,6 +118,8 @@ pub(super) fn rows(river: bool) -> Vec<Row> {
         Row::post("/api/v1/control/ask", Operate, control::ask),
         Row::post("/api/v1/control/hand-over", Operate, control::hand_over),
         Row::post("/api/v1/control/release", Operate, control::release),
+        Row::get("/api/v1/users", Administer, users::list),
+        Row::post("/api/v1/users", Administer, users::change),
         Row::get("/api/v1/openapi.json", View, openapi),
         Row::get("/metrics", Metrics, metrics::metrics),
         Row::get("/healthz", Public, metrics::healthz),

@@ -13,11 +13,11 @@ const LONGEST_MS = 20000;
 
 /** What a person asked for, from the detail of an `operator` row. */
 function orderWords(basin, row) {
-  const order = row.detail?.order;
-  if (!order || !has(`order.${order.order}`)) return row.kind;
+  const order = row.detail?.order ?? { ...row.detail, order: row.detail?.what };
+  if (!has(`order.${order.order}`)) return row.kind;
   const gate = basin.gates.find((g) => g.id === row.gate);
   return t(`order.${order.order}`, {
-    mode: t(`mode.${order.mode}`), authority: t(`authority.${order.authority}`), alarm: order.alarm, ticket: order.ticket,
+    mode: t(`mode.${order.mode}`), authority: t(`authority.${order.authority}`), alarm: order.alarm, ticket: order.ticket, version: order.version, entry: order.entry,
     value: order.value, meter: named(basin.meters.find((m) => m.id === order.meter)?.name) || order.meter,
     to: gate && known(order.opening) ? positionUnit(gate, order.opening) : "–",
   });
@@ -27,9 +27,9 @@ function orderWords(basin, row) {
 export function rowWords(basin, row) {
   const gate = basin.gates.find((g) => g.id === row.gate);
   const at = (v) => (known(v) ? (gate ? positionUnit(gate, v) : `${(v * 100).toFixed(1)} %`) : "–");
-  const operator = row.kind === "operator";
+  const operator = row.kind === "operator" || row.kind === "schedule";
   const what = operator ? orderWords(basin, row) : known(row.to) ? t("moved", { from: at(row.from), to: at(row.to) }) : t("stop_gate");
-  const refused = row.kind === "refusal" || (operator && row.detail?.accepted === false);
+  const refused = row.kind === "refusal" || (operator && row.detail?.accepted === false) || row.detail?.what === "missed";
   const end = refused ? { key: "refused", words: t("outcome.refused") } : operator ? { key: "taken", words: t("outcome.taken") } : outcome(row.outcome);
   const causes = (Array.isArray(row.because) ? row.because : []).map((cause) => because(basin, cause));
   const limits = (Array.isArray(row.limits) ? row.limits : []).map((found) => limit(basin, found, gate));

@@ -35,7 +35,7 @@ const ICONS = {
 
 /** Whether there is anything of a schedule to show. */
 export function hasSchedule(basin) {
-  return basin.schedules.turns.length > 0 || basin.schedules.gates.length > 0 || basin.gates.some((gate) => gate.lock || gate.duty === "season_lock");
+  return basin.schedules.turns.length > 0 || basin.schedules.gates.length > 0 || basin.gates.some((gate) => gate.lock || gate.duty === "season_lock" || (gate.automatic && gate.actuation === "driven"));
 }
 
 /** Sections that have a screen: those with a floor, otherwise all. */

@@ -7,12 +7,12 @@ import { civil } from "./format.js";
 import { lang, named, t } from "./i18n.js";
 
 /** The person at this page, as the service says. */
-export const me = { user: null, role: null, session: null, may: { operate: false, lead: false, diagnose: false } };
+export const me = { user: null, role: null, session: null, may: { operate: false, lead: false, diagnose: false, schedule: false } };
 
 /** Asks the service who this is; without an answer nobody who may do anything. */
 export async function loadMe() {
   const seen = await load("/api/v1/session").catch(() => ({}));
-  Object.assign(me, { user: null, role: null, session: null, may: { operate: false, lead: false, diagnose: false } }, seen);
+  Object.assign(me, { user: null, role: null, session: null, may: { operate: false, lead: false, diagnose: false, schedule: false } }, seen);
   flag(document.body, "viewing", !me.may.operate);
 }
 
@@ -84,7 +84,7 @@ export function controlDialog(onTaken) {
     const force = () => go("take", { rivers: rivers(others), ...typed(), force: reason.value });
     queueMicrotask(() => password.focus());
     return h("div", { class: "control-dialog" },
-      h("p", { class: "about" }, t("people.about")),
+      h("p", { class: "about" }, t("people.about"), " ", h("a", { href: "/shift", target: "_blank", rel: "noopener", tid: "shift" }, t("records.shift"))),
       h("ul", { class: "modes" }, newest.map((row) => h("li", {}, h("b", {}, riverName(row)), h("span", {}, holder(row) === null ? t("people.free")
         : t(isMine(row) ? "people.yours" : "people.theirs", { who: row.held.by, when: civil(row.held.until_s).time.slice(0, 5) }))))),
       h("label", {}, t("people.password"), " ", password),

@@ -33,7 +33,7 @@ export function because(basin, cause) {
     need: withUnit(c.need), setpoint: withUnit(c.setpoint), inflow: withUnit(c.inflow), intakes: withUnit(c.intakes), losses: withUnit(c.losses),
     lag: known(c.lag_h) ? c.lag_h.toFixed(c.lag_h < 10 ? 1 : 0) : "–", lost: withUnit(c.lost), error: change(c.error), flow: withUnit(c.flow), owed: withUnit(c.owed), comes: withUnit(c.comes),
     left: known(c.hours_left) ? c.hours_left.toFixed(c.hours_left < 10 ? 1 : 0) : "–",
-    level: `${level(c.level_m)} m`, target: `${level(c.target_m)} m`, asked: withUnit(c.asked), entry: c.entry, who: who(c.who), reason: c.reason, change: change(c.change), margin: percent(c.margin),
+    level: `${level(c.level_m)} m`, target: `${level(c.target_m)} m`, asked: withUnit(c.asked), entry: c.entry, by: c.order ? ` (${c.order})` : "", who: who(c.who), reason: c.reason, change: change(c.change), margin: percent(c.margin),
     at: share(c.at), to: share(c.to),
   });
 }
@@ -46,7 +46,7 @@ export function limit(basin, found, gate) {
   const at = (opening) => (gate && known(opening) ? positionUnit(gate, opening) : known(opening) ? `${(opening * 100).toFixed(1)} %` : "–");
   return t(key, {
     lowest: at(l.lowest), highest: at(l.highest), opening: at(l.opening), section: nameOf(basin.sections, l.section), meter: nameOf(basin.meters, l.meter),
-    flow: withUnit(l.flow), per_hour: l.per_hour, left: known(l.left_s) ? age(l.left_s) : "–",
+    flow: withUnit(l.flow), owed: withUnit(l.owed), per_hour: l.per_hour, left: known(l.left_s) ? age(l.left_s) : "–",
   });
 }
 

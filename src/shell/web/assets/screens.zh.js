@@ -38,11 +38,11 @@ export default {
     device: "设备", unit: "单元", failures: "连续丢失", frames: "最近的帧", frames_note: "服务时间、方向、字节", again: "刷新", no_frames: "尚无帧", frames_who: "报文仅供工程师和管理员查看。", fact_bytes: "收 {in}，发 {out}", last_error: "最近错误",
   },
   records: {
-    title: "操作记录", note: "每行可展开其输入", kind: "类别", kinds: { acts: "动作、拒绝、人员操作", moves: "动作", refusals: "拒绝", people: "人员操作", decisions: "决策", alarms: "报警", service: "服务" },
+    title: "操作记录", note: "每行可展开其输入", kind: "类别", kinds: { acts: "动作、拒绝、人员操作", moves: "动作", refusals: "拒绝", people: "人员操作", notes: "值班记事", decisions: "决策", alarms: "报警", service: "服务" },
     kind_of: {
-      boot: "启动", intent: "命令", "late-intent": "命令", outcome: "结果", refusal: "拒绝", decision: "决策", plan: "计划", snapshot: "快照", operator: "操作", order: "调度令", config: "配置", alarm: "报警", lease: "操作权", clock: "时钟", recovered: "恢复", checkpoint: "检查点", trim: "清除旧段", stop: "停止", forecast: "预报",
+      boot: "启动", intent: "命令", "late-intent": "命令", outcome: "结果", refusal: "拒绝", decision: "决策", plan: "计划", snapshot: "快照", operator: "操作", order: "调度令", config: "配置", alarm: "报警", lease: "操作权", clock: "时钟", recovered: "恢复", checkpoint: "检查点", trim: "清除旧段", stop: "停止", forecast: "预报", notice: "通知", note: "记事",
     },
-    all_gates: "全部闸门", who: "人员", from: "自", to: "至", find: "查询", busy: "读取中…", none: "无符合的记录", count: "{n} 行，记录 {from} 至 {to}", newer: "← 较新", older: "较早 →",
+    shift: "值班记事与交接班", all_gates: "全部闸门", who: "人员", from: "自", to: "至", find: "查询", busy: "读取中…", none: "无符合的记录", count: "{n} 行，记录 {from} 至 {to}", newer: "← 较新", older: "较早 →",
     number: "编号", time: "时间", what: "内容", end: "结果", why: "原因", full: "该记录及其决策输入，按存储原文（英文）：",
     reports: "报表", reports_note: "在新页打开", no_reports: "尚无报表；首个整日之后出第一份日报", report: { daily: "日报", gates: "闸门启闭记录", orders: "调度日志", monthly: "达标率", yearly: "达标率", attainment: "达标率" },
     samples: "采样 CSV", samples_note: "时间为 UTC", series: "序列", series_of: { section: "断面", meter: "仪表", gate: "闸门（开度）" }, fineness: "粒度", by: { samples: "原样", minutes: "按分钟", hours: "按小时" }, take: "下载",
@@ -59,9 +59,16 @@ export default {
     history: "质量，24 h", history_note: "取自存储的采样", history_of: "近 24 h 质量共 {n} 段，列于下", no_history: "此时段无存储采样", since: "起始", lasted: "持续", trend: "趋势",
   },
   schedule: {
-    title: "在行计划", note: "前一日至后七日 · 只读，取自配置", entries: "条目", what: "内容", from: "自", to: "至", rate: "流量 / 开度", state: "状态", states: { over: "已结束", runs: "进行中", comes: "未到" },
-    nothing: "{d} 天内无", no_entries: "无条目", locks: "季节锁", no_locks: "无季节锁定的闸门", gate: "闸门", position: "开度", rule: "今日规则", responsible: "责任", season: "汛期 {from} 至 {to}",
+    title: "在行计划", note: "前一日至后七日 · 实块在行，虚框为草案", entries: "条目", what: "内容", when: "时间", rate: "数值", order: "调度指令", state: "状态",
+    states: { runs: "进行中", begins: "开始中", missed: "未按时", cut: "进行中，受限", active: "启用", drafted: "草案", removed: "草案中删除", in_file: "配置", turn: "预告轮次" },
+    nothing: "{d} 天内无", no_entries: "无条目", locks: "季节锁", no_locks: "无季节锁定的闸门", gate: "闸门", section: "断面", position: "开度", rule: "今日规则", responsible: "责任", season: "汛期 {from} 至 {to}",
     may_open: "可开", must_shut: "保持关闭", unlock: "{n} 人签字可开，最长 {min} min",
+    add: "新条目", edit: "修改条目", remove: "删除条目", save: "存入草案", saved: "草案已保存", preview: "预览并启用", activate: "启用", activated: "第 {n} 版已启用", discard: "放弃草案", discarded: "草案已放弃",
+    import: "导入 CSV", export: "{of} CSV", of: { active: "启用版", draft: "草案" }, at_line: "第 {line} 行", version: "第 {n} 版，{by} {at} 启用", draft_by: "草案：{by}，{at}", changes: "新增：{added} · 修改：{changed} · 删除：{removed}",
+    kinds: { opening: "开度", flow: "过流", level: "保水位", shut: "保持关闭", stay: "保持不动", floor: "提高下限" }, modes: { once: "一次", weekly: "每周", season: "整季" }, missed: { late: "补做", skip: "跳过" },
+    days: "一,二,三,四,五,六,日", days_sep: "", daily: "每日",
+    col: { id: "编号", kind: "内容", element: "对象", name: "名称", opening_pct: "开度，%", flow_m3s: "流量，m³/s", level_m: "水位，m", floor_m3s: "下限，m³/s", from: "自", to: "至", days: "星期", begin: "开始", end: "结束", season_from: "季节自（月-日）", season_to: "季节至", valid_from: "有效自", valid_to: "有效至", if_missed: "未按时则", order_number: "指令号", order_giver: "发令人", order_receiver: "受令人", order_given: "发令时间", order_basis: "依据" },
+    found: { unknown: "无此对象", not_driven: "不由自动控制", holds_release: "承担大坝下泄：请改为提高断面下限", holds_minimum: "承担堰下最小下泄：只可给开度或保持不动", travel: "超出行程 {lowest_pct}–{highest_pct} %", no_meter: "没有自己的流量计", no_level: "闸上没有水位计", season_lock: "非汛期封堵", permit: "超过许可 {permitted} m³/s", below_floor: "低于法定下限 {floor} m³/s", not_held: "此断面没有水库调度", too_soon: "水最早 {not_before} 才能到达", never: "今后不再发生", same_name: "编号重复", overlap: "与 {other} 重叠", covered: "让位于 {other}", short: "{section} 将只剩 {left} m³/s，下限 {floor}", not_told: "对 {section} 的影响暂不能判断" },
   },
   map: { title: "河网与建筑物", note: "按配置绘制，水流向右 · m³/s，水库 m", section: "有下限的断面", reservoir: "水库或塘", gate: "闸：实心为开，空心为关", intake: "自此以下取水" },
 };
