@@ -298,14 +298,15 @@ fn opened(root: &Path) {
     let (view, thread) = view(root, "view opened and compared");
     let opened = resident("self");
     bar(&format!("memory with {} records opened, MB", records()), opened, 300.0);
-    for tick in 0..200 {
+    // The cache of the view, 16 MB, fills first.
+    for tick in 0..1600 {
         let first = u64::from(records()) + u64::from(tick) * 125;
         let entries: Vec<_> = (0..125).flat_map(|i| pair(first + i)).collect();
         view.put(journal.append(&entries, now(10_000 + tick)).unwrap());
         while view.applied() < journal.last_seq() {
             std::thread::sleep(Duration::from_millis(1));
         }
-        if tick % 50 == 49 {
+        if tick % 200 == 199 {
             let (written, now) = (250 * (tick + 1), resident("self"));
             println!("  after {written} more: {now:.1} MB, {:+.1} MB", now - opened);
         }
