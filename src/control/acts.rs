@@ -40,7 +40,7 @@ impl Controller {
                     parts.extend(value.map(|value| (key.to_owned(), value.into())));
                 }
             }
-            entry.gate = gate_of(&act.order).and_then(|id| self.basin.gates.get(id.0)).map(|g| g.id.clone());
+            entry.gate = act.order.gate().and_then(|id| self.basin.gates.get(id.0)).map(|g| g.id.clone());
             decision.entries.push(entry);
             self.carry.answered.push_back((act.request.clone(), answer.clone()));
             while self.carry.answered.len() > ANSWERS {
@@ -189,52 +189,13 @@ fn stop(gate: GateId, who: &str, why: Because) -> Wish {
     Wish { gate, action: Action::Stop, purpose: Purpose::Protective, actor, because: vec![why] }
 }
 
-fn gate_of(order: &Order) -> Option<GateId> {
-    match order {
-        Order::SetAuthority { gate, .. }
-        | Order::SetPoint { gate, .. }
-        | Order::StopGate { gate }
-        | Order::Accept { gate, .. }
-        | Order::Reject { gate, .. }
-        | Order::AskTicket { gate, .. }
-        | Order::SignTicket { gate, .. }
-        | Order::EndTicket { gate, .. } => Some(*gate),
-        Order::HoldAll
-        | Order::ReleaseHold
-        | Order::SetMode { .. }
-        | Order::Acknowledge { .. }
-        | Order::Shelve { .. }
-        | Order::Unshelve { .. }
-        | Order::Enter { .. }
-        | Order::Withdraw { .. }
-        | Order::ActivateSchedule { .. } => None,
-    }
-}
-
 /// Kind of the record of an order, and what it says of it: of a calendar what has changed from the one `before`.
 fn told_order(order: &Order, before: &[schedule::Entry]) -> (Kind, serde_json::Value) {
-    match order {
-        Order::ActivateSchedule { version, hash, entries } => {
-            let changes = schedule::changes(before, entries);
-            let told = serde_json::json!({
-                "order": "activate_schedule", "version": version, "hash": hash, "changes": changes });
-            (Kind::Schedule, told)
-        }
-        Order::HoldAll
-        | Order::ReleaseHold
-        | Order::SetMode { .. }
-        | Order::SetAuthority { .. }
-        | Order::SetPoint { .. }
-        | Order::StopGate { .. }
-        | Order::Acknowledge { .. }
-        | Order::Shelve { .. }
-        | Order::Unshelve { .. }
-        | Order::Enter { .. }
-        | Order::Withdraw { .. }
-        | Order::Accept { .. }
-        | Order::Reject { .. }
-        | Order::AskTicket { .. }
-        | Order::SignTicket { .. }
-        | Order::EndTicket { .. } => (Kind::Operator, serde_json::to_value(order).unwrap_or_default()),
-    }
+    let Order::ActivateSchedule { version, hash, entries } = order else {
+        return (Kind::Operator, serde_json::to_value(order).unwrap_or_default());
+    };
+    let changes = schedule::changes(before, entries);
+    let told = serde_json::json!({
+        "order": "activate_schedule", "version": version, "hash": hash, "changes": changes });
+    (Kind::Schedule, told)
 }

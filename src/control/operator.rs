@@ -171,3 +171,28 @@ pub enum Order {
         entries: Vec<Entry>,
     },
 }
+
+impl Order {
+    /// The gate it is about; none for what concerns the service, an alarm, a meter or the calendar.
+    pub fn gate(&self) -> Option<GateId> {
+        match self {
+            Self::SetAuthority { gate, .. }
+            | Self::SetPoint { gate, .. }
+            | Self::StopGate { gate }
+            | Self::Accept { gate, .. }
+            | Self::Reject { gate, .. }
+            | Self::AskTicket { gate, .. }
+            | Self::SignTicket { gate, .. }
+            | Self::EndTicket { gate, .. } => Some(*gate),
+            Self::HoldAll
+            | Self::ReleaseHold
+            | Self::SetMode { .. }
+            | Self::Acknowledge { .. }
+            | Self::Shelve { .. }
+            | Self::Unshelve { .. }
+            | Self::Enter { .. }
+            | Self::Withdraw { .. }
+            | Self::ActivateSchedule { .. } => None,
+        }
+    }
+}

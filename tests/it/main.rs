@@ -79,6 +79,7 @@ mod point_test;
 mod point_test_moves;
 mod process;
 mod properties;
+mod proposals;
 mod ratings;
 mod record;
 mod registers;

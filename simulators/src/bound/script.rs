@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use qindan::basin::{Basin, Duty, GateId, Place};
-use qindan::control::operator::Order;
 
 use super::course::Course;
 use crate::inflow::{Base, Record, Source, instant};
@@ -146,25 +145,7 @@ impl Script {
             What::Event(event) => {
                 event.gate().and_then(|id| self.basin().gate(id)).is_some_and(|gate| ours(&gate))
             }
-            What::Act(order) => match order {
-                Order::SetPoint { gate, .. }
-                | Order::SetAuthority { gate, .. }
-                | Order::StopGate { gate }
-                | Order::Accept { gate, .. }
-                | Order::Reject { gate, .. }
-                | Order::AskTicket { gate, .. }
-                | Order::SignTicket { gate, .. }
-                | Order::EndTicket { gate, .. } => ours(gate),
-                Order::HoldAll
-                | Order::ReleaseHold
-                | Order::SetMode { .. }
-                | Order::Acknowledge { .. }
-                | Order::Shelve { .. }
-                | Order::Unshelve { .. }
-                | Order::Enter { .. }
-                | Order::Withdraw { .. }
-                | Order::ActivateSchedule { .. } => false,
-            },
+            What::Act(order) => order.gate().is_some_and(|gate| ours(&gate)),
             What::Demand { .. } | What::ClockStep(_) | What::SlowLink { .. } | What::Note(_) => false,
         }
     }

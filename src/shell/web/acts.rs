@@ -365,17 +365,11 @@ fn order(app: &App, asked: Asked) -> Result<Order, String> {
             if opening < known.lowest || opening > known.highest {
                 return Err(format!("{id}: opening_pct = {opening_pct}: must be from {lowest} to {highest}"));
             }
-            let reason = reason.trim().to_owned();
-            if reason.is_empty() || reason.chars().count() > TEXT_LIMIT {
-                return Err(format!("{id}: reason: must have 1 to {TEXT_LIMIT} characters"));
-            }
+            let reason = reasoned(&id, &reason)?;
             Order::SetPoint { gate, opening, reason }
         }
         Asked::Shelve { alarm, minutes, reason } => {
-            let reason = reason.trim().to_owned();
-            if reason.is_empty() || reason.chars().count() > TEXT_LIMIT {
-                return Err(format!("{alarm}: reason: must have 1 to {TEXT_LIMIT} characters"));
-            }
+            let reason = reasoned(&alarm, &reason)?;
             let most = SHELF_MOST.as_secs() / 60;
             if minutes == 0 || u64::from(minutes) > most {
                 return Err(format!("{alarm}: minutes = {minutes}: must be from 1 to {most}"));
@@ -398,10 +392,7 @@ fn order(app: &App, asked: Asked) -> Result<Order, String> {
         }
         Asked::Reject { gate: id, proposal, reason } => {
             let gate = gate(app, &id)?;
-            let reason = reason.trim().to_owned();
-            if reason.is_empty() || reason.chars().count() > TEXT_LIMIT {
-                return Err(format!("{id}: reason: must have 1 to {TEXT_LIMIT} characters"));
-            }
+            let reason = reasoned(&id, &reason)?;
             Order::Reject { gate, proposal, reason }
         }
         Asked::AskTicket { gate: id, minutes, reason } => {
@@ -412,10 +403,7 @@ fn order(app: &App, asked: Asked) -> Result<Order, String> {
                 let most = lock.max_minutes;
                 return Err(format!("{id}: minutes = {minutes}: must be from 1 to {most}"));
             }
-            let reason = reason.trim().to_owned();
-            if reason.is_empty() || reason.chars().count() > TEXT_LIMIT {
-                return Err(format!("{id}: reason: must have 1 to {TEXT_LIMIT} characters"));
-            }
+            let reason = reasoned(&id, &reason)?;
             Order::AskTicket { gate, minutes, reason }
         }
         Asked::SignTicket { gate: id, ticket } => {
@@ -429,10 +417,7 @@ fn order(app: &App, asked: Asked) -> Result<Order, String> {
             let known = basin.meter(&meter).and_then(|id| basin.meters.get(id.0));
             let known = known.ok_or_else(|| format!("{meter}: no such meter; names are in /api/v1/basin"))?;
             entered::check(known, value, minutes)?;
-            let reason = reason.trim().to_owned();
-            if reason.is_empty() || reason.chars().count() > TEXT_LIMIT {
-                return Err(format!("{meter}: reason: must have 1 to {TEXT_LIMIT} characters"));
-            }
+            let reason = reasoned(&meter, &reason)?;
             Order::Enter { meter, value, minutes, reason }
         }
         Asked::Withdraw { meter } => {
@@ -442,6 +427,15 @@ fn order(app: &App, asked: Asked) -> Result<Order, String> {
             Order::Withdraw { meter }
         }
     })
+}
+
+/// A reason as it is kept: what is asked about `what` needs one.
+fn reasoned(what: &str, reason: &str) -> Result<String, String> {
+    let reason = reason.trim();
+    if reason.is_empty() || reason.chars().count() > TEXT_LIMIT {
+        return Err(format!("{what}: reason: must have 1 to {TEXT_LIMIT} characters"));
+    }
+    Ok(reason.to_owned())
 }
 
 /// The gate of an open ticket.

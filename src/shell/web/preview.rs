@@ -116,7 +116,7 @@ struct GateBasis {
 impl Basis {
     /// What a preview for `order` rests on.
     pub(super) fn of(config: &Config, status: &Status, order: &Order) -> Self {
-        let gate = gate_of(order).and_then(|id| status.gates.get(id.0).map(|gate| (id, gate)));
+        let gate = order.gate().and_then(|id| status.gates.get(id.0).map(|gate| (id, gate)));
         Self {
             mode: status.mode,
             hold_all: status.hold_all.is_some(),
@@ -166,28 +166,6 @@ fn lasting(limits: &[Limit]) -> impl Iterator<Item = &Limit> {
     limits.iter().filter(|limit| !matches!(limit, Limit::Pause { .. } | Limit::TooSmall))
 }
 
-fn gate_of(order: &Order) -> Option<GateId> {
-    match order {
-        Order::SetPoint { gate, .. }
-        | Order::SetAuthority { gate, .. }
-        | Order::StopGate { gate }
-        | Order::Accept { gate, .. }
-        | Order::Reject { gate, .. }
-        | Order::AskTicket { gate, .. }
-        | Order::SignTicket { gate, .. }
-        | Order::EndTicket { gate, .. } => Some(*gate),
-        Order::HoldAll
-        | Order::ReleaseHold
-        | Order::SetMode { .. }
-        | Order::Acknowledge { .. }
-        | Order::Shelve { .. }
-        | Order::Unshelve { .. }
-        | Order::Enter { .. }
-        | Order::Withdraw { .. }
-        | Order::ActivateSchedule { .. } => None,
-    }
-}
-
 fn section_flow(section: &crate::control::status::SectionStatus) -> Option<Discharge> {
     section.reading.usable().and_then(Discharge::new).or(section.estimate.flow)
 }
@@ -195,25 +173,12 @@ fn section_flow(section: &crate::control::status::SectionStatus) -> Option<Disch
 /// What `order` would do, from the status alone.
 pub fn preview(config: &Config, status: &Status, order: &Order) -> Preview {
     let basin = &config.basin;
-    let gate = gate_of(order);
+    let gate = order.gate();
     let now = gate.and_then(|id| status.gates.get(id.0));
-    let to = match order {
-        Order::SetPoint { opening, .. } | Order::Accept { opening, .. } => Some(*opening),
-        Order::HoldAll
-        | Order::ReleaseHold
-        | Order::SetMode { .. }
-        | Order::SetAuthority { .. }
-        | Order::StopGate { .. }
-        | Order::Reject { .. }
-        | Order::AskTicket { .. }
-        | Order::SignTicket { .. }
-        | Order::EndTicket { .. }
-        | Order::Acknowledge { .. }
-        | Order::Shelve { .. }
-        | Order::Unshelve { .. }
-        | Order::Enter { .. }
-        | Order::Withdraw { .. }
-        | Order::ActivateSchedule { .. } => None,
+    let to = if let Order::SetPoint { opening, .. } | Order::Accept { opening, .. } = order {
+        Some(*opening)
+    } else {
+        None
     };
     let flow_then = gate.zip(now).zip(to).and_then(|((id, now), to)| {
         let level = level_above(config, status, id);
