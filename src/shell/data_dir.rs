@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  identity.json   basin, store id, format version     lock       held by the running service, with its pid
-//!  journal/        the record of truth                 sled/      the view queries read, rebuilt when it differs
+//!  journal/        the record of truth                 sled/      the view queries read, a directory a quarter of a year
 //!  state/          small files replaced atomically     reserve    32 MiB given up when the disk is full
 //!  keys/           what signs the checkpoints: a secret only the service reads, and its public part
 //!  snapshots/      the exact inputs of every decision, for some days

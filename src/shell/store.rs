@@ -1,6 +1,6 @@
 //! The view every query of the log reads: sled, written after the journal, rebuilt from it when it differs.
 //!
-//! `store/view` is the only file that names sled. Damage to its files becomes a panic in it, so one thread of its own owns it and
+//! One database for each quarter of a year (`store/quarters`); `store/view` is the only file that names sled. Damage to its files becomes a panic in it, so one thread of its own owns it and
 //! alone catches its panics; whoever waits for an answer in vain reads the journal instead. Nothing in the view is
 //! needed to control the river.
 
@@ -17,12 +17,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use self::view::View;
+use self::quarters::Quarters;
 use super::journal::{ACTIONS, Frame, JournalError, Mark, Reader, Record};
 use crate::control::record::Kind;
 
 mod pack;
 mod proof;
+mod quarters;
 mod view;
 
 pub use proof::{Comparison, compare, compare_part, prove};
@@ -232,6 +233,10 @@ impl From<JournalError> for Trouble {
     }
 }
 
+fn differs() -> Trouble {
+    Trouble::Unusable("it differs from the journal".into())
+}
+
 /// Runs `act` with panics turned into trouble.
 fn guarded<T>(act: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
     catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|_| Err(Trouble::Unusable("sled panicked".into())))
@@ -291,7 +296,7 @@ impl Keeper {
         }
     }
 
-    fn act(&self, view: &mut View, job: Option<Job>) -> Result<(), Trouble> {
+    fn act(&self, view: &mut Quarters, job: Option<Job>) -> Result<(), Trouble> {
         match job {
             Some(Job::Put(frames)) => {
                 if frames.first().is_some_and(|frame| frame.seq > view.last + 1) {
@@ -309,24 +314,46 @@ impl Keeper {
             }
             Some(Job::Begin | Job::Close) | None => {}
         }
-        if self.shared.stale.load(Ordering::Acquire) { self.catch_up(view) } else { Ok(()) }
+        view.rest();
+        if self.shared.stale.load(Ordering::Acquire) { self.catch_up(view) } else { view.compare_more() }
+    }
+
+    /// Opens the view and prepares it. Where that fails it is shut, or its own lock would be in the way of the next try; after a
+    /// panic it is forgotten, since its drop syncs.
+    fn opened(
+        &self,
+        prepare: impl FnOnce(&mut Quarters) -> Result<(), Trouble>,
+    ) -> Result<Quarters, Trouble> {
+        let (view, prepared) = guarded(|| {
+            let mut view = ManuallyDrop::new(Quarters::open(&self.dir, &self.shared.journal)?);
+            let prepared = prepare(&mut view);
+            Ok((ManuallyDrop::into_inner(view), prepared))
+        })?;
+        match prepared {
+            Ok(()) => Ok(view),
+            Err(trouble) => {
+                // What its end comes to is told by the next try.
+                drop(guarded(move || {
+                    drop(view);
+                    Ok(())
+                }));
+                Err(trouble)
+            }
+        }
     }
 
     /// Opens the view, compares it, brings it up to the journal; made anew when it differs. `None`: not now.
-    fn ready(&self) -> Option<View> {
-        let opened = guarded(|| {
-            let mut view = ManuallyDrop::new(View::open(&self.dir)?);
-            let outdated = view.is_outdated()?;
+    fn ready(&self) -> Option<Quarters> {
+        let opened = self.opened(|view| {
             let reader = Reader::open(&self.shared.journal, ACTIONS)?;
+            view.forget_before(reader.files().first().map_or(0, |file| file.name.first));
             let from = view.last.saturating_sub(COMPARED - 1).max(1);
-            if outdated || !view.begins(&reader)? || !view.agrees(&reader, from..=u64::MAX)? {
-                // Out of the hot path and not known damaged: closed in order.
-                drop(ManuallyDrop::into_inner(view));
-                let differs = Trouble::Unusable("it differs from the journal".into());
-                return Err(if outdated { Trouble::Outdated } else { differs });
+            if !view.begins(&reader)? || !view.agrees(&reader, from..=u64::MAX)? {
+                return Err(differs());
             }
-            self.catch_up(&mut view)?;
-            Ok(ManuallyDrop::into_inner(view))
+            // The others one by one, between the jobs.
+            view.uncompared = from;
+            self.catch_up(view)
         });
         match opened {
             Ok(view) => Some(view),
@@ -345,12 +372,11 @@ impl Keeper {
 
     /// Appends what the journal has and the view lacks, and serves again. Broken off when nobody waits for it any more; what
     /// was appended so far stays.
-    fn catch_up(&self, view: &mut View) -> Result<(), Trouble> {
+    fn catch_up(&self, view: &mut Quarters) -> Result<(), Trouble> {
         let closing = || self.shared.closing.load(Ordering::Acquire);
         if closing() {
             return Ok(());
         }
-        view.claim()?;
         if let Ok(Some(mark)) = Mark::read(&Mark::path(&self.shared.journal, ACTIONS)) {
             self.shared.known.fetch_max(mark.seq, Ordering::AcqRel);
         }
@@ -374,7 +400,7 @@ impl Keeper {
     }
 
     /// Sets the view aside (one copy is kept) and makes it anew from the journal.
-    fn renew(&self, why: &str) -> Option<View> {
+    fn renew(&self, why: &str) -> Option<Quarters> {
         self.shared.stale.store(true, Ordering::Release);
         self.shared.rebuilds.fetch_add(1, Ordering::AcqRel);
         tracing::error!(why, "the view of the log is set aside and made anew from the journal");
@@ -390,14 +416,9 @@ impl Keeper {
     }
 
     /// Makes the view where there is none.
-    fn anew(&self) -> Option<View> {
+    fn anew(&self) -> Option<Quarters> {
         self.shared.applied.store(0, Ordering::Release);
-        let made = guarded(|| {
-            let mut view = ManuallyDrop::new(View::open(&self.dir)?);
-            self.catch_up(&mut view)?;
-            Ok(ManuallyDrop::into_inner(view))
-        });
-        match made {
+        match self.opened(|view| self.catch_up(view)) {
             Ok(view) => Some(view),
             Err(trouble) => {
                 tracing::error!(?trouble, "no view of the log, queries read the journal");

@@ -5,6 +5,7 @@
 //! - ten thousand points a second through the history: at most 10 % of one core, and the room it takes on the disk;
 //! - verify: at least 500 000 records a second;
 //! - two million records: memory at most 300 MB and flat while writing, start until the service decides at most 10 s;
+//! - the turn of a quarter with all of them in the one that ends: memory, and a question to it afterwards;
 //! - a month of eight series for the page: at most 150 ms.
 
 #![allow(
@@ -311,9 +312,33 @@ fn opened(root: &Path) {
             println!("  after {written} more: {now:.1} MB, {:+.1} MB", now - opened);
         }
     }
+    turned(&mut journal, &view);
     view.close();
     thread.join().unwrap();
     bar("  most at any time, MB", peak("self"), 300.0);
+}
+
+/// A record of the next quarter: the one with all the others is shut, and opened again for a question.
+fn turned(journal: &mut Journal, view: &Store) {
+    let last = now(12_000);
+    let next = Now { utc: last.utc + SignedDuration::from_hours(24 * 92), ..last };
+    let began = Instant::now();
+    view.put(journal.append(&pair(9_999_999), next).unwrap());
+    while view.applied() < journal.last_seq() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    println!("  next quarter begun after {:.0} ms: {:.1} MB", ms(began.elapsed()), resident("self"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for what in ["that has to be opened", "that is open"] {
+        let asked = Instant::now();
+        let query = Query { gate: Some("some.reservoir.valve1".into()), ..Query::newest(50) };
+        assert_eq!(runtime.block_on(view.find(query)).unwrap().len(), 50);
+        println!(
+            "  50 of a gate from a quarter {what}: {:.1} ms, {:.1} MB",
+            ms(asked.elapsed()),
+            resident("self")
+        );
+    }
 }
 
 /// The program itself, observing; the devices of the basin are away.

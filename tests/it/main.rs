@@ -80,6 +80,7 @@ mod point_test_moves;
 mod process;
 mod properties;
 mod proposals;
+mod quarters;
 mod ratings;
 mod record;
 mod registers;

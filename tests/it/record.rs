@@ -25,23 +25,23 @@ use crate::fixture;
 use crate::journal::{intent, note, now, outcome, settings};
 
 /// A data folder and its journal.
-struct Folder {
+pub(crate) struct Folder {
     root: tempfile::TempDir,
     store: String,
 }
 
 impl Folder {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         let store = data_dir::init(root.path(), "alder", Timestamp::UNIX_EPOCH).unwrap().store;
         Self { root, store }
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.root.path()
     }
 
-    fn journal_dir(&self) -> PathBuf {
+    pub(crate) fn journal_dir(&self) -> PathBuf {
         self.path().join("journal")
     }
 
@@ -49,7 +49,7 @@ impl Folder {
         Settings { store: self.store.clone(), ..settings() }
     }
 
-    fn journal(&self) -> Journal {
+    pub(crate) fn journal(&self) -> Journal {
         Journal::open(&self.journal_dir(), self.settings(), now(0)).unwrap()
     }
 
@@ -57,10 +57,18 @@ impl Folder {
         self.journal().append(entries, now(5)).unwrap();
     }
 
-    fn verify(&self) -> (Verdict, String) {
+    pub(crate) fn verify(&self) -> (Verdict, String) {
         let mut out = Vec::new();
         let verdict = log::verify(self.path(), &mut out).unwrap();
         (verdict, String::from_utf8(out).unwrap())
+    }
+
+    /// The directories of the view, oldest first.
+    pub(crate) fn parts(&self) -> Vec<PathBuf> {
+        let parts = fs::read_dir(self.path().join("sled")).unwrap().map(|entry| entry.unwrap().path());
+        let mut parts: Vec<_> = parts.collect();
+        parts.sort();
+        parts
     }
 
     fn kinds(&self) -> Vec<Kind> {
@@ -69,7 +77,7 @@ impl Folder {
     }
 
     /// Starts the view, hands it to `act`, and ends it in order.
-    fn with_view<T>(&self, act: impl FnOnce(&Store) -> T) -> T {
+    pub(crate) fn with_view<T>(&self, act: impl FnOnce(&Store) -> T) -> T {
         let (store, thread) = Store::start(self.path()).unwrap();
         let result = act(&store);
         drop(store);
@@ -78,7 +86,7 @@ impl Folder {
     }
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
@@ -148,7 +156,7 @@ fn the_view_answers_by_gate_kind_sequence_and_time() {
 }
 
 /// Yields to other threads until `done`; the test's own time-out is the limit.
-fn wait_for(done: impl Fn() -> bool) {
+pub(crate) fn wait_for(done: impl Fn() -> bool) {
     while !done() {
         std::thread::yield_now();
     }
@@ -190,10 +198,11 @@ fn a_view_that_is_gone_behind_different_or_garbage_is_made_right() {
     assert_eq!(other.with_view(newest), 100);
     // Garbage, and what a kill while opening leaves behind.
     for garbage in [vec![0xA5; 70_000], vec![0; 10], Vec::new()] {
-        fs::write(sled.join("db"), garbage).unwrap();
-        fs::write(sled.join("snap.0000.generating"), "x").unwrap();
+        let part = folder.parts().remove(0);
+        fs::write(part.join("db"), garbage).unwrap();
+        fs::write(part.join("snap.0000.generating"), "x").unwrap();
         assert_eq!(folder.with_view(newest), 51);
-        assert!(!sled.join("snap.0000.generating").exists());
+        assert!(!folder.parts().remove(0).join("snap.0000.generating").exists());
         assert_eq!(store::compare(folder.path()), Comparison::Agrees);
     }
     assert_eq!(folder.verify().0, Verdict::Right);
@@ -500,7 +509,7 @@ fn a_held_lock_of_the_view_is_waited_for_and_is_no_damage() {
     let folder = Folder::new();
     folder.append(&[intent(1, 0.5), outcome(1)]);
     folder.with_view(|store| wait_for(|| !store.is_stale()));
-    let held = fs::File::open(folder.path().join("sled/db")).unwrap();
+    let held = fs::File::open(folder.parts().remove(0).join("db")).unwrap();
     held.lock().unwrap();
     let (verdict, text) = folder.verify();
     assert_eq!(verdict, Verdict::Right, "{text}");

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 
-use super::{Keeper, Query, Shared, THREAD, Trouble, View, find_in_journal, guarded};
+use super::{Keeper, Quarters, Query, Shared, THREAD, Trouble, find_in_journal, guarded};
 use crate::shell::journal::{ACTIONS, Reader};
 
 /// Records asked for when a view is proved.
@@ -22,7 +22,7 @@ pub fn prove(data: &Path) -> Result<u64, String> {
     let keeper = Keeper { dir, shared: Shared::of(journal.clone()) };
     let work = move || {
         guarded(|| {
-            let mut view = ManuallyDrop::new(View::open(&keeper.dir)?);
+            let mut view = ManuallyDrop::new(Quarters::open(&keeper.dir, &journal)?);
             keeper.catch_up(&mut view)?;
             let mut query = Query::newest(PROVED);
             let newest = find_in_journal(&journal, &query)?;
@@ -71,16 +71,14 @@ pub fn compare_part(data: &Path, seqs: RangeInclusive<u64>) -> Comparison {
     }
     let work = move || {
         let result = guarded(|| {
-            let view = ManuallyDrop::new(View::open(&dir)?);
-            if view.is_outdated()? {
-                drop(ManuallyDrop::into_inner(view));
-                return Err(Trouble::Outdated);
-            }
-            let reader = Reader::open(&journal, ACTIONS)?;
-            let begins = *seqs.start() > 0 || view.begins(&reader)?;
-            let agrees = begins && view.agrees(&reader, seqs)?;
+            let mut view = ManuallyDrop::new(Quarters::open(&dir, &journal)?);
+            let agrees = Reader::open(&journal, ACTIONS).map_err(Trouble::from).and_then(|reader| {
+                let begins = *seqs.start() > 0 || view.begins(&reader)?;
+                Ok(begins && view.agrees(&reader, seqs)?)
+            });
+            // Whatever it showed: only after a panic it is left as it is, with its lock.
             drop(ManuallyDrop::into_inner(view));
-            Ok(agrees)
+            agrees
         });
         match result {
             Ok(true) => Comparison::Agrees,

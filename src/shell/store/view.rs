@@ -1,4 +1,4 @@
-//! The database itself: the only file that names sled.
+//! One database of the view: the only file that names sled.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -143,21 +143,20 @@ impl View {
         Ok(())
     }
 
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.newest.is_empty() && self.block.is_empty()
     }
 
-    pub(super) fn find(&self, query: &Query) -> Result<Vec<Record>, Trouble> {
-        let (from, to) = query.seqs.unwrap_or((0, u64::MAX));
-        let mut found = Found { query, records: Vec::new() };
+    /// Adds what it has to what newer ones had, newest first.
+    pub(super) fn find(&self, found: &mut Found<'_>) -> Result<(), Trouble> {
+        let (from, to) = found.query.seqs.unwrap_or((0, u64::MAX));
         for stored in self.newest.iter().rev().filter(|stored| (from..=to).contains(&stored.seq)) {
             found.take(stored)?;
         }
-        match &query.gate {
-            Some(gate) => self.find_of(gate, from, to, &mut found)?,
-            None => self.find_in_blocks(from, to, &mut found)?,
+        match &found.query.gate {
+            Some(gate) => self.find_of(gate, from, to, found),
+            None => self.find_in_blocks(from, to, found),
         }
-        Ok(found.records)
     }
 
     fn find_in_blocks(&self, from: u64, to: u64, found: &mut Found<'_>) -> Result<(), Trouble> {
@@ -211,12 +210,10 @@ impl View {
         Ok(())
     }
 
-    /// Whether the view begins with the same record as the journal, or is empty.
-    pub(super) fn begins(&self, reader: &Reader) -> Result<bool, Trouble> {
-        let first = reader.files().first().map(|file| file.name.first);
-        let first_here = self.block.first()?.map(|(key, _)| seq_of(&key));
-        let first_here = first_here.or(self.newest.first().map(|stored| stored.seq));
-        Ok(first_here.is_none() || first_here == first)
+    /// Sequence of its oldest record.
+    pub(super) fn first(&self) -> Result<Option<u64>, Trouble> {
+        let first = self.block.first()?.map(|(key, _)| seq_of(&key));
+        Ok(first.or(self.newest.first().map(|stored| stored.seq)))
     }
 
     /// Its records from sequence `from` on.
@@ -262,13 +259,13 @@ impl View {
 }
 
 /// What a query has found so far.
-struct Found<'a> {
-    query: &'a Query,
-    records: Vec<Record>,
+pub(super) struct Found<'a> {
+    pub(super) query: &'a Query,
+    pub(super) records: Vec<Record>,
 }
 
 impl Found<'_> {
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.records.len() >= self.query.count
     }
 
