@@ -247,6 +247,10 @@ impl Stage {
             }
             beat += 1;
             missed += self.step(&mut last);
+            if !self.ready {
+                // A service that starts takes the processor for a moment: no word about the speed asked for.
+                missed = Duration::ZERO;
+            }
             if self.speed_now().to_bits() != self.told.to_bits() {
                 self.pace().await;
             }
@@ -399,6 +403,13 @@ impl Stage {
             "read it with: {} log tail --data {}",
             program.display(),
             folders.data.display()
+        ));
+        let workbench = std::env::current_exe()?;
+        self.voice.say(&format!(
+            "make its decisions again with: {} rerun {} --config {}",
+            workbench.display(),
+            folders.data.display(),
+            folders.config.display()
         ));
         Ok(kept && whole && in_order)
     }
