@@ -7,6 +7,11 @@
 //! but for what the kernel had written of itself by then. The cache of a disk is not part of it: what of the sectors written
 //! since the last sync are there is tried in `crash_power`.
 //!
+//! One thing is not as with a machine that loses its power: the program lives while the ioctl works, and a sync under way may come
+//! back without an error though its bytes are gone (seen with nothing but `pwrite` and `fdatasync` too: once in 200 cuts after
+//! the ioctl had begun, never before it). So what the program says after that moment is not taken as an acknowledgement, and at
+//! most one write may reach the field on the word of such a sync.
+//!
 //! Some services die in the moment of the cut, as with a whole machine. Others outlive it, as with a disk that fails: they must
 //! end or hold, with nothing acknowledged and nothing sent without an intent that is found again.
 //!
@@ -199,6 +204,11 @@ impl Ground for Cuts {
         })
     }
 
+    /// See above: one, since the record has one thread that syncs.
+    fn false_syncs(&self) -> usize {
+        1
+    }
+
     fn outlived(&self, random: &mut fastrand::Rng) -> bool {
         random.u32(..3) == 0
     }
@@ -208,9 +218,13 @@ impl Ground for Cuts {
         drop(self.switch.lock().unwrap().take());
         self.image.unmount().unwrap();
         self.image.mount();
-        // Its name may be there, by the sync of another file. That its content is not shows that the power was cut.
-        let unsynced = fs::read(self.image.path(UNSYNCED)).unwrap_or_default();
-        assert!(unsynced.is_empty(), "what was not synced outlived the cut");
+        // Its name may be there, by the sync of another file. That its content is not shows that the power was cut. It goes, since
+        // ext4 writes of itself what replaces the content of a file (`auto_da_alloc` in ext4(5)).
+        let path = self.image.path(UNSYNCED);
+        if let Ok(unsynced) = fs::read(&path) {
+            assert!(unsynced.is_empty(), "what was not synced outlived the cut");
+            fs::remove_file(path).unwrap();
+        }
     }
 
     /// Whatever the cut left, the service that has started on it stands on a record that is right.
@@ -253,6 +267,10 @@ async fn a_power_cut_of_the_real_disk_takes_nothing_that_was_acknowledged() {
     }
     let (all, between) = lab.ends.values().fold((0, 0), |sum, end| (sum.0 + end.0, sum.1 + end.1));
     let (held, ended) = lab.outlived;
+    let (doubtful, unproved) = (lab.in_doubt.len(), lab.unproved.len());
+    eprintln!(
+        "{doubtful} acts answered while the power went, {unproved} writes sent on the word of a false sync"
+    );
     eprintln!("{all} power cuts, {between} between an intent and its outcome; {:?}", lab.ends);
     eprintln!("{held} services outlived their disk and held, {ended} ended of themselves");
     eprintln!(

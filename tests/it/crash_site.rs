@@ -48,6 +48,8 @@ pub(crate) struct Written {
     pub(crate) target: u16,
     /// In which start of the service.
     pub(crate) start: usize,
+    /// The end of that start was under way.
+    pub(crate) late: bool,
 }
 
 /// When the service is to be killed, in things the field sees. The kill happens before the field answers.
@@ -180,8 +182,8 @@ impl Field {
                 let [sequence, command, target] =
                     [SEQUENCE, COMMAND, TARGET].map(|address| inside.bank.get(unit, address));
                 inside.bank.set(unit, ECHO, sequence);
-                let start = inside.seen.start;
-                inside.seen.writes.push(Written { valve, sequence, command, target, start });
+                let (start, late) = (inside.seen.start, inside.ending.load(Ordering::SeqCst));
+                inside.seen.writes.push(Written { valve, sequence, command, target, start, late });
             }
             let reads = |address| (query.address()..query.address() + query.count()).contains(&address);
             let scan = valve.filter(|_| !query.writes() && reads(POSITION));
