@@ -3,7 +3,8 @@
 //! The model, by the journal's own hook before each operation of the disk: what a file held at its last successful sync is kept.
 //! Of every 512 bytes written since, the old or the new are there; a length may be the old or the new; a file whose folder was
 //! not synced since it was made may be gone, empty, or zeros; one removed since may be there again. What the mark says is
-//! unsynced between two syncs of its own. Some syncs fail: their bytes are unsynced for good, whatever comes later.
+//! unsynced between two syncs of its own. Some syncs fail: their bytes are unsynced for good, whatever comes later. A real file
+//! system below the real program is cut in `crash_image`.
 
 use std::collections::BTreeMap;
 use std::fs;

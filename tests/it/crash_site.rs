@@ -7,7 +7,8 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, ChildStdin};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -47,6 +48,8 @@ pub(crate) struct Written {
     pub(crate) target: u16,
     /// In which start of the service.
     pub(crate) start: usize,
+    /// The end of that start was under way.
+    pub(crate) late: bool,
 }
 
 /// When the service is to be killed, in things the field sees. The kill happens before the field answers.
@@ -73,12 +76,27 @@ struct Inside {
     bank: Bank,
     fuse: Fuse,
     child: Option<Child>,
+    /// What else happens when a life ends, right before the kill.
+    end: Box<dyn FnMut() + Send>,
+    /// That the end of this life has begun.
+    ending: Arc<AtomicBool>,
+    /// The service outlives its end, until it is killed.
+    spared: bool,
     seen: Seen,
 }
 
 impl Inside {
-    fn kill(&mut self) {
+    fn strike(&mut self) {
         self.fuse = Fuse::None;
+        if !self.ending.swap(true, Ordering::SeqCst) {
+            (self.end)();
+        }
+        if !self.spared {
+            self.kill();
+        }
+    }
+
+    fn kill(&mut self) {
         if let Some(child) = &mut self.child {
             child.kill().unwrap();
         }
@@ -87,9 +105,9 @@ impl Inside {
     /// Burns the fuse by one request.
     fn burn(&mut self, query: &Query) {
         self.fuse = match self.fuse {
-            Fuse::Queries(0) => return self.kill(),
+            Fuse::Queries(0) => return self.strike(),
             Fuse::Queries(left) => Fuse::Queries(left - 1),
-            Fuse::Write if query.writes() => return self.kill(),
+            Fuse::Write if query.writes() => return self.strike(),
             Fuse::BehindWrite if query.writes() => Fuse::Queries(0),
             fuse @ (Fuse::None | Fuse::Write | Fuse::BehindWrite) => fuse,
         };
@@ -144,7 +162,15 @@ impl Field {
             bank.set(RTU, address + 1, words[1]);
         }
         let seen = Seen::default();
-        let inside = Arc::new(Mutex::new(Inside { bank, fuse: Fuse::None, child: None, seen }));
+        let inside = Arc::new(Mutex::new(Inside {
+            bank,
+            fuse: Fuse::None,
+            child: None,
+            end: Box::new(|| {}),
+            ending: Arc::default(),
+            spared: false,
+            seen,
+        }));
         let (told, progress) = watch::channel(Progress::default());
         let shared = Arc::clone(&inside);
         let device = Device::start(move |query: &Query| -> Vec<Act> {
@@ -156,8 +182,8 @@ impl Field {
                 let [sequence, command, target] =
                     [SEQUENCE, COMMAND, TARGET].map(|address| inside.bank.get(unit, address));
                 inside.bank.set(unit, ECHO, sequence);
-                let start = inside.seen.start;
-                inside.seen.writes.push(Written { valve, sequence, command, target, start });
+                let (start, late) = (inside.seen.start, inside.ending.load(Ordering::SeqCst));
+                inside.seen.writes.push(Written { valve, sequence, command, target, start, late });
             }
             let reads = |address| (query.address()..query.address() + query.count()).contains(&address);
             let scan = valve.filter(|_| !query.writes() && reads(POSITION));
@@ -181,23 +207,52 @@ impl Field {
         let mut inside = self.inside.lock().unwrap();
         inside.seen.start += 1;
         inside.fuse = Fuse::None;
+        inside.ending = Arc::default();
+        inside.spared = false;
         inside.child = Some(child);
+    }
+
+    /// What else happens when the next life ends.
+    pub(crate) fn ends_with(&self, end: Box<dyn FnMut() + Send>) {
+        self.inside.lock().unwrap().end = end;
+    }
+
+    /// Whether the service outlives its end until [`Field::kill`].
+    pub(crate) fn spare(&self, spared: bool) {
+        self.inside.lock().unwrap().spared = spared;
+    }
+
+    /// Tells when the end of this life has begun.
+    pub(crate) fn ending(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.inside.lock().unwrap().ending)
+    }
+
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending().load(Ordering::SeqCst)
+    }
+
+    /// Begins the end, if the field has not; whether the service outlives it.
+    pub(crate) fn strike(&self) -> bool {
+        let mut inside = self.inside.lock().unwrap();
+        inside.strike();
+        inside.spared
     }
 
     pub(crate) fn light(&self, fuse: Fuse) {
         self.inside.lock().unwrap().fuse = fuse;
     }
 
-    /// kill -9, now; a process that is dead already stays so. Returns when nothing of it is left.
+    /// kill -9 of what the end has left, now; a process that is dead already stays so. Returns when nothing of it is left.
     pub(crate) fn kill(&self) {
         let mut inside = self.inside.lock().unwrap();
+        inside.strike();
         inside.kill();
         if let Some(mut child) = inside.child.take() {
             child.wait().unwrap();
         }
     }
 
-    /// The child, to be ended in order.
+    /// The child, to be ended in order, and its end with it.
     pub(crate) fn give_back(&self) -> Option<Child> {
         self.inside.lock().unwrap().child.take()
     }
@@ -254,7 +309,8 @@ impl Field {
             let text = format!("{head}{valves}\n[{before}{meters}");
             wide.iter().fold(text, |text, (from, to)| text.replace(from, to))
         });
-        change("service.toml", &|text| text.replace("127.0.0.1:8090", "127.0.0.1:0"));
+        // Room for samples on a small disk too.
+        change("service.toml", &|text| text.replace("127.0.0.1:8090\"", "127.0.0.1:0\"\nfree_mb = 100"));
         change("devices.toml", &|_| self.devices());
         folder
     }
@@ -317,7 +373,7 @@ impl Field {
 impl Drop for Field {
     /// A failed test leaves no service behind.
     fn drop(&mut self) {
-        let child = self.inside.lock().ok().and_then(|mut inside| inside.child.take());
+        let child = self.inside.lock().unwrap_or_else(PoisonError::into_inner).child.take();
         if let Some(mut child) = child {
             let _ = child.kill();
             let _ = child.wait();

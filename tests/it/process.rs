@@ -8,6 +8,7 @@ use qindan::control::command::Terminal;
 use qindan::control::operator::{Authority, Mode};
 use qindan::control::record::Kind;
 use qindan::shell::service::{Running, Stop};
+use qindan::shell::telemetry;
 use serde_json::json;
 use simulators::rerun;
 
@@ -24,6 +25,8 @@ const SERVES: &str = "page at ";
 #[test]
 fn child_that_serves_until_it_is_killed() {
     let (Some(data), Ok(site)) = (std::env::var_os(DATA), std::env::var(SITE)) else { return };
+    telemetry::start(telemetry::Form::Text).unwrap();
+    telemetry::end_on_panic();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let config = site::config_at(site.parse().unwrap(), Mode::Manual);
@@ -35,7 +38,7 @@ fn child_that_serves_until_it_is_killed() {
 }
 
 /// Kills its process when dropped, so that a failed test leaves none behind.
-struct Killed(Child);
+pub(crate) struct Killed(pub(crate) Child);
 
 impl Drop for Killed {
     fn drop(&mut self) {
@@ -44,25 +47,27 @@ impl Drop for Killed {
     }
 }
 
-fn spawn_child(folder: &Folder, device: &Device) -> (Killed, Page) {
+/// A service on `data` that commands `device` and ends with a panic as the program does; what it says goes to `log`.
+pub(crate) fn spawn_child(data: &Path, device: &Device, log: Stdio) -> (Killed, Page) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["process::child_that_serves_until_it_is_killed", "--exact", "--nocapture"])
-        .env(DATA, folder.root.path())
+        .env(DATA, data)
         .env(SITE, device.address.to_string())
         .stdout(Stdio::piped())
+        .stderr(log)
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let child = Killed(child);
     let address = lines.find_map(|line| line.strip_prefix(SERVES)?.parse().ok());
-    (child, Page::of(address.expect("the child serves a page"), folder.root.path()))
+    (child, Page::of(address.expect("the child serves a page"), data))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_killed_on_the_way_goes_on_where_it_was() {
     let folder = Folder::new();
     let site = Site::start(24.0, Drive::Slow, &folder.journal()).await;
-    let (child, page) = spawn_child(&folder, &site.device);
+    let (child, page) = spawn_child(folder.root.path(), &site.device, Stdio::inherit());
     assert_eq!(page.set_point(30.0, "set-point-1").await.0, 200);
     site.until_written(1).await;
     drop(child);
