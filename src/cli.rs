@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use qindan::config::import::First;
+use qindan::control::record::Kind;
 use qindan::points::Table;
+use qindan::shell::store::Query;
 
 use crate::cli_backup::{Backup, Restore};
 use crate::cli_notify::Notify;
@@ -254,13 +256,18 @@ pub(crate) enum LogForm {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Log {
-    /// The newest records, one line each.
+    /// The newest records, one line each: all, or those of a gate, a kind, a person, a time, a decision.
+    #[command(after_help = TAIL_NOTES)]
     Tail {
         #[command(flatten)]
         data: Data,
         /// How many.
         #[arg(short = 'n', long, default_value_t = 20)]
         count: usize,
+        #[command(flatten)]
+        filter: Filter,
+        #[command(flatten)]
+        span: Span,
     },
     /// Records as JSON lines with their hashes, for anyone to verify.
     #[command(after_help = EXPORT_NOTES)]
@@ -326,6 +333,15 @@ Examples:
   journalctl -u qindan -o cat > kept.txt && qindan log verify --data /var/lib/qindan --anchors kept.txt
   qindan log verify --data /var/lib/qindan --from 120000 --to 130000
   qindan log verify --data /var/lib/qindan --json";
+
+const TAIL_NOTES: &str = "\
+Records are read from the journal, beside a running service too. What a line says in short, `qindan log show` says in full.
+
+Examples:
+  qindan log tail -n 200 --gate zf.valve1 --data /var/lib/qindan
+  qindan log tail --actor operator:li.ming --from 2026-05-01T00:00:00Z --to 2026-05-02T00:00:00Z --data /var/lib/qindan
+  qindan log tail --kind alarm --kind refusal --data /var/lib/qindan
+  qindan log tail --decision 1234 --data /var/lib/qindan";
 
 const SHOW_NOTES: &str = "\
 The exact inputs of a decision are kept in snapshots/ for the days configured; after that the samples kept last before it are
@@ -408,6 +424,37 @@ pub(crate) struct Span {
     /// Before this moment.
     #[arg(long, value_name = "UTC")]
     pub(crate) to: Option<Timestamp>,
+}
+
+/// Which records.
+#[derive(Debug, Args)]
+pub(crate) struct Filter {
+    /// About this gate, by its identifier.
+    #[arg(long, value_name = "ID")]
+    gate: Option<String>,
+    /// Of this kind, as intent, outcome, decision, alarm, operator; may be given more than once.
+    #[arg(long = "kind", value_name = "KIND", value_parser = kind)]
+    kinds: Vec<Kind>,
+    /// By whoever has this in the name: dispatch, operator:LI, failsafe, recovery, service; outcomes belong to their intents and stay.
+    #[arg(long, value_name = "TEXT")]
+    actor: Option<String>,
+    /// What was decided together with this record, from the same inputs, and what became of its commands.
+    #[arg(long, value_name = "SEQ", conflicts_with_all = ["gate", "kinds", "actor", "from", "to", "count"])]
+    pub(crate) decision: Option<u64>,
+}
+
+impl Filter {
+    /// As a query for the newest `count` of a time.
+    pub(crate) fn query(self, count: usize, span: &Span) -> Query {
+        let timed = span.from.is_some() || span.to.is_some();
+        let utc = timed.then(|| (span.from.unwrap_or(Timestamp::MIN), span.to.unwrap_or(Timestamp::MAX)));
+        Query { gate: self.gate, kinds: self.kinds, actor: self.actor, utc, ..Query::newest(count) }
+    }
+}
+
+/// A kind by its name in the record.
+fn kind(name: &str) -> Result<Kind, String> {
+    serde_json::from_value(name.into()).map_err(|error| error.to_string())
 }
 
 #[derive(Debug, Args)]

@@ -68,7 +68,10 @@ fn act(command: Command) -> Result<ExitCode> {
         Command::Init { data, config } => init(&data, &config.config, &mut out)?,
         Command::Check(asked) => check(&asked, &mut out)?,
         Command::Run(run) => return serve(run).map(|()| code),
-        Command::Log(Log::Tail { data, count }) => log::tail(&data.data, count, &mut out)?,
+        Command::Log(Log::Tail { data, count, filter, span }) => match filter.decision {
+            Some(seq) => log::decided(&data.data, seq, &mut out)?,
+            None => log::tail(&data.data, &filter.query(count, &span), &mut out)?,
+        },
         Command::Log(Log::Export { data, span }) => log::export(&data.data, span.from, span.to, &mut out)?,
         Command::Log(Log::Show { data, seq, config }) => {
             let config = config.map(|folder| load(&folder)).transpose()?;

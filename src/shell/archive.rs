@@ -103,7 +103,7 @@ impl Archive {
                     gate: wanted.gate.clone(),
                     kinds: vec![Kind::Outcome],
                     seqs: Some((before, before.saturating_add(AFTER))),
-                    utc: None,
+                    ..Query::default()
                 };
                 self.store.find(query).await.map_err(|error| error.to_string())?
             }
@@ -121,6 +121,8 @@ impl Archive {
                 kinds: wanted.kinds.clone(),
                 seqs,
                 utc: wanted.utc,
+                // Looked for here, piece by piece: the store would read years for a rare name.
+                actor: None,
             };
             let piece = self.store.find(query).await.map_err(|error| error.to_string())?;
             let (count, oldest) = (piece.len(), piece.last().map(|record| record.seq));

@@ -1,28 +1,69 @@
 //! `qindan log`: reads the action journal of a data folder, also while the service runs or after it died.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
 
 use jiff::Timestamp;
 
 use super::data_dir::Identity;
-use super::journal::{ACTIONS, Frame, Reader, Record, hex};
+use super::journal::{ACTIONS, Frame, Reader, Record, Records, hex};
 use super::log_inputs;
 use super::log_text::{Line, full};
+use super::store::Query;
 pub use super::verify::{Verdict, verify};
 use crate::config::Config;
 use crate::control::record::Kind;
 
-/// Prints the newest `count` records, oldest first, one line each.
+/// Prints the newest records that satisfy `query`, oldest first, one line each. Read from the journal: also beside a running
+/// service, and of a folder whose view is gone.
 ///
 /// # Errors
 /// When the folder or journal cannot be read, or `out` takes no more.
-pub fn tail(data: &Path, count: usize, out: &mut dyn Write) -> io::Result<()> {
-    let reader = open(data)?;
-    for frame in reader.last(count, |_| true).map_err(io::Error::other)? {
+pub fn tail(data: &Path, query: &Query, out: &mut dyn Write) -> io::Result<()> {
+    let all = *query == Query::newest(query.count);
+    // What this build cannot understand satisfies nothing but the wish for everything.
+    let wanted = |frame: &Frame| all || Record::of(frame).is_ok_and(|record| query.accepts(&record));
+    for frame in open(data)?.last(query.count, wanted).map_err(io::Error::other)? {
         print_line(&frame, out)?;
     }
     Ok(())
+}
+
+/// Prints what was decided together with record `seq`, from the same inputs, and what became of its commands, one line each.
+///
+/// # Errors
+/// When there is no such record, it is none that was decided, the journal cannot be read, or `out` takes no more.
+pub fn decided(data: &Path, seq: u64, out: &mut dyn Write) -> io::Result<()> {
+    let (_, record, _) = record(data, seq)?;
+    let Some(inputs) = record.inputs else {
+        let why = format!("record {seq}: not decided from readings; see `qindan log show {seq}`");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    };
+    let mut intents = BTreeSet::new();
+    for frame in open(data)?.records(record.batch.unwrap_or(seq)) {
+        let frame = frame.map_err(io::Error::other)?;
+        let Ok(record) = Record::of(&frame) else { continue };
+        if record.inputs.as_ref() == Some(&inputs) {
+            intents.insert(record.seq);
+        } else if record.of.is_none_or(|of| !intents.contains(&of)) {
+            continue;
+        }
+        print_line(&frame, out)?;
+    }
+    Ok(())
+}
+
+/// A record, and those behind it.
+fn record(data: &Path, seq: u64) -> io::Result<(Frame, Record, Records)> {
+    let mut records = open(data)?.records(seq);
+    let first = records.next().transpose().map_err(io::Error::other)?;
+    let Some(frame) = first.filter(|frame| frame.seq == seq) else {
+        let why = format!("record {seq}: not in {}; see `qindan log tail`", data.display());
+        return Err(io::Error::new(io::ErrorKind::NotFound, why));
+    };
+    let record = Record::of(&frame).map_err(io::Error::other)?;
+    Ok((frame, record, records))
 }
 
 /// A record that this build cannot understand is printed as stored.
@@ -93,13 +134,7 @@ fn piece(reader: &Reader, from: Option<Timestamp>, to: Option<Timestamp>) -> io:
 /// # Errors
 /// When there is no such record, the journal cannot be read, or `out` takes no more.
 pub fn show(data: &Path, seq: u64, config: Option<&Config>, out: &mut dyn Write) -> io::Result<()> {
-    let mut records = open(data)?.records(seq);
-    let first = records.next().transpose().map_err(io::Error::other)?;
-    let Some(frame) = first.filter(|frame| frame.seq == seq) else {
-        let why = format!("record {seq}: not in {}; see `qindan log tail`", data.display());
-        return Err(io::Error::new(io::ErrorKind::NotFound, why));
-    };
-    let record = Record::of(&frame).map_err(io::Error::other)?;
+    let (frame, record, records) = record(data, seq)?;
     writeln!(out, "{}hash      {}", full(&record), hex(&frame.chain))?;
     if log_inputs::has(&record) {
         log_inputs::print(data, &record, config, out)?;

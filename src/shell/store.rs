@@ -57,6 +57,8 @@ pub struct Query {
     pub seqs: Option<(u64, u64)>,
     /// From and before, civil time.
     pub utc: Option<(Timestamp, Timestamp)>,
+    /// By an actor whose name holds this. Outcomes belong to their intents and pass.
+    pub actor: Option<String>,
 }
 
 impl Query {
@@ -65,11 +67,15 @@ impl Query {
         Self { count, ..Self::default() }
     }
 
-    fn accepts(&self, record: &Record) -> bool {
+    pub(super) fn accepts(&self, record: &Record) -> bool {
         self.gate.as_ref().is_none_or(|gate| record.gate.as_ref() == Some(gate))
             && (self.kinds.is_empty() || self.kinds.contains(&record.kind))
             && self.seqs.is_none_or(|(from, to)| (from..=to).contains(&record.seq))
             && self.utc.is_none_or(|(from, before)| from <= record.utc && record.utc < before)
+            && self
+                .actor
+                .as_ref()
+                .is_none_or(|actor| record.kind == Kind::Outcome || record.actor.contains(actor.as_str()))
     }
 }
 

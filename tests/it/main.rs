@@ -19,6 +19,7 @@ mod acts;
 mod addresses;
 mod advised;
 mod archived;
+mod asked;
 mod astray;
 mod backup;
 mod bad_network;

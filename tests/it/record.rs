@@ -289,7 +289,7 @@ fn while_the_service_runs_the_log_is_read_and_the_view_left_alone() {
         act(&mut out).unwrap();
         String::from_utf8(out).unwrap()
     };
-    let tail = print(&|out| log::tail(folder.path(), 1, out));
+    let tail = print(&|out| log::tail(folder.path(), &Query::newest(1), out));
     assert_eq!(tail, "2026-05-28T20:26:42Z      2 outcome     alder.v1, dispatch; verified (of 1)\n");
     let shown = print(&|out| log::show(folder.path(), 1, None, out));
     assert!(shown.contains("action    go to 27.5 %") && shown.contains("outcome in record 2:"), "{shown}");
@@ -452,6 +452,7 @@ fn the_view_answers_as_the_journal_does() {
                     .collect(),
                 seqs: random.bool().then(|| (from, from + random.u64(0..1500))),
                 utc: random.bool().then(|| (now(second).utc, now(second + random.u32(0..900)).utc)),
+                ..Query::default()
             };
             let expected = store::find_in_journal(&folder.journal_dir(), &query).unwrap();
             assert_eq!(runtime.block_on(store.find(query.clone())).unwrap(), expected, "{query:?}");
