@@ -98,6 +98,7 @@ mod schedule_page;
 mod screens;
 mod security;
 mod service;
+mod sessions;
 mod shifts;
 mod simulated;
 mod site;
