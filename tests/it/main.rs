@@ -61,6 +61,7 @@ mod levels;
 mod line;
 mod live;
 mod lock_step;
+mod mail_tls;
 mod meters;
 mod modbus;
 mod model_vs_plant;
