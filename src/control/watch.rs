@@ -219,6 +219,9 @@ impl Controller {
                     json!({ "opening": facts.position.last_good.map(|at| gate.stroke.opening(at)) }),
                 );
             }
+            if self.carry.tickets.freed(GateId(at)).starts {
+                raise("A06", json!({}));
+            }
             let locked = gate.lock.is_some() || gate.duty == Duty::SeasonLock;
             let is_free = flood_season || self.carry.tickets.frees(GateId(at));
             if locked && !is_free && facts.opening.is_some_and(|o| o > Opening::clamped(gate.tolerance)) {
@@ -252,10 +255,10 @@ impl Controller {
         }
         for (gate, authority) in self.basin.gates.iter().zip(&self.carry.authorities) {
             if gate.duty == Duty::Trim
-                && *authority == Authority::Manual
+                && *authority != Authority::Automatic
                 && self.carry.mode == Mode::Automatic
             {
-                out.push(Condition::new("A08", &gate.id, json!({ "gate": gate.id })));
+                out.push(Condition::new("A08", &gate.id, json!({ "gate": gate.id, "authority": authority })));
             }
         }
     }

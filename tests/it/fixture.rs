@@ -58,7 +58,9 @@ pub(crate) fn ticket(
     reason: &str,
 ) -> qindan::control::ticket::Ticket {
     let (signed, reason) = (vec!["console".to_owned()], reason.to_owned());
-    qindan::control::ticket::Ticket { id: 1, gate, minutes, reason, signed, in_force: false, left_s: 1800.0 }
+    let permit = qindan::control::ticket::Permit::Season;
+    let in_force = false;
+    qindan::control::ticket::Ticket { id: 1, gate, permit, minutes, reason, signed, in_force, left_s: 1800.0 }
 }
 
 /// A reading the console entered at [`NOW`].
