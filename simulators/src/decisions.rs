@@ -87,6 +87,7 @@ impl Line {
             | Kind::Forecast
             | Kind::Access
             | Kind::Notice
+            | Kind::Warning
             | Kind::Note => "other",
             Kind::Schedule => "calendar",
         };
@@ -215,6 +216,7 @@ impl Decisions {
                 | Kind::Access
                 | Kind::Notice
                 | Kind::Schedule
+                | Kind::Warning
                 | Kind::Note => {}
             }
         }

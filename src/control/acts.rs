@@ -117,6 +117,12 @@ impl Controller {
                 self.enter((meter, *value, *minutes), (&act.who, reason), now)
             }
             Order::Withdraw { meter } => self.withdraw(meter),
+            Order::IssueWarning { element, grade, cause, measure } => {
+                self.issue_warning((element, *grade), (&act.who, cause, measure), decision, now)
+            }
+            Order::CancelWarning { element, warning, reason } => {
+                self.cancel_warning((element, *warning), (&act.who, reason), decision)
+            }
             Order::ActivateSchedule { version, hash, entries } => {
                 self.activate((*version, hash.as_str(), entries.as_slice()), &act.who, now)
             }

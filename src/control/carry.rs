@@ -18,6 +18,7 @@ use super::routing::Path;
 use super::schedule::steps;
 use super::series::BIN_S;
 use super::ticket::Tickets;
+use super::warning::Warnings;
 use crate::basin::{Basin, SectionId};
 use crate::units::Discharge;
 
@@ -85,6 +86,9 @@ pub struct Carry {
     /// Emergency tickets.
     #[serde(default)]
     pub tickets: Tickets,
+    /// Warnings of sections and wetlands.
+    #[serde(default)]
+    pub warnings: Warnings,
     /// Readings people entered in place of meters.
     #[serde(default)]
     pub entered: Vec<Entered>,
@@ -118,6 +122,7 @@ impl Carry {
             answered: VecDeque::new(),
             advice: Advice::default(),
             tickets: Tickets::default(),
+            warnings: Warnings::default(),
             entered: Vec::new(),
             forecasts: Forecasts::default(),
             calendar: steps::Memory::default(),
@@ -145,6 +150,7 @@ impl Carry {
             let (mode_since, mode_by) = (self.mode_since, self.mode_by);
             let (hold_all, next_command, forecasts) = (self.hold_all, self.next_command, self.forecasts);
             let (entered, advice, calendar) = (self.entered, self.advice, self.calendar);
+            let warnings = self.warnings;
             return Self {
                 mode_since,
                 mode_by,
@@ -154,6 +160,7 @@ impl Carry {
                 entered,
                 forecasts,
                 calendar,
+                warnings,
                 ..fresh
             };
         }

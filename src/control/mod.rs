@@ -50,6 +50,7 @@ pub(crate) mod testing;
 pub mod ticket;
 pub mod timing;
 mod twins;
+pub mod warning;
 mod watch;
 
 use std::time::Duration;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::schedule::Entry;
-use crate::basin::GateId;
+use crate::basin::{GateId, Grade};
 use crate::units::Opening;
 
 /// How the service as a whole works.
@@ -161,6 +161,26 @@ pub enum Order {
         /// The meter.
         meter: String,
     },
+    /// Issue a warning 预警; see [`super::warning`].
+    IssueWarning {
+        /// Identifier of the section or wetland.
+        element: String,
+        /// Its grade.
+        grade: Grade,
+        /// Cause.
+        cause: String,
+        /// Measure.
+        measure: String,
+    },
+    /// Cancel the warning in force 销警.
+    CancelWarning {
+        /// Identifier of the section or wetland.
+        element: String,
+        /// Number of the warning.
+        warning: u64,
+        /// Why.
+        reason: String,
+    },
     /// Put a calendar of gates in force in place of the one activated before.
     ActivateSchedule {
         /// Its number, above that of the one before.
@@ -192,6 +212,8 @@ impl Order {
             | Self::Unshelve { .. }
             | Self::Enter { .. }
             | Self::Withdraw { .. }
+            | Self::IssueWarning { .. }
+            | Self::CancelWarning { .. }
             | Self::ActivateSchedule { .. } => None,
         }
     }

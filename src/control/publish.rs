@@ -52,6 +52,7 @@ impl Controller {
             forecasts: Arc::clone(&self.forecasts),
             entered: self.carry.entered.clone(),
             tickets: self.carry.tickets.open().to_vec(),
+            warnings: self.carry.warnings.watches().to_vec(),
             proposals: self.carry.advice.open().to_vec(),
             answers: self.carry.advice.tallies().to_vec(),
             calendar: self.carry.calendar.clone(),

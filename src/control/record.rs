@@ -57,6 +57,8 @@ pub enum Kind {
     Schedule = 22,
     /// A note of a person for the shift.
     Note = 23,
+    /// A warning of a section or wetland was proposed, withdrawn, issued, replaced or cancelled.
+    Warning = 26,
 }
 
 /// One entry, before the journal gives it number, time and chain.

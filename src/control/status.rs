@@ -15,6 +15,7 @@ use super::quality::{Quality, Reading, Reason};
 use super::reason::{Because, Limit};
 use super::schedule::steps;
 use super::ticket::Ticket;
+use super::warning::Watch;
 use crate::basin::{GateId, MeterId, SectionId};
 use crate::units::{Discharge, Opening};
 
@@ -292,6 +293,9 @@ pub struct Status {
     /// Emergency tickets, oldest first.
     #[serde(default)]
     pub tickets: Vec<Ticket>,
+    /// What is known of warnings, by element in the order of the basin: sections with a floor, then wetlands.
+    #[serde(default)]
+    pub warnings: Vec<Watch>,
     /// What is proposed, oldest first; empty in other modes than advice.
     #[serde(default)]
     pub proposals: Vec<Proposal>,

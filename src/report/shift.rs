@@ -151,6 +151,8 @@ fn not_automatic(ground: Ground<'_>, records: &[Record], to: Timestamp) -> Table
             | Order::EndTicket { .. }
             | Order::Enter { .. }
             | Order::Withdraw { .. }
+            | Order::IssueWarning { .. }
+            | Order::CancelWarning { .. }
             | Order::ActivateSchedule { .. } => {}
         }
     }

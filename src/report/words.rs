@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::document::Word;
 use super::name;
 use super::section::Verdict;
-use crate::basin::{Basin, Name};
+use crate::basin::{Basin, Grade, Name};
 use crate::config::reports::Exemption;
 use crate::control::command::{FailReason, Terminal};
 use crate::control::operator::{Authority, Mode, Order};
@@ -224,6 +224,20 @@ pub fn order(basin: &Basin, order: &Order, gate: Option<&str>) -> Name {
             let meter = element(basin, meter);
             name(format!("{}：撤销人工置数", meter.zh), format!("{}: entered value taken back", meter.en))
         }
+        Order::IssueWarning { element: id, grade, cause, measure } => {
+            let (of, (zh, en)) = (element(basin, id), grade_word(*grade));
+            name(
+                format!("{}：发布{zh}预警（{cause}；{measure}）", of.zh),
+                format!("{}: {en} warning issued ({cause}; {measure})", of.en),
+            )
+        }
+        Order::CancelWarning { element: id, warning, reason } => {
+            let of = element(basin, id);
+            name(
+                format!("{}：销警 {warning}（{reason}）", of.zh),
+                format!("{}: warning {warning} cancelled ({reason})", of.en),
+            )
+        }
         Order::ActivateSchedule { version, entries, .. } => {
             let count = entries.len();
             name(
@@ -231,6 +245,16 @@ pub fn order(basin: &Basin, order: &Order, gate: Option<&str>) -> Name {
                 format!("activate calendar version {version} ({count} entries)"),
             )
         }
+    }
+}
+
+/// A grade of a warning.
+pub(super) const fn grade_word(grade: Grade) -> Word {
+    match grade {
+        Grade::Blue => ("蓝色", "blue"),
+        Grade::Yellow => ("黄色", "yellow"),
+        Grade::Orange => ("橙色", "orange"),
+        Grade::Red => ("红色", "red"),
     }
 }
 

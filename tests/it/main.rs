@@ -107,5 +107,6 @@ mod tidy;
 mod twins;
 mod users;
 mod vectors;
+mod warned;
 mod web;
 mod whole;

@@ -102,6 +102,7 @@ pub(crate) fn empty_status(config: &Config) -> Status {
         forecasts: Arc::default(),
         entered: Vec::new(),
         tickets: Vec::new(),
+        warnings: qindan::control::warning::unseen(basin),
         proposals: Vec::new(),
         answers: Vec::new(),
         calendar: Memory::default(),

@@ -22,7 +22,7 @@ use super::auth::{From, Known};
 use super::preview::Basis;
 use super::tokens::{LIFE, Shown};
 use super::{App, control, doors, failure};
-use crate::basin::GateId;
+use crate::basin::{GateId, Grade};
 use crate::control::alarm::SHELF_MOST;
 use crate::control::entered;
 use crate::control::operator::{Authority, Mode, OperatorAct, Order};
@@ -130,6 +130,8 @@ pub(super) enum Asked {
     EndTicket { gate: String, ticket: u64 },
     Enter { meter: String, value: f64, minutes: u32, reason: String },
     Withdraw { meter: String },
+    IssueWarning { element: String, grade: Grade, cause: String, measure: String },
+    CancelWarning { element: String, warning: u64, reason: String },
 }
 
 type Body<T> = Result<Json<T>, JsonRejection>;
@@ -270,6 +272,7 @@ fn permit(app: &App, person: &Person, address: &str, order: &Order) -> Result<()
         | Order::Withdraw { .. } => (Need::Operate, None, false),
         Order::ReleaseHold => (Need::Operate, None, true),
         Order::SetMode { .. } => (Need::Lead, None, true),
+        Order::IssueWarning { .. } | Order::CancelWarning { .. } => (Need::Lead, None, false),
         Order::ActivateSchedule { .. } => (Need::Schedule, None, false),
         Order::SetAuthority { gate, .. }
         | Order::SetPoint { gate, .. }
@@ -304,6 +307,8 @@ fn rivers(app: &App, order: &Order) -> Vec<String> {
         | Order::Acknowledge { .. }
         | Order::Shelve { .. }
         | Order::Unshelve { .. }
+        | Order::IssueWarning { .. }
+        | Order::CancelWarning { .. }
         | Order::ActivateSchedule { .. }
         // Who signs is another person than who has control.
         | Order::SignTicket { .. } => Vec::new(),
@@ -340,6 +345,8 @@ fn needs_password(order: &Order) -> bool {
         | Order::Unshelve { .. }
         | Order::Enter { .. }
         | Order::Withdraw { .. }
+        | Order::IssueWarning { .. }
+        | Order::CancelWarning { .. }
         | Order::ActivateSchedule { .. } => false,
     }
 }
@@ -426,16 +433,38 @@ fn order(app: &App, asked: Asked) -> Result<Order, String> {
             }
             Order::Withdraw { meter }
         }
+        Asked::IssueWarning { element, grade, cause, measure } => {
+            if app.web.status.borrow().warnings.iter().all(|watch| watch.element != element) {
+                return Err(format!("{element}: no warning is given of it; names are in warnings of /api/v1/state"));
+            }
+            let measure = texted(&element, "measure", &measure)?;
+            Order::IssueWarning { cause: texted(&element, "cause", &cause)?, element, grade, measure }
+        }
+        Asked::CancelWarning { element, warning, reason } => {
+            let status = app.web.status.borrow();
+            let watch = status.warnings.iter().find(|watch| watch.element == element);
+            let in_force = watch.and_then(|watch| watch.issued.as_ref()).map(|issued| issued.id);
+            if in_force != Some(warning) {
+                return Err(format!("{element}: this warning is not in force any more"));
+            }
+            let reason = reasoned(&element, &reason)?;
+            Order::CancelWarning { element, warning, reason }
+        }
     })
 }
 
 /// A reason as it is kept: what is asked about `what` needs one.
 fn reasoned(what: &str, reason: &str) -> Result<String, String> {
-    let reason = reason.trim();
-    if reason.is_empty() || reason.chars().count() > TEXT_LIMIT {
-        return Err(format!("{what}: reason: must have 1 to {TEXT_LIMIT} characters"));
+    texted(what, "reason", reason)
+}
+
+/// The text `key` of an act about `what`.
+fn texted(what: &str, key: &str, text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > TEXT_LIMIT {
+        return Err(format!("{what}: {key}: must have 1 to {TEXT_LIMIT} characters"));
     }
-    Ok(reason.to_owned())
+    Ok(text.to_owned())
 }
 
 /// The gate of an open ticket.

@@ -155,8 +155,11 @@ fn kinds(word: &str) -> Option<Vec<Kind>> {
         }
         "moves" => vec![Kind::Intent, Kind::LateIntent, Kind::Outcome],
         "refusals" => vec![Kind::Refusal],
-        "people" => vec![Kind::Operator, Kind::Order, Kind::Lease, Kind::Schedule, Kind::Note],
+        "people" => {
+            vec![Kind::Operator, Kind::Order, Kind::Lease, Kind::Schedule, Kind::Warning, Kind::Note]
+        }
         "schedule" => vec![Kind::Schedule],
+        "warnings" => vec![Kind::Warning],
         "notes" => vec![Kind::Note],
         "decisions" => vec![Kind::Decision, Kind::Plan],
         "alarms" => vec![Kind::Alarm],
@@ -185,7 +188,7 @@ pub(super) async fn records(
     };
     let Some(kinds) = kinds(asked.kind.as_deref().unwrap_or("acts")) else {
         let why =
-            "kind: must be acts, moves, refusals, people, schedule, notes, decisions, alarms or service";
+            "kind: must be acts, moves, refusals, people, schedule, warnings, notes, decisions, alarms or service";
         return failure(StatusCode::BAD_REQUEST, why);
     };
     let time = |second: Option<i64>, otherwise| {

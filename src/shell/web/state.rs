@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::control::advice::Proposal;
 use crate::control::quality::{Quality, Reading};
 use crate::control::schedule::steps::Memory;
+use crate::control::warning::{Finding, Watch};
 use crate::control::status::{
     AlarmStatus, AsideStatus, Balance, CommandStatus, Estimate, Explanation, GateStatus, SectionStatus,
     Status, Transit,
@@ -62,6 +63,7 @@ pub(super) fn document(config: &Config, status: &Status) -> Value {
             "id": ticket.id, "gate": ticket.gate, "minutes": ticket.minutes, "reason": ticket.reason, "signed": ticket.signed,
             "in_force": ticket.in_force, "left_s": round(ticket.left_s, 1.0),
         })).collect::<Vec<_>>(),
+        "warnings": status.warnings.iter().map(watch).collect::<Vec<_>>(),
         "proposals": status.proposals.iter().map(proposal).collect::<Vec<_>>(),
         "answers": answers(config, status),
         "entered": status.entered.iter().map(|entry| json!({
@@ -72,6 +74,27 @@ pub(super) fn document(config: &Config, status: &Status) -> Value {
         "flood": status.flood.as_ref().map(|flood| json!({
             "since_s": flood.since.as_second(), "first": flood.first,
         })),
+    })
+}
+
+/// What is known of the warnings of a section or wetland.
+fn watch(watch: &Watch) -> Value {
+    json!({
+        "element": watch.element, "known": watch.known, "grade": watch.grade, "found": watch.found.as_ref().map(finding),
+        "proposed": watch.proposed.as_ref().map(|proposed| json!({
+            "grade": proposed.grade, "since_s": proposed.since.as_second(),
+        })),
+        "issued": watch.issued.as_ref().map(|issued| json!({
+            "id": issued.id, "grade": issued.grade, "at_s": issued.at.as_second(), "by": issued.by,
+            "cause": issued.cause, "measure": issued.measure, "found": issued.found.as_ref().map(finding),
+        })),
+    })
+}
+
+fn finding(found: &Finding) -> Value {
+    json!({
+        "sign": found.sign, "basis": found.basis, "value": round(found.value, 1e3), "limit": round(found.limit, 1e3),
+        "in_h": found.in_h.map(|hours| round(hours, 10.0)),
     })
 }
 

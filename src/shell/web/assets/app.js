@@ -21,6 +21,7 @@ import { buildReach } from "./reach.js";
 import { buildRecords } from "./records.js";
 import { buildSchedule } from "./schedule.js";
 import { follow } from "./stream.js";
+import { buildWarnings } from "./warnings.js";
 
 const page = { basin: null, state: null, around: [], screen: null, route: null, header: null, nav: null, blind: null, faceplate: null, actions: null, alarms: null, host: null, wanted: null, live: "link" };
 
@@ -29,6 +30,7 @@ const SCREENS = {
   overview: () => buildOverview(page.basin, { pick, alarms: page.alarms, actions: page.actions }),
   reach: (id) => buildReach(page.basin, id, { pick }),
   alarms: () => buildAlarmScreen(page.basin, { pick, state: () => page.state }),
+  warnings: () => buildWarnings(page.basin, { state: () => page.state }),
   schedule: () => buildSchedule(page.basin, { pick }),
   map: () => buildMap(page.basin, { pick }),
   meters: (id) => buildMeters(page.basin, id),

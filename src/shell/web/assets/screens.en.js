@@ -2,7 +2,7 @@
 
 export default {
   skip: "To the content", days_short: "{n} d", to_meter: "Meter", meter_word: "Meter", estimate: "estimate",
-  nav: { label: "Screens", overview: "Overview", alarms: "Alarms", map: "Rivers", schedule: "Schedule", meters: "Meters", links: "Comms", records: "Records" },
+  nav: { label: "Screens", overview: "Overview", alarms: "Alarms", warnings: "Warnings", map: "Rivers", schedule: "Schedule", meters: "Meters", links: "Comms", records: "Records" },
   pens: {
     window: "Time shown", as_table: "As table", csv: "CSV", time: "time", failed: "no trend: {error}", gap: "no value", table_of: "{name} as a table", picture_of: "{name}: trend over {span}",
   },
@@ -40,7 +40,7 @@ export default {
   records: {
     title: "Action log", note: "each row opens with its inputs", kind: "Kind", kinds: { acts: "moves, refusals, people", moves: "moves", refusals: "refusals", people: "acts of people", notes: "notes", decisions: "decisions", alarms: "alarms", service: "service" },
     kind_of: {
-      boot: "start", intent: "command", "late-intent": "command", outcome: "outcome", refusal: "refusal", decision: "decision", plan: "plan", snapshot: "snapshot", operator: "act", order: "order", config: "configuration", alarm: "alarm", lease: "operate lease", clock: "clock", recovered: "recovered", checkpoint: "checkpoint", trim: "segments removed", stop: "stop", forecast: "forecast", notice: "notice", note: "note",
+      boot: "start", intent: "command", "late-intent": "command", outcome: "outcome", refusal: "refusal", decision: "decision", plan: "plan", snapshot: "snapshot", operator: "act", order: "order", config: "configuration", alarm: "alarm", lease: "operate lease", clock: "clock", recovered: "recovered", checkpoint: "checkpoint", trim: "segments removed", stop: "stop", forecast: "forecast", notice: "notice", warning: "warning", note: "note",
     },
     all_gates: "all gates", shift: "Notes and hand-over of the shift", who: "who", from: "from", to: "to", find: "Find", busy: "reading…", none: "no record passes", count: "{n} rows, records {from} to {to}", newer: "← newer", older: "older →",
     number: "no.", time: "time", what: "what", end: "end", why: "why", full: "The record with the inputs of its decision, as stored:",
