@@ -88,6 +88,7 @@ impl Line {
             | Kind::Access
             | Kind::Notice
             | Kind::Warning
+            | Kind::Incident
             | Kind::Note => "other",
             Kind::Schedule => "calendar",
         };
@@ -217,6 +218,7 @@ impl Decisions {
                 | Kind::Notice
                 | Kind::Schedule
                 | Kind::Warning
+                | Kind::Incident
                 | Kind::Note => {}
             }
         }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use qindan::basin::{
-    Actuation, Basin, ControlParameters, CurvePoint, Duty, FixedOpening, FixedShape, FlowGrades, Gate, GateId,
-    GateKind, Inflow, InflowKind, Intake, LagPoint, LagTable, LevelGrades, MarginRule, Meter, MeterId, MeterKind, Name, Node,
-    NodeId, OnLinkLoss, Place, PowerStation, Priority, RampLimit, Reach, ReachId, ReachKind, Reservoir,
-    ReservoirId, ReservoirKind, Responsible, Season, Section, Share, StationClass, Stroke, StrokeUnit,
-    Transfer, Wetland, WetlandId,
+    Actuation, Basin, ControlParameters, CurvePoint, Duty, FixedOpening, FixedShape, FlowGrades, Gate,
+    GateId, GateKind, Inflow, InflowKind, Intake, LagPoint, LagTable, LevelGrades, MarginRule, Meter,
+    MeterId, MeterKind, Name, Node, NodeId, OnLinkLoss, Place, PowerStation, Priority, RampLimit, Reach,
+    ReachId, ReachKind, Reservoir, ReservoirId, ReservoirKind, Responsible, Season, Section, Share,
+    StationClass, Stroke, StrokeUnit, Transfer, Wetland, WetlandId,
 };
 use qindan::config::{Config, Schedules, Service};
 use qindan::control::operator::Mode;

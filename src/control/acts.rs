@@ -89,14 +89,15 @@ impl Controller {
             }
             Order::Accept { gate, proposal, .. } => {
                 let (wish, answer) = self.accept((*gate, *proposal), &act.who, decision, now)?;
-                wishes.push(wish);
+                wishes.extend(wish);
                 Ok(answer)
             }
             Order::Reject { gate, proposal, reason } => {
                 self.reject((*gate, *proposal), (&act.who, reason), decision, now)
             }
-            Order::AskTicket { gate, minutes, reason } => {
-                self.ask_ticket((*gate, *minutes), (&act.who, reason), decision, now)
+            Order::AskTicket { gate, minutes, reason, release } => {
+                let of = (*gate, *minutes, *release);
+                self.ask_ticket(of, (&act.who, reason), decision, now)
             }
             Order::SignTicket { gate, ticket } => self.sign_ticket((*gate, *ticket), &act.who, decision),
             Order::EndTicket { gate, ticket } => self.end_ticket((*gate, *ticket), &act.who, decision),
@@ -122,6 +123,10 @@ impl Controller {
             }
             Order::CancelWarning { element, warning, reason } => {
                 self.cancel_warning((element, *warning), (&act.who, reason), decision)
+            }
+            Order::OpenIncident { report } => self.open_incident(report, &act.who, decision, now),
+            Order::CloseIncident { incident, reason } => {
+                self.close_incident(*incident, (&act.who, reason), decision)
             }
             Order::ActivateSchedule { version, hash, entries } => {
                 self.activate((*version, hash.as_str(), entries.as_slice()), &act.who, now)

@@ -13,6 +13,7 @@ use super::entered::{self, Entered};
 use super::estimate::River;
 use super::fallback::Fallback;
 use super::forecast::Forecasts;
+use super::incident::Incidents;
 use super::operator::{Authority, Mode};
 use super::routing::Path;
 use super::schedule::steps;
@@ -89,6 +90,9 @@ pub struct Carry {
     /// Warnings of sections and wetlands.
     #[serde(default)]
     pub warnings: Warnings,
+    /// Pollution incidents.
+    #[serde(default)]
+    pub incidents: Incidents,
     /// Readings people entered in place of meters.
     #[serde(default)]
     pub entered: Vec<Entered>,
@@ -123,6 +127,7 @@ impl Carry {
             advice: Advice::default(),
             tickets: Tickets::default(),
             warnings: Warnings::default(),
+            incidents: Incidents::default(),
             entered: Vec::new(),
             forecasts: Forecasts::default(),
             calendar: steps::Memory::default(),
@@ -150,7 +155,7 @@ impl Carry {
             let (mode_since, mode_by) = (self.mode_since, self.mode_by);
             let (hold_all, next_command, forecasts) = (self.hold_all, self.next_command, self.forecasts);
             let (entered, advice, calendar) = (self.entered, self.advice, self.calendar);
-            let warnings = self.warnings;
+            let (warnings, incidents) = (self.warnings, self.incidents);
             return Self {
                 mode_since,
                 mode_by,
@@ -161,6 +166,7 @@ impl Carry {
                 forecasts,
                 calendar,
                 warnings,
+                incidents,
                 ..fresh
             };
         }

@@ -229,6 +229,7 @@ impl Controller {
         self.hold_release(&mut wishes, dt, cycle, now);
         if cycle {
             wishes.extend(self.rules(&mut decision, now));
+            wishes.extend(self.shut_off(&mut decision, now));
         }
         self.clear(wishes, seen, &mut decision, now);
         self.lapse(&mut decision, now);

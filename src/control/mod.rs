@@ -18,6 +18,7 @@ pub mod forecast;
 pub mod gate;
 pub mod grade;
 mod handover;
+pub mod incident;
 pub mod interlock;
 pub mod learnt;
 mod offers;

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::incident::Report;
 use super::schedule::Entry;
+use super::ticket::ReleaseOrder;
 use crate::basin::{GateId, Grade};
 use crate::units::Opening;
 
@@ -111,6 +113,9 @@ pub enum Order {
         minutes: u32,
         /// Why.
         reason: String,
+        /// In place of freeing the gate: the release of its dam during an incident.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        release: Option<ReleaseOrder>,
     },
     /// Sign a ticket somebody else asked for.
     SignTicket {
@@ -181,6 +186,18 @@ pub enum Order {
         /// Why.
         reason: String,
     },
+    /// Mark a pollution incident; see [`super::incident`].
+    OpenIncident {
+        /// What is known of it.
+        report: Report,
+    },
+    /// Close it: its gates go back to dispatch.
+    CloseIncident {
+        /// Its number.
+        incident: u64,
+        /// Why.
+        reason: String,
+    },
     /// Put a calendar of gates in force in place of the one activated before.
     ActivateSchedule {
         /// Its number, above that of the one before.
@@ -214,6 +231,8 @@ impl Order {
             | Self::Withdraw { .. }
             | Self::IssueWarning { .. }
             | Self::CancelWarning { .. }
+            | Self::OpenIncident { .. }
+            | Self::CloseIncident { .. }
             | Self::ActivateSchedule { .. } => None,
         }
     }

@@ -10,6 +10,7 @@ use super::alarm::Shelf;
 use super::command::{Action, CommandId, Terminal};
 use super::entered::Entered;
 use super::forecast::Forecasts;
+use super::incident::Incident;
 use super::operator::{Authority, Mode};
 use super::quality::{Quality, Reading, Reason};
 use super::reason::{Because, Limit};
@@ -296,6 +297,9 @@ pub struct Status {
     /// What is known of warnings, by element in the order of the basin: sections with a floor, then wetlands.
     #[serde(default)]
     pub warnings: Vec<Watch>,
+    /// Open pollution incidents, oldest first.
+    #[serde(default)]
+    pub incidents: Vec<Incident>,
     /// What is proposed, oldest first; empty in other modes than advice.
     #[serde(default)]
     pub proposals: Vec<Proposal>,

@@ -10,10 +10,33 @@ use super::controller::Controller;
 use super::operator::Authority;
 use super::record::{Entry, Kind};
 use super::{Decision, Now};
-use crate::basin::GateId;
+use crate::basin::{Duty, Gate, GateId};
+use crate::units::Discharge;
 
 /// How long a ticket waits for the names it lacks, s. Assumed: who signs has to look, an emergency does not wait.
 const WAITS_S: f64 = 1800.0;
+
+/// Longest release ordered for an incident, min: a day; it can be ordered again. Assumed.
+pub const RELEASE_MOST_MIN: u32 = 1440;
+
+/// Signatures a release for an incident takes.
+pub const RELEASE_SIGNATURES: u8 = 2;
+
+/// What the dam of a trim gate releases while its ticket is in force; all of it within the interlocks.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "act")]
+pub enum ReleaseOrder {
+    /// As much as this, whatever dispatch would do: what is foretold of an incident stays true.
+    Hold {
+        /// Release, m³/s.
+        flow_m3s: Discharge,
+    },
+    /// No less than this.
+    Dilute {
+        /// Release, m³/s.
+        flow_m3s: Discharge,
+    },
+}
 
 /// A ticket, waiting for names or in force.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,6 +55,9 @@ pub struct Ticket {
     pub in_force: bool,
     /// What is left of it, or of the time it waits for names, s of service time: a clock set back makes it no longer.
     pub left_s: f64,
+    /// In place of freeing the gate: the release of its dam.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<ReleaseOrder>,
 }
 
 /// All tickets.
@@ -49,7 +75,14 @@ impl Tickets {
 
     /// Whether a ticket for this gate is in force.
     pub(super) fn frees(&self, gate: GateId) -> bool {
-        self.open.iter().any(|ticket| ticket.gate == gate && ticket.in_force)
+        let frees = |ticket: &Ticket| ticket.in_force && ticket.release.is_none();
+        self.open.iter().any(|ticket| ticket.gate == gate && frees(ticket))
+    }
+
+    /// The release ordered for a dam with this trim gate, with the number of its ticket.
+    pub(super) fn release_of(&self, gate: GateId) -> Option<(u64, ReleaseOrder)> {
+        let mut ordered = self.open.iter().filter(|ticket| ticket.gate == gate && ticket.in_force);
+        ordered.find_map(|ticket| Some((ticket.id, ticket.release?)))
     }
 
     /// Lets time pass; what is over comes back.
@@ -72,24 +105,44 @@ impl Tickets {
     }
 }
 
+/// Signatures a ticket of a gate takes, and the minutes it may stand at most: to free it of its season, or for the release of its dam.
+///
+/// # Errors
+/// Why there is none of it.
+pub fn ticketed(gate: &Gate, of_release: bool) -> Result<(u8, u32), String> {
+    if of_release {
+        let is_trim = gate.duty == Duty::Trim;
+        let why = || format!("{}: is no trim gate of a dam; name the one of the incident", gate.id);
+        return is_trim.then_some((RELEASE_SIGNATURES, RELEASE_MOST_MIN)).ok_or_else(why);
+    }
+    let lock = gate
+        .lock
+        .as_ref()
+        .ok_or_else(|| format!("{} is not locked by season; it needs no ticket", gate.id))?;
+    Ok((lock.signatures, lock.max_minutes))
+}
+
 impl Controller {
     /// A person asks for a ticket, with the first signature.
     pub(super) fn ask_ticket(
         &mut self,
-        (gate, minutes): (GateId, u32),
+        (gate, minutes, release): (GateId, u32, Option<ReleaseOrder>),
         (who, reason): (&str, &str),
         decision: &mut Decision,
         now: Now,
     ) -> Result<String, String> {
         let spec = self.basin.gates.get(gate.0).ok_or("no such gate")?;
-        let lock = spec.lock.as_ref().ok_or_else(|| format!("{} is not locked by season", spec.id))?;
-        if self.flood_season(now) {
+        let (signatures, most) = ticketed(spec, release.is_some())?;
+        if release.is_some() && self.carry.incidents.open().is_empty() {
+            return Err(format!("{}: no incident is open; a release is ordered for one", spec.id));
+        }
+        if release.is_none() && self.flood_season(now) {
             return Err(format!("{}: it is flood season, the gate needs no ticket", spec.id));
         }
-        if minutes == 0 || minutes > lock.max_minutes {
-            return Err(format!("{}: minutes = {minutes}: must be from 1 to {}", spec.id, lock.max_minutes));
+        if minutes == 0 || minutes > most {
+            return Err(format!("{}: minutes = {minutes}: must be from 1 to {most}", spec.id));
         }
-        let enough = lock.signatures <= 1;
+        let enough = signatures <= 1;
         let tickets = &mut self.carry.tickets;
         if tickets.open.iter().any(|ticket| ticket.gate == gate) {
             return Err(format!("{}: there is a ticket already; sign it, or end it first", spec.id));
@@ -103,6 +156,7 @@ impl Controller {
             signed: vec![who.to_owned()],
             in_force: enough,
             left_s: if enough { 60.0 * f64::from(minutes) } else { WAITS_S },
+            release,
         };
         tickets.open.push(ticket.clone());
         self.tell_ticket(&ticket, if enough { "in_force" } else { "asked" }, who, decision);
@@ -116,11 +170,12 @@ impl Controller {
         who: &str,
         decision: &mut Decision,
     ) -> Result<String, String> {
-        let needed = self.basin.gates.get(gate.0).and_then(|gate| gate.lock.as_ref());
-        let needed = usize::from(needed.ok_or("not locked by season")?.signatures);
         let tickets = &mut self.carry.tickets.open;
         let open = tickets.iter_mut().find(|ticket| ticket.gate == gate && ticket.id == id);
         let ticket = open.ok_or("this ticket is no longer open")?;
+        let spec = self.basin.gates.get(gate.0).ok_or("no such gate")?;
+        let (needed, _) = ticketed(spec, ticket.release.is_some())?;
+        let needed = usize::from(needed);
         if ticket.in_force {
             return Err("this ticket is in force already".into());
         }
@@ -165,6 +220,7 @@ impl Controller {
     /// The gate goes back to dispatch, which shuts it.
     fn over(&mut self, ticket: &Ticket, word: &str, actor: &str, decision: &mut Decision) {
         if ticket.in_force
+            && ticket.release.is_none()
             && let Some(authority) = self.carry.authorities.get_mut(ticket.gate.0)
         {
             *authority = Authority::Automatic;
@@ -179,7 +235,7 @@ impl Controller {
         entry.gate = Some(gate.id.clone());
         entry.detail = Some(json!({
             "ticket": ticket.id, "ticket_was": word, "minutes": ticket.minutes, "reason": ticket.reason,
-            "signed": ticket.signed, "report_to": gate.lock.as_ref().map(|lock| &lock.notify),
+            "signed": ticket.signed, "release": ticket.release, "report_to": gate.lock.as_ref().map(|lock| &lock.notify),
         }));
         decision.entries.push(entry);
     }
@@ -235,7 +291,7 @@ mod tests {
         }
 
         fn ask(&self, minutes: u32) -> Order {
-            Order::AskTicket { gate: self.gate, minutes, reason: "pumps drowned".into() }
+            Order::AskTicket { gate: self.gate, minutes, reason: "pumps drowned".into(), release: None }
         }
 
         fn sign(&self, ticket: u64) -> Order {

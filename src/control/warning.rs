@@ -22,8 +22,12 @@ pub use self::judge::{Basis, Finding, Sign};
 use super::alarm::Condition;
 use super::controller::Controller;
 use super::record::{Entry, Kind};
+use super::series::BIN_S;
 use super::{Decision, Now};
 use crate::basin::{Basin, Grade, SectionId, WetlandId};
+
+/// Half a bin: they are judged once a bin, so a delay is met by the nearest number of bins.
+const NEAR_S: f64 = 0.5 * BIN_S;
 
 /// A proposal that waits for a person.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,8 +71,8 @@ pub struct Watch {
     pub grade: Option<Grade>,
     /// What it stands on; the value nearest to a grade where there is none.
     pub found: Option<Finding>,
-    /// How long another grade has held, s; negative towards a better one.
-    held_s: f64,
+    /// Another grade that is seen: whether it is worse, and for how long, s.
+    turning: Option<(bool, f64)>,
     /// What waits for a person.
     pub proposed: Option<Proposed>,
     /// What is in force.
@@ -81,6 +85,10 @@ pub struct Watch {
 pub struct Warnings {
     newest: u64,
     watches: Vec<Watch>,
+    /// Bin of the memory of the river they were last judged in.
+    judged_in: u32,
+    /// Time since, s.
+    waited_s: f64,
 }
 
 /// Elements that are watched: sections with a floor, then wetlands, in file order.
@@ -101,7 +109,7 @@ impl Watch {
             known: false,
             grade: None,
             found: None,
-            held_s: 0.0,
+            turning: None,
             proposed: None,
             issued: None,
         }
@@ -110,22 +118,26 @@ impl Watch {
     /// Takes in what is seen: worse grades after their delay, better ones after theirs; without data there is none.
     fn see(&mut self, judged: Option<Judged>, (raise_s, clear_s): (f64, f64), dt: f64) {
         let Some(Judged { strict, eased, found }) = judged else {
-            (self.known, self.grade, self.found, self.held_s) = (false, None, None, 0.0);
+            (self.known, self.grade, self.found, self.turning) = (false, None, None, None);
             return;
         };
         (self.known, self.found) = (true, Some(found));
-        if strict > self.grade {
-            self.held_s = self.held_s.max(0.0) + dt;
-            if self.held_s >= raise_s {
-                (self.grade, self.held_s) = (strict, 0.0);
-            }
+        let worse = if strict > self.grade {
+            Some(true)
         } else if eased < self.grade {
-            self.held_s = self.held_s.min(0.0) - dt;
-            if -self.held_s >= clear_s {
-                (self.grade, self.held_s) = (eased, 0.0);
-            }
+            Some(false)
         } else {
-            self.held_s = 0.0;
+            None
+        };
+        self.turning = worse.map(|worse| match self.turning {
+            Some((before, held_s)) if before == worse => (worse, held_s + dt),
+            Some(_) | None => (worse, 0.0),
+        });
+        let Some((worse, held_s)) = self.turning else { return };
+        let delay_s = if worse { raise_s } else { clear_s };
+        if held_s + NEAR_S >= delay_s {
+            self.grade = if worse { strict } else { eased };
+            self.turning = None;
         }
     }
 
@@ -187,25 +199,24 @@ impl Controller {
     }
 
     /// Finds grades, proposes what has changed, and holds up the alarms of what is in force.
-    pub(super) fn warn(
-        &mut self,
-        out: &mut Vec<Condition>,
-        dt: Duration,
-        decision: &mut Decision,
-        now: Now,
-    ) {
+    pub(super) fn warn(&mut self, out: &mut Vec<Condition>, dt: Duration, decision: &mut Decision, now: Now) {
         let mut warnings = std::mem::take(&mut self.carry.warnings);
         warnings.fit(&self.basin);
-        for watch in &mut warnings.watches {
-            let section = self.basin.section(&watch.element);
-            let (judged, delays) = match section {
-                Some(id) => self.judged_section(id, now),
-                None => self.judged_wetland(&watch.element),
-            };
-            watch.see(judged, delays, dt.as_secs_f64());
-            propose(watch, decision, now);
-            out.extend(conditions(watch));
+        warnings.waited_s += dt.as_secs_f64();
+        // Means and forecasts move in bins; asked for more often they say the same.
+        if std::mem::replace(&mut warnings.judged_in, self.bins) != self.bins {
+            let waited_s = std::mem::take(&mut warnings.waited_s);
+            for watch in &mut warnings.watches {
+                let section = self.basin.section(&watch.element);
+                let (judged, delays) = match section {
+                    Some(id) => self.judged_section(id, now),
+                    None => self.judged_wetland(&watch.element),
+                };
+                watch.see(judged, delays, waited_s);
+                propose(watch, decision, now);
+            }
         }
+        out.extend(warnings.watches.iter().flat_map(conditions));
         self.carry.warnings = warnings;
     }
 
@@ -280,8 +291,7 @@ impl Controller {
         let issued = watch.issued.take_if(|issued| issued.id == id);
         let issued = issued.ok_or_else(|| format!("{element}: this warning is not in force any more"))?;
         watch.proposed = None;
-        let more =
-            json!({ "warning": id, "grade": issued.grade, "since": issued.at, "reason": reason });
+        let more = json!({ "warning": id, "grade": issued.grade, "since": issued.at, "reason": reason });
         decision.entries.push(entry(&format!("operator:{who}"), "cancelled", watch, more));
         Ok("cancelled".into())
     }
@@ -293,14 +303,16 @@ fn propose(watch: &mut Watch, decision: &mut Decision, now: Now) {
     if watch.proposed.map(|proposed| proposed.grade) == wanted {
         return;
     }
-    let before = std::mem::replace(&mut watch.proposed, wanted.map(|grade| Proposed { grade, since: now.utc }));
+    let before =
+        std::mem::replace(&mut watch.proposed, wanted.map(|grade| Proposed { grade, since: now.utc }));
     let number = watch.issued.as_ref().map(|issued| issued.id);
     let (was, grade) = match (before, wanted) {
         (_, Some(grade)) => ("proposed", grade),
         (Some(before), None) => ("withdrawn", before.grade),
         (None, None) => return,
     };
-    let more = json!({ "grade": grade, "in_force": watch.in_force(), "warning": number, "known": watch.known });
+    let more =
+        json!({ "grade": grade, "in_force": watch.in_force(), "warning": number, "known": watch.known });
     decision.entries.push(entry("service", was, watch, more));
 }
 

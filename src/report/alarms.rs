@@ -39,6 +39,7 @@ pub const TITLES: &[(&str, Word)] = &[
     ("A53", ("黄色预警在行", "Yellow warning in force")),
     ("A54", ("橙色预警在行", "Orange warning in force")),
     ("A55", ("红色预警在行", "Red warning in force")),
+    ("A56", ("突发污染事件在处理", "Pollution incident is open")),
 ];
 
 /// The title of an alarm; of an unknown one nothing.

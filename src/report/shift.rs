@@ -153,6 +153,8 @@ fn not_automatic(ground: Ground<'_>, records: &[Record], to: Timestamp) -> Table
             | Order::Withdraw { .. }
             | Order::IssueWarning { .. }
             | Order::CancelWarning { .. }
+            | Order::OpenIncident { .. }
+            | Order::CloseIncident { .. }
             | Order::ActivateSchedule { .. } => {}
         }
     }

@@ -9,6 +9,7 @@ use crate::basin::{Basin, Grade, Name};
 use crate::config::reports::Exemption;
 use crate::control::command::{FailReason, Terminal};
 use crate::control::operator::{Authority, Mode, Order};
+use crate::control::ticket::ReleaseOrder;
 use crate::shell::log_text::Cause;
 
 /// What a day comes to.
@@ -86,8 +87,15 @@ pub fn element(basin: &Basin, id: &str) -> Name {
     let wetlands = basin.wetlands.iter().map(|wetland| (&wetland.id, &wetland.name));
     let bodies = basin.reservoirs.iter().map(|body| (&body.id, &body.name));
     let stations = basin.stations.iter().map(|station| (&station.id, &station.name));
-    let mut all =
-        gates.chain(sections).chain(meters).chain(intakes).chain(wetlands).chain(bodies).chain(stations);
+    let reaches = basin.reaches.iter().map(|reach| (&reach.id, &reach.name));
+    let mut all = gates
+        .chain(sections)
+        .chain(meters)
+        .chain(intakes)
+        .chain(wetlands)
+        .chain(bodies)
+        .chain(stations)
+        .chain(reaches);
     all.find(|(known, _)| *known == id).map_or_else(|| name(id, id), |(_, name)| name.clone())
 }
 
@@ -130,6 +138,11 @@ pub fn cause(basin: &Basin, value: &Value) -> Name {
         "season_lock" => "非汛期封堵".into(),
         "operator" => format!("{}：{}", text("who"), text("reason")),
         "advice" => format!("{} 采纳建议", text("who")),
+        "pollution" if value.get("arrives_h").is_some() => {
+            format!("突发污染 {}：污水 {} h 后到达", value["incident"], number("arrives_h"))
+        }
+        "pollution" => format!("突发污染 {}：到达时间不明", value["incident"]),
+        "incident_release" => format!("操作票 {}：按令下泄 {}", value["ticket"], flow("flow")),
         "hold_all" => "全部保持：停下正在动的闸门".into(),
         "astray" => format!("已到 {}，与所令 {} 背道而行：停闸", percent("at"), percent("to")),
         "announced_turn" => format!("{} 预告取水变化 {}", of("intake"), flow("change")),
@@ -192,7 +205,21 @@ pub fn order(basin: &Basin, order: &Order, gate: Option<&str>) -> Name {
             format!("{}：不采纳建议（{reason}）", gate.zh),
             format!("{}: proposal rejected ({reason})", gate.en),
         ),
-        Order::AskTicket { minutes, reason, .. } => name(
+        Order::AskTicket { minutes, reason, release: Some(release), .. } => {
+            let (zh, en) = match release {
+                ReleaseOrder::Hold { flow_m3s } => {
+                    (format!("稳定下泄 {flow_m3s}"), format!("hold {flow_m3s}"))
+                }
+                ReleaseOrder::Dilute { flow_m3s } => {
+                    (format!("加大下泄稀释 {flow_m3s}"), format!("dilute with {flow_m3s}"))
+                }
+            };
+            name(
+                format!("{}：申请{zh} {minutes} 分钟（{reason}）", gate.zh),
+                format!("{}: ticket asked for to {en} for {minutes} min ({reason})", gate.en),
+            )
+        }
+        Order::AskTicket { minutes, reason, release: None, .. } => name(
             format!("{}：申请应急操作票 {minutes} 分钟（{reason}）", gate.zh),
             format!("{}: emergency ticket asked for, {minutes} min ({reason})", gate.en),
         ),
@@ -238,6 +265,17 @@ pub fn order(basin: &Basin, order: &Order, gate: Option<&str>) -> Name {
                 format!("{}: warning {warning} cancelled ({reason})", of.en),
             )
         }
+        Order::OpenIncident { report } => {
+            let (id, km, what) = (&report.reach, report.km, &report.what);
+            name(
+                format!("突发污染 {id} {km} km：{what}"),
+                format!("pollution incident at {id} km {km}: {what}"),
+            )
+        }
+        Order::CloseIncident { incident, reason } => name(
+            format!("结束突发污染 {incident}（{reason}）"),
+            format!("incident {incident} closed ({reason})"),
+        ),
         Order::ActivateSchedule { version, entries, .. } => {
             let count = entries.len();
             name(

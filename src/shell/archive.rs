@@ -6,13 +6,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::aggregates_csv::aggregates;
 use super::alarm_log::{self, AlarmLog};
 use super::history::{self, Kept};
+use super::incident_log;
 use super::journal::Record;
 use super::levels::Level;
 use super::reports::Folder;
@@ -218,6 +219,25 @@ impl Archive {
             Ok(text.into_bytes())
         };
         aside(make).await?
+    }
+
+    /// The log of a pollution incident as CSV; `None` when no incident of this number is on record.
+    ///
+    /// # Errors
+    /// When the record cannot be read, in words.
+    pub async fn incident(&self, incident: u64) -> Result<Option<Vec<u8>>, String> {
+        let find = async |kinds: Vec<Kind>, utc| {
+            let query = Query { kinds, utc, ..Query::newest(LOOKED_AT) };
+            self.store.find(query).await.map_err(|error| error.to_string())
+        };
+        let of_kind = find(vec![Kind::Incident], None).await?;
+        let Some((from, closed)) = incident_log::span(&of_kind, incident) else { return Ok(None) };
+        // What follows the closing in the same second belongs to it.
+        let second = SignedDuration::from_secs(1);
+        let to = closed.and_then(|closed| closed.checked_add(second).ok()).unwrap_or(Timestamp::MAX);
+        let mut records = find(incident_log::KINDS.to_vec(), Some((from, to))).await?;
+        records.sort_by_key(|record| record.seq);
+        Ok(Some(incident_log::csv(&records).into_bytes()))
     }
 
     /// Samples of some points as CSV.

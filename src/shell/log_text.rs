@@ -83,6 +83,13 @@ impl Display for Cause<'_> {
             "season_lock" => f.write_str("season lock"),
             "operator" => write!(f, "{} asked: {}", t("who"), t("reason")),
             "advice" => write!(f, "{} accepted what was proposed", t("who")),
+            "pollution" if self.0.get("arrives_h").is_some() => {
+                write!(f, "polluted water of incident {} arrives in {} h", n("incident"), n("arrives_h"))
+            }
+            "pollution" => {
+                write!(f, "polluted water of incident {} arrives, nobody can tell when", n("incident"))
+            }
+            "incident_release" => write!(f, "ticket {}: release of {} m³/s ordered", n("ticket"), n("flow")),
             "hold_all" => f.write_str("hold-all"),
             "astray" => {
                 let (at, to) = (fields.percent("at"), fields.percent("to"));

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use qindan::basin::{
-    Actuation, Basin, ControlParameters, CurvePoint, Duty, FlowGrades, Gate, GateId, GateKind, Inflow, InflowKind,
-    Intake, LagPoint, LagTable, MarginRule, Meter, MeterId, MeterKind, Name, Node, NodeId, OnLinkLoss, Place,
-    Priority, RampLimit, Reach, ReachId, ReachKind, Reservoir, ReservoirId, ReservoirKind, Responsible,
-    Season, Section, Stroke, StrokeUnit,
+    Actuation, Basin, ControlParameters, CurvePoint, Duty, FlowGrades, Gate, GateId, GateKind, Inflow,
+    InflowKind, Intake, LagPoint, LagTable, MarginRule, Meter, MeterId, MeterKind, Name, Node, NodeId,
+    OnLinkLoss, Place, Priority, RampLimit, Reach, ReachId, ReachKind, Reservoir, ReservoirId, ReservoirKind,
+    Responsible, Season, Section, Stroke, StrokeUnit,
 };
 use qindan::config::{Config, Schedules, Service, Turn};
 use qindan::control::gate::GateFacts;
@@ -58,7 +58,16 @@ pub(crate) fn ticket(
     reason: &str,
 ) -> qindan::control::ticket::Ticket {
     let (signed, reason) = (vec!["console".to_owned()], reason.to_owned());
-    qindan::control::ticket::Ticket { id: 1, gate, minutes, reason, signed, in_force: false, left_s: 1800.0 }
+    qindan::control::ticket::Ticket {
+        id: 1,
+        gate,
+        minutes,
+        reason,
+        signed,
+        in_force: false,
+        left_s: 1800.0,
+        release: None,
+    }
 }
 
 /// A reading the console entered at [`NOW`].

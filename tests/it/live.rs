@@ -206,7 +206,7 @@ fn obey(status: &mut Status, order: &Order) {
             status.gates[gate.0].target = Some(*opening);
             status.proposals.retain(|open| open.id != *proposal);
         }
-        Order::AskTicket { gate, minutes, reason } => {
+        Order::AskTicket { gate, minutes, reason, .. } => {
             status.tickets.push(fixture::ticket(*gate, *minutes, reason));
         }
         Order::SignTicket { ticket, .. } => {
@@ -242,11 +242,18 @@ fn obey(status: &mut Status, order: &Order) {
             if let Some(watch) = status.warnings.iter_mut().find(|watch| watch.element == *element) {
                 let (cause, measure) = (cause.clone(), measure.clone());
                 let by = "console".to_owned();
-                watch.issued = Some(Issued { id: 1, grade: *grade, at, by, cause, measure, found: watch.found });
+                watch.issued =
+                    Some(Issued { id: 1, grade: *grade, at, by, cause, measure, found: watch.found });
             }
         }
+        Order::OpenIncident { .. } => {}
+        Order::CloseIncident { incident, .. } => status.incidents.retain(|open| open.id != *incident),
         Order::CancelWarning { element, .. } => {
-            status.warnings.iter_mut().filter(|watch| watch.element == *element).for_each(|watch| watch.issued = None);
+            status
+                .warnings
+                .iter_mut()
+                .filter(|watch| watch.element == *element)
+                .for_each(|watch| watch.issued = None);
         }
         Order::Withdraw { meter } => status.entered.retain(|entry| entry.meter != *meter),
     }

@@ -80,6 +80,7 @@ mod pictures;
 mod plan_benchmark;
 mod point_test;
 mod point_test_moves;
+mod polluted;
 mod process;
 mod properties;
 mod proposals;

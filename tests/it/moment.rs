@@ -103,6 +103,7 @@ pub(crate) fn empty_status(config: &Config) -> Status {
         entered: Vec::new(),
         tickets: Vec::new(),
         warnings: qindan::control::warning::unseen(basin),
+        incidents: Vec::new(),
         proposals: Vec::new(),
         answers: Vec::new(),
         calendar: Memory::default(),

@@ -28,6 +28,8 @@ async fn a_proposal_is_accepted_or_rejected_with_a_reason() {
         limits: Vec::new(),
         made: Duration::from_secs(1),
         until: Duration::from_secs(1_000_000),
+        incident: None,
+        signed: Vec::new(),
     };
     service.change(|s| {
         s.mode = Mode::Advice;

@@ -255,7 +255,10 @@ async fn a_gate_shut_by_season_opens_with_a_ticket_of_two() {
     let reason = "泵站进水".to_owned();
     assert_eq!(
         service.acts(),
-        [Order::AskTicket { gate, minutes: 90, reason }, Order::SignTicket { gate, ticket: 1 }]
+        [
+            Order::AskTicket { gate, minutes: 90, reason, release: None },
+            Order::SignTicket { gate, ticket: 1 }
+        ]
     );
     assert_eq!(browser.complaints().await, Vec::<String>::new());
 }

@@ -22,7 +22,8 @@ pub(in crate::config) fn flow_grades(at: &Spot<'_>, given: Given<RawFlowGrades>)
     if !given.is_there() {
         return Some(usual);
     }
-    let remedy = "give { blue_within_h, yellow_within_h, orange_below_pct, red_below_pct, … }, each may be left out";
+    let remedy =
+        "give { blue_within_h, yellow_within_h, orange_below_pct, red_below_pct, … }, each may be left out";
     let raw = at.need("warning", given, remedy)?;
     let here = at.key("warning");
     let one = |key: &str, value: Option<f64>, usual: f64, rule, remedy| {

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::super::Now;
 use super::super::controller::Controller;
 use super::super::dispatch;
 use super::super::estimate::{self, Ahead};
 use super::super::quality::Quality;
-use super::super::Now;
 use crate::basin::{FlowGrades, Grade, LevelGrades, SectionId};
 use crate::units::{Discharge, Stage};
 
@@ -187,9 +187,10 @@ impl Controller {
         };
         let steps = known().unwrap_or_default();
         let mean = |window: &[(f64, f64)]| {
-            let (hours, flow, count) = window
-                .iter()
-                .fold((0.0, 0.0, 0.0), |(hours, sum, count), (at, flow)| (hours + at, sum + flow, count + 1.0));
+            let (hours, flow, count) =
+                window.iter().fold((0.0, 0.0, 0.0), |(hours, sum, count), (at, flow)| {
+                    (hours + at, sum + flow, count + 1.0)
+                });
             (hours / count, flow / count)
         };
         steps.windows(WINDOW).map(mean).collect()

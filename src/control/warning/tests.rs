@@ -49,7 +49,10 @@ fn a_finding_says_what_was_held_against_what() {
     let day = of(&seen(1.7, Some(1.4), &[]));
     assert_eq!((day.sign, day.value, day.limit), (Sign::DayMean, 1.4, 1.5));
     let ahead = of(&seen(1.7, None, &[(12.0, 1.45), (12.5, 1.3)]));
-    assert_eq!((ahead.sign, ahead.basis, ahead.value, ahead.in_h), (Sign::Forecast, Basis::Foretold, 1.3, Some(12.5)));
+    assert_eq!(
+        (ahead.sign, ahead.basis, ahead.value, ahead.in_h),
+        (Sign::Forecast, Basis::Foretold, 1.3, Some(12.5))
+    );
 }
 
 #[test]
@@ -69,10 +72,10 @@ fn a_wetland_is_graded_by_the_height_above_its_lowest_level() {
     assert_eq!(of(9.85), (Some(Grade::Red), Some(Grade::Red)));
 }
 
-/// Lets `watch` see the same for `seconds`, in steps of five.
-fn hold(watch: &mut Watch, judged: Option<Judged>, seconds: u32) {
-    for _ in 0..seconds / 5 {
-        watch.see(judged, (600.0, 3600.0), 5.0);
+/// Lets `watch` see the same for so many bins of ten minutes.
+fn hold(watch: &mut Watch, judged: Option<Judged>, bins: u32) {
+    for _ in 0..bins {
+        watch.see(judged, (600.0, 3600.0), 600.0);
     }
 }
 
@@ -81,28 +84,29 @@ fn a_grade_comes_after_ten_minutes_and_goes_after_an_hour() {
     let rules = FlowGrades::default();
     let judged = |hour: f64| Some(flow(&rules, &seen(hour, None, &[])));
     let mut watch = Watch::new("runcheng");
-    hold(&mut watch, judged(1.4), 595);
+    // The first look begins the time.
+    hold(&mut watch, judged(1.4), 1);
     assert_eq!((watch.known, watch.grade), (true, None));
-    hold(&mut watch, judged(1.4), 5);
+    hold(&mut watch, judged(1.4), 1);
     assert_eq!(watch.grade, Some(Grade::Orange));
     // Within the band it stays for ever, above it for an hour.
-    hold(&mut watch, judged(1.52), 20_000);
+    hold(&mut watch, judged(1.52), 50);
     assert_eq!(watch.grade, Some(Grade::Orange));
-    hold(&mut watch, judged(1.6), 3595);
+    hold(&mut watch, judged(1.6), 6);
     assert_eq!(watch.grade, Some(Grade::Orange));
     // A dip begins the hour anew.
-    hold(&mut watch, judged(1.49), 5);
-    hold(&mut watch, judged(1.6), 3595);
+    hold(&mut watch, judged(1.49), 1);
+    hold(&mut watch, judged(1.6), 6);
     assert_eq!(watch.grade, Some(Grade::Orange));
-    hold(&mut watch, judged(1.6), 5);
+    hold(&mut watch, judged(1.6), 1);
     assert_eq!(watch.grade, None);
 }
 
 #[test]
 fn without_data_there_is_no_grade_and_no_number() {
     let mut watch = Watch::new("runcheng");
-    hold(&mut watch, Some(flow(&FlowGrades::default(), &seen(1.0, None, &[]))), 600);
+    hold(&mut watch, Some(flow(&FlowGrades::default(), &seen(1.0, None, &[]))), 2);
     assert_eq!(watch.grade, Some(Grade::Red));
-    hold(&mut watch, None, 5);
+    hold(&mut watch, None, 1);
     assert_eq!((watch.known, watch.grade, watch.found), (false, None, None));
 }

@@ -140,6 +140,7 @@ fn service(status: &Status) -> impl Serialize + use<> {
         entered: _,
         tickets: _,
         warnings: _,
+        incidents: _,
         proposals: _,
         answers: _,
         // As those; what it comes to shows in gates and alarms.

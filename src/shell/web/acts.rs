@@ -14,20 +14,24 @@ use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::auth::{From, Known};
+use super::permits::{needs_password, permit, rivers};
 use super::preview::Basis;
 use super::tokens::{LIFE, Shown};
 use super::{App, control, doors, failure};
 use crate::basin::{GateId, Grade};
 use crate::control::alarm::SHELF_MOST;
 use crate::control::entered;
+use crate::control::incident::{self, Report};
 use crate::control::operator::{Authority, Mode, OperatorAct, Order};
-use crate::shell::people::{self, Caller, Need, Person};
-use crate::units::Opening;
+use crate::control::ticket::{ReleaseOrder, ticketed};
+use crate::shell::people::{self, Person};
+use crate::units::{Discharge, Opening};
 
 /// How long the cycle may take to answer, real time.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -118,20 +122,86 @@ pub(super) struct Confirm {
 #[serde(rename_all = "snake_case", tag = "order", deny_unknown_fields)]
 pub(super) enum Asked {
     ReleaseHold {},
-    SetMode { mode: Mode },
-    SetAuthority { gate: String, authority: Authority },
-    SetPoint { gate: String, opening_pct: f64, reason: String },
-    Shelve { alarm: String, minutes: u32, reason: String },
-    Unshelve { alarm: String },
-    Accept { gate: String, proposal: u64 },
-    Reject { gate: String, proposal: u64, reason: String },
-    AskTicket { gate: String, minutes: u32, reason: String },
-    SignTicket { gate: String, ticket: u64 },
-    EndTicket { gate: String, ticket: u64 },
-    Enter { meter: String, value: f64, minutes: u32, reason: String },
-    Withdraw { meter: String },
-    IssueWarning { element: String, grade: Grade, cause: String, measure: String },
-    CancelWarning { element: String, warning: u64, reason: String },
+    SetMode {
+        mode: Mode,
+    },
+    SetAuthority {
+        gate: String,
+        authority: Authority,
+    },
+    SetPoint {
+        gate: String,
+        opening_pct: f64,
+        reason: String,
+    },
+    Shelve {
+        alarm: String,
+        minutes: u32,
+        reason: String,
+    },
+    Unshelve {
+        alarm: String,
+    },
+    Accept {
+        gate: String,
+        proposal: u64,
+    },
+    Reject {
+        gate: String,
+        proposal: u64,
+        reason: String,
+    },
+    AskTicket {
+        gate: String,
+        minutes: u32,
+        reason: String,
+        #[serde(default)]
+        release: Option<ReleaseOrder>,
+    },
+    SignTicket {
+        gate: String,
+        ticket: u64,
+    },
+    EndTicket {
+        gate: String,
+        ticket: u64,
+    },
+    Enter {
+        meter: String,
+        value: f64,
+        minutes: u32,
+        reason: String,
+    },
+    Withdraw {
+        meter: String,
+    },
+    IssueWarning {
+        element: String,
+        grade: Grade,
+        cause: String,
+        measure: String,
+    },
+    CancelWarning {
+        element: String,
+        warning: u64,
+        reason: String,
+    },
+    OpenIncident {
+        reach: String,
+        km: f64,
+        /// Unix seconds.
+        happened_s: i64,
+        lasts_min: u32,
+        what: String,
+        #[serde(default)]
+        mass_kg: Option<f64>,
+        #[serde(default)]
+        limit_mg_l: Option<f64>,
+    },
+    CloseIncident {
+        incident: u64,
+        reason: String,
+    },
 }
 
 type Body<T> = Result<Json<T>, JsonRejection>;
@@ -245,7 +315,7 @@ pub(super) async fn confirm(
         if let Err(why) = app.web.people.has_control(&who.person, &rivers(&app, &order)) {
             return control::refused(&app, &why);
         }
-        if needs_password(&order) {
+        if needs_password(&app, &order) {
             let reason = reason.unwrap_or_default().trim().to_owned();
             if reason.is_empty() || reason.chars().count() > TEXT_LIMIT {
                 return failure(StatusCode::UNPROCESSABLE_ENTITY, "reason: must have 1 to 200 characters");
@@ -258,97 +328,6 @@ pub(super) async fn confirm(
         }
     }
     once(&app, &request, confirmed(&app, &request, &token, &who)).await
-}
-
-/// Whether this person may give this order at all: role, and the gates the person is here for.
-fn permit(app: &App, person: &Person, address: &str, order: &Order) -> Result<(), Answer> {
-    let (need, gate, is_all) = match order {
-        Order::HoldAll
-        | Order::StopGate { .. }
-        | Order::Acknowledge { .. }
-        | Order::Shelve { .. }
-        | Order::Unshelve { .. }
-        | Order::Enter { .. }
-        | Order::Withdraw { .. } => (Need::Operate, None, false),
-        Order::ReleaseHold => (Need::Operate, None, true),
-        Order::SetMode { .. } => (Need::Lead, None, true),
-        Order::IssueWarning { .. } | Order::CancelWarning { .. } => (Need::Lead, None, false),
-        Order::ActivateSchedule { .. } => (Need::Schedule, None, false),
-        Order::SetAuthority { gate, .. }
-        | Order::SetPoint { gate, .. }
-        | Order::Accept { gate, .. }
-        | Order::Reject { gate, .. }
-        | Order::AskTicket { gate, .. }
-        | Order::EndTicket { gate, .. } => (Need::Operate, Some(*gate), false),
-        Order::SignTicket { gate, .. } => (Need::Lead, Some(*gate), false),
-    };
-    let named = gate.and_then(|gate| app.web.config.basin.gates.get(gate.0)).map(|gate| gate.id.as_str());
-    let own = person.gates.as_ref().is_none_or(|gates| !is_all && named.is_none_or(|id| gates.contains(id)));
-    if person.role.may(need) && own {
-        return Ok(());
-    }
-    let why = if own {
-        format!("not with your role; this needs {}", need.words())
-    } else {
-        "not among the gates you are here for".to_owned()
-    };
-    let asked =
-        serde_json::to_value(order).unwrap_or_default()["order"].as_str().unwrap_or_default().to_owned();
-    let asked = named.map_or_else(|| asked.clone(), |gate| format!("{asked} {gate}"));
-    app.web.people.tell_refused(&Caller::Person(person.clone()), &asked, need.words(), address);
-    Err(Answer::refused(StatusCode::FORBIDDEN, &why))
-}
-
-/// Rivers whose control an order needs; stopping, holding and what concerns an alarm alone need none.
-fn rivers(app: &App, order: &Order) -> Vec<String> {
-    match order {
-        Order::HoldAll
-        | Order::StopGate { .. }
-        | Order::Acknowledge { .. }
-        | Order::Shelve { .. }
-        | Order::Unshelve { .. }
-        | Order::IssueWarning { .. }
-        | Order::CancelWarning { .. }
-        | Order::ActivateSchedule { .. }
-        // Who signs is another person than who has control.
-        | Order::SignTicket { .. } => Vec::new(),
-        // What is entered may change a release anywhere below or above.
-        Order::ReleaseHold | Order::SetMode { .. } | Order::Enter { .. } | Order::Withdraw { .. } => {
-            app.web.people.rivers()
-        }
-        Order::SetAuthority { gate, .. }
-        | Order::SetPoint { gate, .. }
-        | Order::Accept { gate, .. }
-        | Order::Reject { gate, .. }
-        | Order::AskTicket { gate, .. }
-        | Order::EndTicket { gate, .. } => {
-            app.web.config.basin.river_of(*gate).map(str::to_owned).into_iter().collect()
-        }
-    }
-}
-
-/// Whether an order needs the own password, and a reason.
-fn needs_password(order: &Order) -> bool {
-    match order {
-        Order::SetMode { .. } | Order::SignTicket { .. } => true,
-        Order::HoldAll
-        | Order::ReleaseHold
-        | Order::SetAuthority { .. }
-        | Order::SetPoint { .. }
-        | Order::StopGate { .. }
-        | Order::Accept { .. }
-        | Order::Reject { .. }
-        | Order::AskTicket { .. }
-        | Order::EndTicket { .. }
-        | Order::Acknowledge { .. }
-        | Order::Shelve { .. }
-        | Order::Unshelve { .. }
-        | Order::Enter { .. }
-        | Order::Withdraw { .. }
-        | Order::IssueWarning { .. }
-        | Order::CancelWarning { .. }
-        | Order::ActivateSchedule { .. } => false,
-    }
 }
 
 /// Checks an act against configuration and range.
@@ -402,22 +381,27 @@ fn order(app: &App, asked: Asked) -> Result<Order, String> {
             let reason = reasoned(&id, &reason)?;
             Order::Reject { gate, proposal, reason }
         }
-        Asked::AskTicket { gate: id, minutes, reason } => {
+        Asked::AskTicket { gate: id, minutes, reason, release } => {
             let gate = gate(app, &id)?;
-            let lock = app.web.config.basin.gates.get(gate.0).and_then(|gate| gate.lock.as_ref());
-            let lock = lock.ok_or_else(|| format!("{id}: is not locked by season; it needs no ticket"))?;
-            if minutes == 0 || minutes > lock.max_minutes {
-                let most = lock.max_minutes;
+            let spec = app.web.config.basin.gates.get(gate.0).ok_or("no such gate")?;
+            let (_, most) = ticketed(spec, release.is_some())?;
+            if minutes == 0 || minutes > most {
                 return Err(format!("{id}: minutes = {minutes}: must be from 1 to {most}"));
             }
+            if let Some(ReleaseOrder::Hold { flow_m3s } | ReleaseOrder::Dilute { flow_m3s }) = release
+                && !(flow_m3s > Discharge::ZERO && flow_m3s <= app.web.config.basin.control.siren_above)
+            {
+                let most = app.web.config.basin.control.siren_above;
+                return Err(format!("{id}: flow_m3s = {flow_m3s}: must be above 0 and at most {most}"));
+            }
             let reason = reasoned(&id, &reason)?;
-            Order::AskTicket { gate, minutes, reason }
+            Order::AskTicket { gate, minutes, reason, release }
         }
         Asked::SignTicket { gate: id, ticket } => {
-            Order::SignTicket { gate: ticketed(app, &id, ticket)?, ticket }
+            Order::SignTicket { gate: open_ticket(app, &id, ticket)?, ticket }
         }
         Asked::EndTicket { gate: id, ticket } => {
-            Order::EndTicket { gate: ticketed(app, &id, ticket)?, ticket }
+            Order::EndTicket { gate: open_ticket(app, &id, ticket)?, ticket }
         }
         Asked::Enter { meter, value, minutes, reason } => {
             let basin = &app.web.config.basin;
@@ -435,7 +419,9 @@ fn order(app: &App, asked: Asked) -> Result<Order, String> {
         }
         Asked::IssueWarning { element, grade, cause, measure } => {
             if app.web.status.borrow().warnings.iter().all(|watch| watch.element != element) {
-                return Err(format!("{element}: no warning is given of it; names are in warnings of /api/v1/state"));
+                return Err(format!(
+                    "{element}: no warning is given of it; names are in warnings of /api/v1/state"
+                ));
             }
             let measure = texted(&element, "measure", &measure)?;
             Order::IssueWarning { cause: texted(&element, "cause", &cause)?, element, grade, measure }
@@ -449,6 +435,20 @@ fn order(app: &App, asked: Asked) -> Result<Order, String> {
             }
             let reason = reasoned(&element, &reason)?;
             Order::CancelWarning { element, warning, reason }
+        }
+        Asked::OpenIncident { reach, km, happened_s, lasts_min, what, mass_kg, limit_mg_l } => {
+            let happened = Timestamp::from_second(happened_s);
+            let happened = happened.map_err(|_| format!("{reach}: happened_s: must be Unix seconds"))?;
+            let what = texted(&reach, "what", &what)?;
+            let report = Report { reach, km, happened, lasts_min, what, mass_kg, limit_mg_l };
+            incident::check(&app.web.config.basin, &report, app.web.status.borrow().utc)?;
+            Order::OpenIncident { report }
+        }
+        Asked::CloseIncident { incident, reason } => {
+            if app.web.status.borrow().incidents.iter().all(|open| open.id != incident) {
+                return Err(format!("incident {incident} is not open any more"));
+            }
+            Order::CloseIncident { incident, reason: reasoned("incident", &reason)? }
         }
     })
 }
@@ -468,7 +468,7 @@ fn texted(what: &str, key: &str, text: &str) -> Result<String, String> {
 }
 
 /// The gate of an open ticket.
-fn ticketed(app: &App, id: &str, ticket: u64) -> Result<GateId, String> {
+fn open_ticket(app: &App, id: &str, ticket: u64) -> Result<GateId, String> {
     let gate = gate(app, id)?;
     let is_open = app.web.status.borrow().tickets.iter().any(|open| open.gate == gate && open.id == ticket);
     if is_open { Ok(gate) } else { Err(format!("{id}: this ticket is no longer open")) }
@@ -489,7 +489,7 @@ fn show(app: &App, person: &Person, order: Order) -> Value {
         return json!({ "error": "no token can be made on this machine" });
     };
     let answer = json!({
-        "needs_control": control::missing(app, person, &rivers(app, &order)), "needs_password": needs_password(&order),
+        "needs_control": control::missing(app, person, &rivers(app, &order)), "needs_password": needs_password(app, &order),
         "token": token, "expires_in_s": LIFE.as_secs(), "tick": status.tick, "order": order, "preview": preview,
     });
     let session = person.session.clone();

@@ -39,7 +39,7 @@ export function openFaceplate(basin, i, { now, rows, onClose }) {
   const commands = h("ol", { class: "commands" });
   const trendHost = h("div", { class: "small-plot" });
   const work = h("div", { class: "work" });
-  const ticket = gate.lock && driven ? buildTicket(basin, i) : null;
+  const ticket = (gate.lock || gate.duty === "trim") && driven ? buildTicket(basin, i) : null;
   const steps = h("ol", { class: "steps" }, ["step_select", "step_preview", "step_confirm"].map((key, k) => h("li", {}, h("span", {}, String(k + 1)), t(key))));
   const loss = gate.on_link_loss?.action ? t(`link_loss.${gate.on_link_loss.action}`, { p: known(gate.on_link_loss.opening) ? positionUnit(gate, gate.on_link_loss.opening) : "" }) : "";
   const title = [t(`kind.${gate.kind}`), t(`duty.${gate.duty}`), loss].filter(Boolean).join(t("sep"));

@@ -2,7 +2,7 @@
 
 export default {
   skip: "To the content", days_short: "{n} d", to_meter: "Meter", meter_word: "Meter", estimate: "estimate",
-  nav: { label: "Screens", overview: "Overview", alarms: "Alarms", warnings: "Warnings", map: "Rivers", schedule: "Schedule", meters: "Meters", links: "Comms", records: "Records" },
+  nav: { label: "Screens", overview: "Overview", alarms: "Alarms", warnings: "Warnings", incident: "Incident", map: "Rivers", schedule: "Schedule", meters: "Meters", links: "Comms", records: "Records" },
   pens: {
     window: "Time shown", as_table: "As table", csv: "CSV", time: "time", failed: "no trend: {error}", gap: "no value", table_of: "{name} as a table", picture_of: "{name}: trend over {span}",
   },
@@ -19,7 +19,7 @@ export default {
     priority: "Priority", state: "State", states: { all: "all states", new: "new", acked: "acknowledged", returned: "returned" }, search: "alarm or place", shown: "{n} of {of}", none_pass: "no alarm passes the filter",
     within: "Within", first_out: "FIRST", urgent: "Priority 1 and 2", no_site: "Service", flood: "Alarm flood since {when}: {n} new. First came {first}. Grouped by site; priorities 1 and 2 stand apart.",
     aside: "Set aside", aside_note: "shelved by people, suppressed by design", no_aside: "nothing is set aside", shelved: "shelved", suppressed: "suppressed", holds: "condition holds", gone: "condition has gone",
-    shelf_line: "until {until} · {who}: {reason}", parent_line: "told by {parent}", shelve_button: "Shelve…", unshelve_button: "Take back…", shelve: "shelve", shelve_title: "Shelve an alarm", shelve_for: "For how long (8 h at most)",
+    shelf_line: "until {until} · {who}: {reason}", parent_line: "told by {parent}", shelve_button: "Shelve…", unshelve_button: "Take back…", shelve: "shelve", shelve_for: "For how long (8 h at most)",
     shelve_about: "For {for} it does not stand in the list and is listed as set aside. Then it comes back as new, if its condition still holds. Reason: {reason}", unshelve: "take back", unshelve_about: "It stands in the list again, as acknowledged: who takes it back has seen it.",
     numbers: "How good the alarms are", rate: "per 10 min, on average", aim_rate: "aim: 1 at most", most: "most in 10 min", aim_most: "10 are a flood", floods: "floods", aim_floods: "aim: none", raised: "raised in",
     shares_raised: "raised", shares_list: "in the list", shares_aim: "aim",
@@ -38,9 +38,9 @@ export default {
     device: "device", unit: "unit", failures: "missed in a row", frames: "Last frames", frames_note: "service time, direction, bytes", again: "Again", no_frames: "no frame yet", frames_who: "Frames are for engineers and administrators.", fact_bytes: "{in} received, {out} sent", last_error: "newest error",
   },
   records: {
-    title: "Action log", note: "each row opens with its inputs", kind: "Kind", kinds: { acts: "moves, refusals, people", moves: "moves", refusals: "refusals", people: "acts of people", notes: "notes", decisions: "decisions", alarms: "alarms", service: "service" },
+    title: "Action log", note: "each row opens with its inputs", kind: "Kind", kinds: { acts: "moves, refusals, people", moves: "moves", refusals: "refusals", people: "acts of people", warnings: "warnings", incidents: "incidents", notes: "notes", decisions: "decisions", alarms: "alarms", service: "service" },
     kind_of: {
-      boot: "start", intent: "command", "late-intent": "command", outcome: "outcome", refusal: "refusal", decision: "decision", plan: "plan", snapshot: "snapshot", operator: "act", order: "order", config: "configuration", alarm: "alarm", lease: "operate lease", clock: "clock", recovered: "recovered", checkpoint: "checkpoint", trim: "segments removed", stop: "stop", forecast: "forecast", notice: "notice", warning: "warning", note: "note",
+      boot: "start", intent: "command", "late-intent": "command", outcome: "outcome", refusal: "refusal", decision: "decision", plan: "plan", snapshot: "snapshot", operator: "act", order: "order", config: "configuration", alarm: "alarm", lease: "operate lease", clock: "clock", recovered: "recovered", checkpoint: "checkpoint", trim: "segments removed", stop: "stop", forecast: "forecast", notice: "notice", warning: "warning", incident: "incident", note: "note",
     },
     all_gates: "all gates", shift: "Notes and hand-over of the shift", who: "who", from: "from", to: "to", find: "Find", busy: "reading…", none: "no record passes", count: "{n} rows, records {from} to {to}", newer: "← newer", older: "older →",
     number: "no.", time: "time", what: "what", end: "end", why: "why", full: "The record with the inputs of its decision, as stored:",
@@ -53,7 +53,7 @@ export default {
     principles: { parshall: "Parshall flume", radar_velocity: "radar velocity", rating_curve: "rating curve", transit_time: "transit time", pressure: "pressure", h_adcp: "H-ADCP", weir: "measuring weir", radar_level: "radar level", electromagnetic: "electromagnetic", ultrasonic: "ultrasonic", bubbler: "bubbler", tipping_bucket: "tipping bucket", power: "from power" },
     checks: "Plausibility", checks_note: "a failing one first", check: { reply: "device answers", fresh: "fresh", range: "within range", rate: "not faster than water", sentinel: "not a \"no value\" pattern", twin: "agrees with its twin", rating: "rating curve holds", frozen: "moves" }, hold: "used for {s}", valid_from: "from {date}",
     substitution: "What control uses", sub_none: "The meter itself.", sub_stale: "The last value, until its hold time is over.", sub_manual: "A value computed from others.", sub_entered: "A value a person entered; gates that follow this meter stay where they are.", sub_estimate: "The estimate in its place:", sub_nothing: "Nothing: what depends on it holds.",
-    enter: "enter reading", enter_button: "Enter reading…", enter_title: "Enter a reading in place of the meter", enter_for: "How long it stands (4 h at most)", enter_reason: "what it was read off, by whom",
+    enter: "enter reading", enter_button: "Enter reading…", enter_for: "How long it stands (4 h at most)", enter_reason: "what it was read off, by whom",
     enter_about: "For {for} dispatch, estimates and alarms take {value} for what the meter shows; gates that follow this meter stay where they are. Then the meter counts again. Reason: {reason}",
     entered_line: "{value} entered by {who}, {at}, until {until}: {reason}", withdraw: "take back", withdraw_button: "Take back…", withdraw_about: "The meter itself counts again at once.",
     history: "Quality, 24 h", history_note: "from the stored samples", history_of: "quality of the last 24 h in {n} stretches, listed below", no_history: "no samples stored of this time", since: "since", lasted: "lasted", trend: "Trend",

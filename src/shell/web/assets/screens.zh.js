@@ -2,7 +2,7 @@
 
 export default {
   skip: "跳到内容", days_short: "{n} 天", to_meter: "仪表", meter_word: "仪表", estimate: "估计",
-  nav: { label: "各屏", overview: "总览", alarms: "报警", warnings: "预警", map: "河网", schedule: "计划", meters: "仪表", links: "通信", records: "记录" },
+  nav: { label: "各屏", overview: "总览", alarms: "报警", warnings: "预警", incident: "突发", map: "河网", schedule: "计划", meters: "仪表", links: "通信", records: "记录" },
   pens: {
     window: "时段", as_table: "列表", csv: "CSV", time: "时间", failed: "无趋势：{error}", gap: "无值", table_of: "{name}（列表）", picture_of: "{name}：{span} 趋势",
   },
@@ -19,7 +19,7 @@ export default {
     priority: "优先级", state: "状态", states: { all: "全部状态", new: "未确认", acked: "已确认", returned: "已恢复" }, search: "报警或地点", shown: "{n} / {of}", none_pass: "没有符合筛选的报警",
     within: "时限", first_out: "首发", urgent: "优先级 1、2", no_site: "服务", flood: "报警泛滥，自 {when} 起：{n} 条未确认。首发 {first}。已按站点归组；优先级 1、2 另列。",
     aside: "另置", aside_note: "人工搁置、设计抑制", no_aside: "无另置报警", shelved: "已搁置", suppressed: "已抑制", holds: "条件仍在", gone: "条件已消失",
-    shelf_line: "至 {until} · {who}：{reason}", parent_line: "由 {parent} 代表", shelve_button: "搁置…", unshelve_button: "取回…", shelve: "搁置", shelve_title: "搁置报警", shelve_for: "搁置多久（最长 8 h）",
+    shelf_line: "至 {until} · {who}：{reason}", parent_line: "由 {parent} 代表", shelve_button: "搁置…", unshelve_button: "取回…", shelve: "搁置", shelve_for: "搁置多久（最长 8 h）",
     shelve_about: "{for} 内不在当前报警中，列于另置。到时条件若仍在，以未确认返回。原因：{reason}", unshelve: "取回", unshelve_about: "重新列入当前报警，状态为已确认：取回者已知悉。",
     numbers: "报警质量", rate: "每 10 min 平均", aim_rate: "宜 ≤ 1", most: "10 min 内最多", aim_most: "10 条即泛滥", floods: "泛滥次数", aim_floods: "宜为 0", raised: "发生数，",
     shares_raised: "已发生", shares_list: "清单中", shares_aim: "宜",
@@ -38,9 +38,9 @@ export default {
     device: "设备", unit: "单元", failures: "连续丢失", frames: "最近的帧", frames_note: "服务时间、方向、字节", again: "刷新", no_frames: "尚无帧", frames_who: "报文仅供工程师和管理员查看。", fact_bytes: "收 {in}，发 {out}", last_error: "最近错误",
   },
   records: {
-    title: "操作记录", note: "每行可展开其输入", kind: "类别", kinds: { acts: "动作、拒绝、人员操作", moves: "动作", refusals: "拒绝", people: "人员操作", notes: "值班记事", decisions: "决策", alarms: "报警", service: "服务" },
+    title: "操作记录", note: "每行可展开其输入", kind: "类别", kinds: { acts: "动作、拒绝、人员操作", moves: "动作", refusals: "拒绝", people: "人员操作", warnings: "预警", incidents: "突发事件", notes: "值班记事", decisions: "决策", alarms: "报警", service: "服务" },
     kind_of: {
-      boot: "启动", intent: "命令", "late-intent": "命令", outcome: "结果", refusal: "拒绝", decision: "决策", plan: "计划", snapshot: "快照", operator: "操作", order: "调度令", config: "配置", alarm: "报警", lease: "操作权", clock: "时钟", recovered: "恢复", checkpoint: "检查点", trim: "清除旧段", stop: "停止", forecast: "预报", notice: "通知", warning: "warning", note: "记事",
+      boot: "启动", intent: "命令", "late-intent": "命令", outcome: "结果", refusal: "拒绝", decision: "决策", plan: "计划", snapshot: "快照", operator: "操作", order: "调度令", config: "配置", alarm: "报警", lease: "操作权", clock: "时钟", recovered: "恢复", checkpoint: "检查点", trim: "清除旧段", stop: "停止", forecast: "预报", notice: "通知", warning: "warning", incident: "突发事件", note: "记事",
     },
     shift: "值班记事与交接班", all_gates: "全部闸门", who: "人员", from: "自", to: "至", find: "查询", busy: "读取中…", none: "无符合的记录", count: "{n} 行，记录 {from} 至 {to}", newer: "← 较新", older: "较早 →",
     number: "编号", time: "时间", what: "内容", end: "结果", why: "原因", full: "该记录及其决策输入，按存储原文（英文）：",
@@ -53,7 +53,7 @@ export default {
     principles: { parshall: "巴歇尔槽", radar_velocity: "雷达测速", rating_curve: "水位流量关系", transit_time: "时差法", pressure: "压力式", h_adcp: "H-ADCP", weir: "量水堰", radar_level: "雷达水位", electromagnetic: "电磁", ultrasonic: "超声", bubbler: "气泡式", tipping_bucket: "翻斗", power: "由功率推算" },
     checks: "合理性检查", checks_note: "未通过的在前", check: { reply: "设备应答", fresh: "新鲜", range: "量程内", rate: "变化不快于水", sentinel: "非“无值”标记", twin: "与并列仪表一致", rating: "水位流量关系有效", frozen: "有变化" }, hold: "可沿用 {s}", valid_from: "自 {date}",
     substitution: "控制所用", sub_none: "仪表本身。", sub_stale: "最近值，至保持时限为止。", sub_manual: "由其他量计算。", sub_entered: "人工置数；跟随此仪表的闸门保持不动。", sub_estimate: "以估计值代替：", sub_nothing: "无：依赖它的保持不动。",
-    enter: "人工置数", enter_button: "人工置数…", enter_title: "以人工读数代替仪表", enter_for: "有效时间（至多 4 h）", enter_reason: "读自何处、何人所读",
+    enter: "人工置数", enter_button: "人工置数…", enter_for: "有效时间（至多 4 h）", enter_reason: "读自何处、何人所读",
     enter_about: "{for} 内调度、估计与报警以 {value} 为此仪表的值；跟随此仪表的闸门保持不动。到时仍以仪表为准。原因：{reason}",
     entered_line: "置数 {value}，{who}，{at}，至 {until}：{reason}", withdraw: "撤销置数", withdraw_button: "撤销置数…", withdraw_about: "立即恢复以仪表为准。",
     history: "质量，24 h", history_note: "取自存储的采样", history_of: "近 24 h 质量共 {n} 段，列于下", no_history: "此时段无存储采样", since: "起始", lasted: "持续", trend: "趋势",
