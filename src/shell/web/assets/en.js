@@ -22,7 +22,7 @@ export default {
   incident: {
     title: "Pollution incidents", note: "by the velocity of the water and the flows of now", open: "Mark an incident", open_about: "what leads the water out of the river is proposed to be shut two hours before it comes", none: "No incident is open.",
     reach: "Reach", when: "Began", lasts: "Lasts, min", what: "What", mass: "kg, if known", limit: "Limit, mg/L", close: "Close the incident", close_about: "Goes back to dispatch: {gates}.", taken: "Shut for it: {gates}", dam: "Dam: {now} m³/s, to dilute {flow} m³/s…",
-    unknown: "nobody can tell", passed: "passed", here: "THERE", where: "where", first: "first", peak: "peak", over: "over", share: "its water", mg_l: "mg/L", call: "call",
+    unknown: "nobody can tell", passed: "passed", here: "THERE", in_h: "in {h} h", where: "where", first: "first", peak: "peak", over: "over", share: "its water", mg_l: "mg/L", call: "call",
   },
   whatif: { title: "What if…", opening: "Opening tried", note: "Worked out from what is known now. Nothing is sent." },
   colon: ": ", comma: ", ", sep: " · ", stop: ".",

@@ -40,7 +40,7 @@ export function buildIncident(basin, { pick, state: newest }) {
 
   function row(arrival, now_s) {
     const time = (s) => (known(s) ? moment(s, now_s) : "–");
-    const state = !known(arrival.first_s) ? word("unknown") : now_s > arrival.over_s ? word("passed") : now_s >= arrival.first_s ? word("here") : t("in_hours", { when: `${((arrival.first_s - now_s) / 3600).toFixed(1)} h` });
+    const state = !known(arrival.first_s) ? word("unknown") : now_s > arrival.over_s ? word("passed") : now_s >= arrival.first_s ? word("here") : word("in_h", { h: ((arrival.first_s - now_s) / 3600).toFixed(1) });
     const whom = [basin.intakes, basin.wetlands, basin.sections, basin.gates].flat().find((one) => one.id === arrival.element)?.responsible;
     const cells = [time(arrival.first_s), arrival.peak_s?.map(time).join(" – ") ?? "–", time(arrival.over_s), known(arrival.share) ? percent(arrival.share).replace("+", "") : "–", known(arrival.peak_mg_l) ? arrival.peak_mg_l.toPrecision(2) : "–", whom ? `${named(whom.unit)} ${whom.person}` : ""];
     return h("tr", { tid: `arrival-${arrival.element}` }, h("th", { scope: "row" }, elementName(basin, arrival.element), " ", h("small", {}, state)), cells.map((cell) => h("td", {}, cell)));

@@ -22,7 +22,7 @@ export default {
   incident: {
     title: "突发水环境事件", note: "按水流速度和当前流量推算", open: "标记事件", open_about: "引水出河的闸门在到达前两小时建议关闭", none: "无在处理事件。",
     reach: "河段", when: "开始", lasts: "持续分钟", what: "何物", mass: "kg，如知", limit: "限值 mg/L", close: "结束事件", close_about: "交回调度：{gates}。", taken: "为此关闭：{gates}", dam: "大坝：现 {now} m³/s，稀释 {flow} m³/s…",
-    unknown: "无法推算", passed: "已过", here: "已到", where: "处", first: "前锋", peak: "峰", over: "尾", share: "污水占比", mg_l: "mg/L", call: "联系",
+    unknown: "无法推算", passed: "已过", here: "已到", in_h: "{h} h 后", where: "处", first: "前锋", peak: "峰", over: "尾", share: "污水占比", mg_l: "mg/L", call: "联系",
   },
   whatif: { title: "试算…", opening: "试算开度", note: "按现有数据推算，不发送任何指令。" },
   colon: "：", comma: "，", sep: " · ", stop: "。",
