@@ -255,15 +255,23 @@ impl Quarters {
         Ok(true)
     }
 
-    /// Compares the records of one more segment of the journal, backwards. A journal that cannot be read there is no fault of
-    /// the view: `verify` tells of it.
+    /// Compares the records of one more segment of the journal with a quarter that has ended, backwards. A journal that cannot be
+    /// read there is no fault of the view: `verify` tells of it.
+    ///
+    /// The newest quarter is left out: the database would keep every page of it that was read once, 240 MB more for two
+    /// million records. A quarter that has ended is shut after each segment and gives them back.
     pub(super) fn compare_more(&mut self) -> Result<(), Trouble> {
-        let Some(to) = self.uncompared.checked_sub(1).filter(|to| *to > 0) else { return Ok(()) };
+        let newest = self.parts.last().map_or(0, |part| part.first);
+        let to = self.uncompared.min(newest).saturating_sub(1);
+        if to == 0 {
+            return Ok(());
+        }
         self.uncompared = 0;
         let compared = Reader::open(&self.journal, ACTIONS).map_err(Trouble::from).and_then(|reader| {
             let from = reader.files().iter().map(|file| file.name.first).rfind(|first| *first <= to);
             let agrees = from.map_or(Ok(true), |from| self.agrees(&reader, from..=to))?;
             self.uncompared = from.unwrap_or(0);
+            self.older = None;
             Ok(agrees)
         });
         match compared {
