@@ -19,11 +19,11 @@ use qindan::control::record::Kind;
 use qindan::shell::service::{Options, Time};
 use qindan::shell::web::tls;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::fixture;
+use crate::mail_tls::{Shield, mail_server};
 use crate::running::{Bench, Folder, PATIENCE};
 use crate::site::{self, Drive, Site};
 
@@ -88,7 +88,7 @@ impl Hook {
 }
 
 /// A configuration folder of which only `notify.toml` is read.
-fn folder(text: &str) -> tempfile::TempDir {
+pub(crate) fn folder(text: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join(notify::FILE), text).unwrap();
     folder
@@ -98,15 +98,15 @@ fn receiver(id: &str, url: &str) -> String {
     format!("[receiver.{id}]\nname_zh = \"{id}\"\nname_en = \"{id}\"\nlanguage = \"en\"\nurl = \"{url}\"\n")
 }
 
-const ON_BENCH: &str = "[notify]\non_bench = true\n";
+pub(crate) const ON_BENCH: &str = "[notify]\non_bench = true\n";
 
-fn options(folder: &Folder, site: &Site, rules: &Path, speed: f64) -> Options {
+pub(crate) fn options(folder: &Folder, site: &Site, rules: &Path, speed: f64) -> Options {
     let mut config = site::config(&site.device, Mode::Manual);
     config.service.bulletin_days = 0;
     Options { reports: Some(rules.to_path_buf()), ..folder.options(config, speed) }
 }
 
-fn details(folder: &Folder) -> Vec<Value> {
+pub(crate) fn details(folder: &Folder) -> Vec<Value> {
     folder.of_kind(Kind::Notice).into_iter().map(|record| record.detail.unwrap()).collect()
 }
 
@@ -317,44 +317,6 @@ async fn a_bench_tells_nobody_unless_asked_and_broken_rules_are_an_alarm_not_an_
     );
 }
 
-/// A mail server of a few lines: what it got, and how it answers RCPT. 451 is "not now", 550 "never".
-async fn mail_server(answers: &[u16]) -> (SocketAddr, watch::Receiver<Vec<String>>) {
-    let (got, seen) = watch::channel(Vec::new());
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let mut answers: VecDeque<u16> = answers.iter().copied().collect();
-    tokio::spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            let mut stream = BufReader::new(stream);
-            stream.write_all(b"220 test\r\n").await.unwrap();
-            let mut line = String::new();
-            while stream.read_line(&mut line).await.unwrap_or(0) > 0 {
-                let word = line.get(..4).unwrap_or_default().to_uppercase();
-                let answer = match word.as_str() {
-                    "RCPT" => format!("{} there\r\n", answers.pop_front().unwrap_or(250)),
-                    "DATA" => {
-                        stream.write_all(b"354 go on\r\n").await.unwrap();
-                        let mut text = String::new();
-                        while !text.ends_with("\r\n.\r\n") {
-                            assert!(stream.read_line(&mut text).await.unwrap() > 0);
-                        }
-                        got.send_modify(|all: &mut Vec<String>| all.push(text));
-                        "250 taken\r\n".to_owned()
-                    }
-                    "QUIT" => "221 bye\r\n".to_owned(),
-                    _ => "250 test\r\n".to_owned(),
-                };
-                if stream.write_all(answer.as_bytes()).await.is_err() {
-                    break;
-                }
-                line.clear();
-            }
-        }
-    });
-    (address, seen)
-}
-
 fn by_mail(address: SocketAddr) -> String {
     format!(
         "[mail]\nhost = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\nfrom = \"qindan@example.org\"\n[receiver.duty]\nname_zh = \"值班员\"\n\
@@ -367,7 +329,7 @@ fn by_mail(address: SocketAddr) -> String {
 async fn a_mail_server_that_is_busy_is_asked_again_and_gets_the_notice() {
     let data = Folder::new();
     let site = Site::start(24.0, Drive::Quick, &data.journal()).await;
-    let (address, mut got) = mail_server(&[451]).await;
+    let (address, mut got) = mail_server(&[451], Shield::None).await;
     let rules = folder(&format!("{ON_BENCH}{}", by_mail(address)));
     let bench = Bench::start(options(&data, &site, rules.path(), 20.0)).await;
     let mails =
@@ -391,7 +353,7 @@ async fn a_mail_server_that_is_busy_is_asked_again_and_gets_the_notice() {
 }
 
 /// The shipped configuration with `notify.toml` in a folder of its own.
-fn shipped(text: &str) -> tempfile::TempDir {
+pub(crate) fn shipped(text: &str) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
     simulators::vary::copy(&shipped, copy.path(), &[]).unwrap();
@@ -399,7 +361,7 @@ fn shipped(text: &str) -> tempfile::TempDir {
     copy
 }
 
-fn said(args: &[&str], folder: &Path) -> (Option<i32>, String) {
+pub(crate) fn said(args: &[&str], folder: &Path) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_qindan"));
     let output =
         command.args(args).arg(folder).stdin(Stdio::null()).env_remove("QINDAN_TEST_NONE").output().unwrap();
@@ -421,7 +383,7 @@ async fn a_test_message_says_what_happened_by_every_way() {
     let secure = tls::Secure::new(listener, config).unwrap();
     tokio::spawn(async move { axum::serve(secure, app).await });
     let (plain, refused) = (Hook::start(&[]).await, Hook::start(&[404]).await);
-    let (mail, mails) = mail_server(&[]).await;
+    let (mail, mails) = mail_server(&[], Shield::None).await;
     let url = format!("https://localhost:{port}/hook");
     let text = [
         by_mail(mail),
