@@ -8,7 +8,7 @@ use super::command::Action;
 use super::controller::Controller;
 use super::gate::GateMemory;
 use super::interlock::{Purpose, Wish};
-use super::operator::{Authority, Mode, OperatorAct, Order};
+use super::operator::{Mode, OperatorAct, Order};
 use super::reason::Because;
 use super::record::{Entry, Kind};
 use super::{Decision, Now, schedule};
@@ -77,12 +77,14 @@ impl Controller {
                 self.carry.mode_by.clone_from(&act.who);
                 Ok("mode set".into())
             }
-            Order::SetAuthority { gate, authority } => self.give(*gate, *authority),
+            Order::SetAuthority { gate, authority } => {
+                self.give(*gate, *authority, (&act.who, act.reason.as_deref()))
+            }
             Order::SetPoint { gate, opening, reason } => {
                 self.set_point(*gate, *opening, &act.who, reason, wishes, now)
             }
             Order::StopGate { gate } => {
-                self.give(*gate, Authority::Manual)?;
+                self.take_by_hand(*gate, (&act.who, "stop"))?;
                 let why = Because::Operator { who: act.who.clone(), reason: "stop".into() };
                 wishes.push(stop(*gate, &act.who, why));
                 Ok("stopping".into())
@@ -95,8 +97,8 @@ impl Controller {
             Order::Reject { gate, proposal, reason } => {
                 self.reject((*gate, *proposal), (&act.who, reason), decision, now)
             }
-            Order::AskTicket { gate, minutes, reason } => {
-                self.ask_ticket((*gate, *minutes), (&act.who, reason), decision, now)
+            Order::AskTicket { gate, minutes, reason, permit } => {
+                self.ask_ticket((*gate, *minutes, permit), (&act.who, reason), decision, now)
             }
             Order::SignTicket { gate, ticket } => self.sign_ticket((*gate, *ticket), &act.who, decision),
             Order::EndTicket { gate, ticket } => self.end_ticket((*gate, *ticket), &act.who, decision),
@@ -123,19 +125,6 @@ impl Controller {
         }
     }
 
-    fn give(&mut self, gate: GateId, authority: Authority) -> Result<String, String> {
-        let slot = self.carry.authorities.get_mut(gate.0).ok_or("no such gate")?;
-        *slot = authority;
-        // Giving a gate back to automatic settles what was held against it: a person has looked.
-        if let Some(memory) = self.gates.get_mut(gate.0)
-            && authority == Authority::Automatic
-        {
-            memory.absolve();
-            self.give_back_box(gate);
-        }
-        Ok("authority set".into())
-    }
-
     fn set_point(
         &mut self,
         gate: GateId,
@@ -157,7 +146,7 @@ impl Controller {
                 "refused: {opening} lies outside what is permitted now, {low:.1} % to {high:.1} %"
             ));
         }
-        self.give(gate, Authority::Manual)?;
+        self.take_by_hand(gate, (who, reason))?;
         let because = vec![Because::Operator { who: who.into(), reason: reason.into() }];
         let actor = format!("operator:{who}");
         wishes.push(Wish { gate, action: Action::Goto(opening), purpose: Purpose::Operator, actor, because });

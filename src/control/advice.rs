@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::command::{Action, CommandId};
 use super::controller::Controller;
 use super::interlock::{self, Purpose, Wish};
-use super::operator::Mode;
+use super::operator::{Authority, Mode};
 use super::reason::{Because, Limit};
 use super::record::{Entry, Kind};
 use super::{Decision, Now, gate};
@@ -154,19 +154,37 @@ impl Controller {
         &self.carry.advice
     }
 
-    /// Whether a wish is only told and not sent in this mode.
+    /// Whether what dispatch wants of a gate is proposed: by the mode of the service, or of this gate.
+    fn is_advising(&self, gate: GateId) -> bool {
+        match self.authority(gate) {
+            Authority::Observe => false,
+            Authority::Advice => self.carry.mode != Mode::Observe,
+            Authority::Automatic | Authority::Manual => self.carry.mode == Mode::Advice,
+        }
+    }
+
+    /// Whether a wish is only told and not sent.
     pub(super) fn is_advised(&self, wish: &Wish) -> bool {
         let moves = match wish.action {
             Action::Goto(_) => true,
             Action::Stop => false,
         };
-        self.carry.mode == Mode::Advice && wish.purpose != Purpose::Operator && moves
+        wish.purpose != Purpose::Operator && moves && self.is_advising(wish.gate)
     }
 
     /// Makes a proposal of what would be cleared in automatic, or keeps the one that stands for it.
     pub(super) fn propose(&mut self, wish: &Wish, decision: &mut Decision, now: Now) {
+        // An entry of the calendar has not begun until somebody accepts.
+        let held = if self.carry.mode == Mode::Advice { Limit::Mode } else { Limit::Advised };
+        self.note_step(wish, Err(&[held]));
         let Some((mut situation, _)) = self.situation(wish.gate, self.record_ok, now) else { return };
-        situation.service.mode = Mode::Automatic;
+        // As if gate and service were in automatic; in manual dispatch moves nothing at its leisure, and proposes nothing.
+        if situation.service.mode == Mode::Advice {
+            situation.service.mode = Mode::Automatic;
+        }
+        if situation.authority == Authority::Advice {
+            situation.authority = Authority::Automatic;
+        }
         let allowed = interlock::survey(&situation);
         let valid_for = Duration::from_secs(gate::VALID_S);
         // Nothing but its target is used: a proposal has no number of a command, and is no command.
@@ -211,14 +229,14 @@ impl Controller {
         self.tell_proposal(&proposal, Change::Made, "dispatch", None, decision, now);
     }
 
-    /// Ends what is no longer meant: not made again for some time, or the mode is another.
+    /// Ends what is no longer meant: not made again for some time, or the gate is no longer in advice.
     pub(super) fn lapse(&mut self, decision: &mut Decision, now: Now) {
         self.carry.advice.muted.retain(|muted| now.mono < muted.until);
         if self.carry.advice.open.is_empty() {
             return;
         }
-        let is_over = |open: &Proposal| self.carry.mode != Mode::Advice || now.mono >= open.until;
         let all = std::mem::take(&mut self.carry.advice.open);
+        let is_over = |open: &Proposal| now.mono >= open.until || !self.is_advising(open.gate);
         let (over, open): (Vec<_>, Vec<_>) = all.into_iter().partition(is_over);
         self.carry.advice.open = open;
         for proposal in over {
@@ -228,8 +246,8 @@ impl Controller {
 
     /// Takes an open proposal out for an answer.
     fn answered(&mut self, gate: GateId, id: u64) -> Result<Proposal, String> {
-        if self.carry.mode != Mode::Advice {
-            return Err("the mode is not advice: nothing is proposed".into());
+        if !self.is_advising(gate) {
+            return Err("neither the mode nor this gate is in advice: nothing is proposed".into());
         }
         let at = self.carry.advice.open.iter().position(|open| open.gate == gate && open.id == id);
         at.map(|at| self.carry.advice.open.remove(at))

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::advice::Advice;
 use super::alarm::Alarms;
+use super::authority::{self, Given};
 use super::dispatch::Release;
 use super::entered::{self, Entered};
 use super::estimate::River;
@@ -60,6 +61,9 @@ pub struct Carry {
     pub hold_all: Option<String>,
     /// Who moves each gate, by gate.
     pub authorities: Vec<Authority>,
+    /// How the gates that were ever given came to where they are.
+    #[serde(default)]
+    pub given: Vec<Given>,
     /// Boxes that have acted by themselves, by gate.
     #[serde(default)]
     pub fallbacks: Vec<Fallback>,
@@ -82,7 +86,7 @@ pub struct Carry {
     /// Proposals, and how they were answered.
     #[serde(default)]
     pub advice: Advice,
-    /// Emergency tickets.
+    /// Tickets.
     #[serde(default)]
     pub tickets: Tickets,
     /// Readings people entered in place of meters.
@@ -107,6 +111,7 @@ impl Carry {
             mode_by: "service".into(),
             hold_all: None,
             authorities: vec![Authority::default(); basin.gates.len()],
+            given: Vec::new(),
             fallbacks: vec![Fallback::default(); basin.gates.len()],
             river: River::new(basin, paths),
             releases: vec![Release::default(); dispatched],
@@ -126,7 +131,8 @@ impl Carry {
     }
 
     /// Brings a stored memory to `utc`: the time away is a gap in every series. What does not fit the basin any
-    /// more (its lists have other lengths) starts afresh; mode, hold, numbers, forecasts and calendar are kept.
+    /// more (its lists have other lengths) starts afresh; mode, hold, numbers, forecasts, calendar, tickets and whom each gate was
+    /// given to are kept.
     #[must_use]
     pub fn resumed(mut self, basin: &Basin, paths: &[Path], dispatched: usize, utc: Timestamp) -> Self {
         self.forecasts.tidy(basin, utc);
@@ -141,25 +147,37 @@ impl Carry {
             && self.releases.len() == fresh.releases.len()
             && self.authorities.len() == fresh.authorities.len()
             && self.days.len() == fresh.days.len();
+        let away = utc.duration_since(self.stored).as_secs_f64().max(0.0);
+        self.tickets.find_gates(basin, same);
+        self.tickets.away(away);
         if !same {
             let (mode_since, mode_by) = (self.mode_since, self.mode_by);
             let (hold_all, next_command, forecasts) = (self.hold_all, self.next_command, self.forecasts);
             let (entered, advice, calendar) = (self.entered, self.advice, self.calendar);
+            let tickets = self.tickets;
+            let (authorities, given) = (authority::by_name(basin, &self.given), self.given);
             return Self {
                 mode_since,
                 mode_by,
                 hold_all,
+                authorities,
+                given,
                 next_command,
                 advice,
+                tickets,
                 entered,
                 forecasts,
                 calendar,
                 ..fresh
             };
         }
-        let away = utc.duration_since(self.stored).as_secs_f64().max(0.0);
+        if self.given.is_empty() {
+            // Written before it was remembered by name.
+            self.given = authority::named(basin, &self.authorities, self.stored);
+        }
+        // A gate may stand in another place of the file.
+        self.authorities = authority::by_name(basin, &self.given);
         self.river.skip(bins(away));
-        self.tickets.away(away);
         self
     }
 }

@@ -15,7 +15,7 @@ use super::forecast::Forecasts;
 use super::gate::{self, Ended, GateFacts, GateMemory, InFlight};
 use super::grade::Grader;
 use super::interlock::{self, Authorities, Cleared, Purpose, Situation, Wish};
-use super::operator::{Authority, Mode};
+use super::operator::Mode;
 use super::outlets::{Outlets, View};
 use super::plan::Planned;
 use super::pond::Owed;
@@ -313,7 +313,7 @@ impl Controller {
             self.next_bin = Some(due_after(bin_ends, BIN_S, now.mono));
             self.bins = self.bins.saturating_add(1);
             let scene = estimate::Scene::new(&self.basin, &self.schedules, now.utc);
-            let asked = |source| self.release_of(source).filter(|_| self.carry.mode == Mode::Automatic);
+            let asked = |source| self.release_of(source).filter(|_| self.dispatches(source));
             river.close(&scene, &self.paths, |source| outflow.get(&source).copied().flatten(), asked);
         }
         self.carry.river = river;
@@ -349,6 +349,7 @@ impl Controller {
             basin: &self.basin,
             facts: &self.facts,
             gates: &self.gates,
+            authorities: &self.carry.authorities,
             level,
             flow: outlets.measured(&self.basin, |m| self.followed(m)),
             floor,
@@ -386,7 +387,7 @@ impl Controller {
             id,
             facts: self.facts.get(id.0)?,
             memory: self.gates.get(id.0)?,
-            authority: self.carry.authorities.get(id.0).copied().unwrap_or(Authority::Manual),
+            authority: self.authority(id),
             service: Authorities {
                 mode: self.carry.mode,
                 hold_all: self.carry.hold_all.is_some(),
@@ -396,6 +397,7 @@ impl Controller {
             release: view.as_ref().map(|(o, v)| o.limits(v, id)),
             above: view.as_ref().and_then(|(o, _)| o.levels(now.mono)),
             fallen_back: self.has_fallen_back(id),
+            freed: self.carry.tickets.freed(id),
             now: now.mono,
         };
         let allowed = interlock::survey(&seen);

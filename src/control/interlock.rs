@@ -14,6 +14,7 @@ use super::operator::{Authority, Mode};
 use super::reason::{Because, Limit};
 use super::status::GateState;
 use super::structure;
+use super::ticket::Freed;
 use crate::basin::{Actuation, Basin, Duty, Gate, GateId, Place};
 use crate::units::{Discharge, Opening, Stage};
 
@@ -245,6 +246,8 @@ pub struct Situation<'a> {
     pub above: Option<(Stage, Stage)>,
     /// Its box has acted by itself, and nothing has ended that yet.
     pub fallen_back: bool,
+    /// What enough people have signed for.
+    pub freed: Freed,
     /// Now.
     pub now: Duration,
 }
@@ -313,14 +316,18 @@ fn service(allowed: &mut Allowed, gate: &Gate, seen: &Situation<'_>) {
         Mode::Manual => allowed.refuse(Limit::Mode, Applies::Discretionary),
         Mode::Automatic => {}
     }
-    if seen.authority == Authority::Manual {
-        allowed.refuse(Limit::Manual, Applies::Discretionary);
+    match seen.authority {
+        Authority::Observe => allowed.refuse(Limit::Observed, Applies::All),
+        Authority::Advice => allowed.refuse(Limit::Advised, Applies::NotOperator),
+        Authority::Manual => allowed.refuse(Limit::Manual, Applies::Discretionary),
+        Authority::Automatic => {}
     }
     if !gate.automatic {
         allowed.refuse(Limit::NotDriven, Applies::Discretionary);
     }
     if gate.duty == Duty::Flood || gate.duty == Duty::Emergency {
-        allowed.refuse(Limit::FloodOrder, Applies::All);
+        let applies = if seen.freed.order { Applies::NotOperator } else { Applies::All };
+        allowed.refuse(Limit::FloodOrder, applies);
     }
     if !seen.service.record_ok {
         allowed.refuse(Limit::RecordLost, Applies::NotProtective);
@@ -345,7 +352,8 @@ fn motor(allowed: &mut Allowed, gate: &Gate, seen: &Situation<'_>) {
         allowed.refuse(Limit::InFlight, Applies::Discretionary);
     }
     if seen.memory.starts_within(HOUR, seen.now) >= gate.max_starts_per_hour {
-        allowed.refuse(Limit::Starts { per_hour: gate.max_starts_per_hour }, Applies::NotProtective);
+        let applies = if seen.freed.starts { Applies::Discretionary } else { Applies::NotProtective };
+        allowed.refuse(Limit::Starts { per_hour: gate.max_starts_per_hour }, applies);
     }
     if let Some((at, _)) = seen.memory.last_move {
         let left = gate.reversal_pause_s - seen.now.saturating_sub(at).as_secs_f64();
@@ -419,6 +427,7 @@ pub fn review(
             return Err(vec![Limit::NotDriven]);
         }
         Action::Stop if seen.service.mode == Mode::Observe => return Err(vec![Limit::Mode]),
+        Action::Stop if seen.authority == Authority::Observe => return Err(vec![Limit::Observed]),
         Action::Stop => return Ok(cleared(Action::Stop, Vec::new())),
         Action::Goto(target) => target,
     };

@@ -4,6 +4,7 @@ mod acts;
 pub mod advice;
 pub mod alarm;
 mod arrival;
+pub mod authority;
 mod away;
 pub mod carry;
 pub mod command;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::schedule::Entry;
+use super::ticket::Permit;
 use crate::basin::GateId;
 use crate::units::Opening;
 
@@ -21,15 +22,29 @@ pub enum Mode {
     Manual,
 }
 
-/// Who moves one gate.
+/// Who moves one gate. It is never freer than the [`Mode`] of the service.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Authority {
     /// Automatic dispatch.
     #[default]
     Automatic,
-    /// A person.
+    /// People: what dispatch wants of it is proposed and never sent by itself, not even to protect.
+    Advice,
+    /// A person; protective acts run by themselves.
     Manual,
+    /// Nobody from here: it is watched, and nothing is sent to it, not even by a person.
+    Observe,
+}
+
+impl Authority {
+    /// Whether protection moves such a gate by itself.
+    pub fn protects(self) -> bool {
+        match self {
+            Self::Automatic | Self::Manual => true,
+            Self::Advice | Self::Observe => false,
+        }
+    }
 }
 
 /// One act of a person.
@@ -103,7 +118,7 @@ pub enum Order {
         /// Why.
         reason: String,
     },
-    /// Ask for an emergency ticket of a gate that is shut by season; see [`super::ticket`].
+    /// Ask for a ticket, for what takes two persons; see [`super::ticket`].
     AskTicket {
         /// The gate.
         gate: GateId,
@@ -111,6 +126,9 @@ pub enum Order {
         minutes: u32,
         /// Why.
         reason: String,
+        /// What for.
+        #[serde(default, skip_serializing_if = "Permit::is_season")]
+        permit: Permit,
     },
     /// Sign a ticket somebody else asked for.
     SignTicket {
@@ -119,7 +137,7 @@ pub enum Order {
         /// Number of the ticket.
         ticket: u64,
     },
-    /// End a ticket: the gate goes back to dispatch, which shuts it.
+    /// End a ticket: a gate that is shut by season goes back to dispatch, which shuts it.
     EndTicket {
         /// The gate.
         gate: GateId,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::command::Action;
 use super::gate::{GateFacts, GateMemory};
 use super::interlock::{Purpose, ReleaseLimits, Wish};
+use super::operator::Authority;
 use super::reason::Because;
 use super::structure;
 use crate::basin::{
@@ -46,6 +47,8 @@ const BELIEVED: (f64, f64) = (0.5, 1.5);
 
 /// What a turbine leaves to the valve above the least, so that not every small fall of the release moves it, m³/s. Assumed.
 const SHARE_ROOM: f64 = 0.1;
+
+mod restore;
 
 /// The outlets of one dispatched reservoir.
 #[derive(Clone, Debug, PartialEq)]
@@ -96,6 +99,8 @@ pub struct View<'a> {
     pub facts: &'a [GateFacts],
     /// Memories of all gates.
     pub gates: &'a [GateMemory],
+    /// Who moves each gate.
+    pub authorities: &'a [Authority],
     /// Lower and higher of what may be the water level of the reservoir, when usable; the same unless two meters of it
     /// disagree.
     pub level: Option<(Stage, Stage)>,
@@ -349,70 +354,6 @@ impl Outlets {
         (promised - view.setpoint.max(target / BELIEVED.1)).max(0.0)
     }
 
-    /// A fall the outlet cannot wait for: a tripped unit, or the floor at risk for whatever cause. Where the meter shows less
-    /// than can be believed of it, the stand-by carries the floor: it holds whichever of meter and valve is wrong.
-    fn restore(&self, view: &View<'_>, target: f64, level: Stage, wishes: &mut Vec<Wish>) {
-        let tripped = self.base.iter().find(|id| view.facts.get(id.0).is_some_and(|f| f.trip == Some(true)));
-        let short = view.flow.is_some_and(|q| q < view.floor) && self.quiet(view, 60.0);
-        if tripped.is_none() && !short {
-            return;
-        }
-        let control = &view.basin.control;
-        let target = target.max(view.setpoint);
-        let heading = |id: GateId| {
-            let to = view.gates.get(id.0).zip(view.facts.get(id.0)).and_then(|(m, f)| m.heading(f));
-            self.flow_at(view.basin, id, to.unwrap_or(Opening::SHUT), level)
-        };
-        let units: f64 = self.base.iter().map(|id| self.flow_or_gone(view, *id, level)).sum();
-        let others = units + self.standby.iter().map(|id| heading(*id)).sum::<f64>();
-        let valves: f64 = self.trim.iter().map(|id| heading(*id)).sum();
-        let lost = (target - others - valves).max(0.0);
-        // A floor that is missed although the equations promise enough is missed by what the meter shows.
-        let shown = if tripped.is_none() { view.setpoint - view.flow.unwrap_or(view.setpoint) } else { 0.0 };
-        let missing = lost.max(shown.min(Self::believable(view, target, others + valves)));
-        let is_doubtful = shown > missing + control.min_action.get();
-        if missing < control.min_action.get() && !is_doubtful {
-            return;
-        }
-        let why = match tripped {
-            Some(unit) => Because::UnitTrip { unit: *unit, lost: Discharge::lossy(missing) },
-            None => Because::Trim { error: Discharge::lossy(-shown.max(missing)) },
-        };
-        let mut left = missing;
-        let (astray, trim): (Vec<GateId>, Vec<GateId>) =
-            self.trim.iter().partition(|id| Self::is_astray(view, **id));
-        for id in &trim {
-            let room = self.flow_at(view.basin, *id, Opening::FULL, level) - heading(*id);
-            let part = left.min(room);
-            if part > 0.0 && (part >= control.min_action.get() || !is_doubtful) {
-                wishes.push(self.flow_wish(
-                    view,
-                    *id,
-                    heading(*id) + part,
-                    level,
-                    Purpose::Protective,
-                    why.clone(),
-                ));
-                left -= part;
-            }
-        }
-        let stand = astray.iter().map(|id| self.flow_or_gone(view, *id, level)).sum::<f64>();
-        let reached =
-            units + stand + trim.iter().map(|id| self.reach(view, *id, level, ALONE_S)).sum::<f64>();
-        let doubted = if is_doubtful { view.setpoint } else { 0.0 };
-        let helps = left.max((view.setpoint - reached).max(0.0)).max(doubted);
-        if helps > control.min_action.get() {
-            for id in self.standby.iter().filter(|id| heading(**id) < helps) {
-                wishes.push(self.flow_wish(view, *id, helps, level, Purpose::Protective, why.clone()));
-            }
-        }
-    }
-
-    /// A gate that went astray stands where it is until a person has settled it.
-    fn is_astray(view: &View<'_>, id: GateId) -> bool {
-        view.gates.get(id.0).is_some_and(|memory| memory.astray.is_some())
-    }
-
     fn flow_or_gone(&self, view: &View<'_>, id: GateId, level: Stage) -> f64 {
         view.facts.get(id.0).map_or(0.0, |facts| self.flow_of(view.basin, id, facts, level))
     }
@@ -513,7 +454,7 @@ impl Outlets {
         let carried = self.flow_or_gone(view, *id, level);
         let room =
             self.flow_at(view.basin, *trim, Opening::FULL, level) - self.flow_or_gone(view, *trim, level);
-        if flow < target - view.basin.control.dead_band.get() || room < carried {
+        if flow < target - view.basin.control.dead_band.get() || room < carried || !Self::obeys(view, *trim) {
             return;
         }
         let why = Because::Trim { error: Discharge::lossy(flow - target) };

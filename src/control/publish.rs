@@ -7,7 +7,6 @@ use super::controller::Controller;
 use super::dispatch;
 use super::estimate::{self, Ahead};
 use super::interlock::Purpose;
-use super::operator::Authority;
 use super::quality::{Quality, Reason};
 use super::status::{
     Balance, CommandStatus, Estimate, GateStatus, ReleaseStatus, SectionStatus, Status, Transit,
@@ -142,7 +141,6 @@ impl Controller {
         const DAY: Duration = Duration::from_secs(86_400);
         let facts = self.facts.get(id.0)?;
         let memory = self.gates.get(id.0)?;
-        let authority = self.carry.authorities.get(id.0).copied().unwrap_or(Authority::Manual);
         let (_, allowed) = self.situation(id, self.record_ok, now)?;
         Some(GateStatus {
             gate: id,
@@ -150,7 +148,8 @@ impl Controller {
             position: facts.position,
             target: facts.target.map(|(target, _)| target),
             flow: self.gate_flow(id, now),
-            authority,
+            authority: self.authority(id),
+            given: self.given(id).cloned(),
             remote: facts.remote,
             estop: facts.estop,
             fault: match (facts.fault, facts.trip) {

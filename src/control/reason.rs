@@ -223,6 +223,10 @@ pub enum Limit {
     NotDriven,
     /// Under manual authority.
     Manual,
+    /// This gate is in advice: what is wanted of it is proposed.
+    Advised,
+    /// This gate is only watched: nothing is sent to it.
+    Observed,
     /// Hold-all is on.
     HoldAll,
     /// The record cannot be written: discretionary movement stops.

@@ -29,7 +29,7 @@ use crate::basin::GateId;
 use crate::config::Config;
 
 /// Version of the form of [`State`]; raised when a field comes, goes or changes its meaning.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// What two meters of one level remember.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::advice::{Proposal, Tally};
 use super::alarm::Shelf;
+use super::authority::Given;
 use super::command::{Action, CommandId, Terminal};
 use super::entered::Entered;
 use super::forecast::Forecasts;
@@ -58,6 +59,9 @@ pub struct GateStatus {
     pub flow: Estimate,
     /// Who moves it.
     pub authority: Authority,
+    /// Who gave it so, when and why; `None` as long as nobody did.
+    #[serde(default)]
+    pub given: Option<Given>,
     /// Key on remote; `None` unknown.
     pub remote: Option<bool>,
     /// Emergency stop pressed; `None` unknown.
@@ -289,7 +293,7 @@ pub struct Status {
     /// Readings people entered in place of meters.
     #[serde(default)]
     pub entered: Vec<Entered>,
-    /// Emergency tickets, oldest first.
+    /// Tickets, oldest first.
     #[serde(default)]
     pub tickets: Vec<Ticket>,
     /// What is proposed, oldest first; empty in other modes than advice.

@@ -1,7 +1,9 @@
-//! Emergency tickets 应急操作票: a gate that is shut by season may open for some time when enough people have signed.
+//! Tickets 操作票: what takes two persons. A gate that is shut by season may open, a flood gate may be moved by an order, the motor of
+//! a gate may start more often than its limit, each for some time and when enough people have signed.
 //!
-//! One person asks, others sign; the ticket then stands for the minutes asked for and the gate may be moved by people. When it is over
-//! the gate goes back to dispatch, whose rule shuts it. Without enough names within half an hour nothing comes of it.
+//! One person asks, others sign; the ticket then stands for the minutes asked for. What it permits it permits to people alone: nothing
+//! automatic is freed by it. When it is over a gate that is shut by season goes back to dispatch, whose rule shuts it; another stays
+//! where it stands. Without enough names within half an hour nothing comes of it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -10,10 +12,87 @@ use super::controller::Controller;
 use super::operator::Authority;
 use super::record::{Entry, Kind};
 use super::{Decision, Now};
-use crate::basin::GateId;
+use crate::basin::{Basin, Duty, Gate, GateId};
 
 /// How long a ticket waits for the names it lacks, s. Assumed: who signs has to look, an emergency does not wait.
 const WAITS_S: f64 = 1800.0;
+
+/// Longest time of an order for a flood gate, min. Assumed: a shift; the next one asks again.
+pub const ORDER_MOST: u32 = 720;
+
+/// Longest time a limit is released, min. Source: page notes, permissive bypass.
+pub const RELEASE_MOST: u32 = 120;
+
+/// Signatures where no plan of the gate says more. Source: product notes, flood command; page notes, permissive bypass.
+const TWO: u8 = 2;
+
+/// What a ticket permits.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "permit", deny_unknown_fields)]
+pub enum Permit {
+    /// To open a gate outside the flood season that is shut then.
+    #[default]
+    Season,
+    /// To move a flood or maintenance gate, by an order 防汛指令.
+    Order {
+        /// Number of the order.
+        number: String,
+        /// Who gave it.
+        giver: String,
+    },
+    /// To start the motor more often in the hour than its limit.
+    Starts,
+}
+
+impl Permit {
+    /// Whether it is that of a gate shut by season.
+    pub fn is_season(&self) -> bool {
+        *self == Self::Season
+    }
+
+    /// Signatures it takes for a gate, and how long it stands at most, min.
+    ///
+    /// # Errors
+    /// Why this gate takes no such ticket.
+    pub fn terms(&self, gate: &Gate) -> Result<(u8, u32), String> {
+        let is_by_order = matches!(gate.duty, Duty::Flood | Duty::Emergency);
+        match self {
+            Self::Season => {
+                let lock = gate.lock.as_ref();
+                let lock =
+                    lock.ok_or_else(|| format!("{}: is not locked by season; it needs no ticket", gate.id))?;
+                Ok((lock.signatures, lock.max_minutes))
+            }
+            Self::Order { number, giver } if is_by_order => {
+                let short = |text: &str| !text.trim().is_empty() && text.chars().count() <= TEXT_MOST;
+                if short(number) && short(giver) {
+                    return Ok((TWO, ORDER_MOST));
+                }
+                Err(format!(
+                    "{}: number and giver of the order: must have 1 to {TEXT_MOST} characters",
+                    gate.id
+                ))
+            }
+            Self::Order { .. } => {
+                Err(format!("{}: moves without an order; only flood and maintenance gates need one", gate.id))
+            }
+            Self::Starts if gate.is_driven() => Ok((TWO, RELEASE_MOST)),
+            Self::Starts => Err(format!("{}: has no motor that is driven from here", gate.id)),
+        }
+    }
+}
+
+/// Longest number or giver of an order, characters.
+const TEXT_MOST: usize = 80;
+
+/// What tickets in force free one gate of, for people.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Freed {
+    /// An order has been given.
+    pub order: bool,
+    /// The limit on motor starts.
+    pub starts: bool,
+}
 
 /// A ticket, waiting for names or in force.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +101,12 @@ pub struct Ticket {
     pub id: u64,
     /// The gate.
     pub gate: GateId,
+    /// Identifier of the gate: a ticket outlives a change of the configuration.
+    #[serde(default)]
+    pub name: String,
+    /// What it permits.
+    #[serde(default)]
+    pub permit: Permit,
     /// How long it stands once it is signed, min.
     pub minutes: u32,
     /// Why.
@@ -47,9 +132,29 @@ impl Tickets {
         &self.open
     }
 
-    /// Whether a ticket for this gate is in force.
+    fn in_force(&self, gate: GateId) -> impl Iterator<Item = &Permit> {
+        self.open
+            .iter()
+            .filter(move |ticket| ticket.gate == gate && ticket.in_force)
+            .map(|ticket| &ticket.permit)
+    }
+
+    /// Whether a ticket frees this gate of its season.
     pub(super) fn frees(&self, gate: GateId) -> bool {
-        self.open.iter().any(|ticket| ticket.gate == gate && ticket.in_force)
+        self.in_force(gate).any(Permit::is_season)
+    }
+
+    /// What else tickets free this gate of.
+    pub(super) fn freed(&self, gate: GateId) -> Freed {
+        let mut freed = Freed::default();
+        for permit in self.in_force(gate) {
+            match permit {
+                Permit::Season => {}
+                Permit::Order { .. } => freed.order = true,
+                Permit::Starts => freed.starts = true,
+            }
+        }
+        freed
     }
 
     /// Lets time pass; what is over comes back.
@@ -61,6 +166,19 @@ impl Tickets {
             std::mem::take(&mut self.open).into_iter().partition(|ticket| ticket.left_s <= 0.0);
         self.open = open;
         over
+    }
+
+    /// After a restart: a gate may stand in another place of the file, or in none. A ticket written before it knew the name of its
+    /// gate is found by its place, where the lists are as long as they were.
+    pub(super) fn find_gates(&mut self, basin: &Basin, fits: bool) {
+        self.open.retain_mut(|ticket| {
+            if ticket.name.is_empty() {
+                return fits;
+            }
+            let found = basin.gate(&ticket.name);
+            ticket.gate = found.unwrap_or(ticket.gate);
+            found.is_some()
+        });
     }
 
     /// The service was away for so long.
@@ -76,20 +194,20 @@ impl Controller {
     /// A person asks for a ticket, with the first signature.
     pub(super) fn ask_ticket(
         &mut self,
-        (gate, minutes): (GateId, u32),
+        (gate, minutes, permit): (GateId, u32, &Permit),
         (who, reason): (&str, &str),
         decision: &mut Decision,
         now: Now,
     ) -> Result<String, String> {
         let spec = self.basin.gates.get(gate.0).ok_or("no such gate")?;
-        let lock = spec.lock.as_ref().ok_or_else(|| format!("{} is not locked by season", spec.id))?;
-        if self.flood_season(now) {
+        let (signatures, most) = permit.terms(spec)?;
+        if permit.is_season() && self.flood_season(now) {
             return Err(format!("{}: it is flood season, the gate needs no ticket", spec.id));
         }
-        if minutes == 0 || minutes > lock.max_minutes {
-            return Err(format!("{}: minutes = {minutes}: must be from 1 to {}", spec.id, lock.max_minutes));
+        if minutes == 0 || minutes > most {
+            return Err(format!("{}: minutes = {minutes}: must be from 1 to {most}", spec.id));
         }
-        let enough = lock.signatures <= 1;
+        let enough = signatures <= 1;
         let tickets = &mut self.carry.tickets;
         if tickets.open.iter().any(|ticket| ticket.gate == gate) {
             return Err(format!("{}: there is a ticket already; sign it, or end it first", spec.id));
@@ -98,6 +216,8 @@ impl Controller {
         let ticket = Ticket {
             id: tickets.newest,
             gate,
+            name: spec.id.clone(),
+            permit: permit.clone(),
             minutes,
             reason: reason.to_owned(),
             signed: vec![who.to_owned()],
@@ -116,11 +236,11 @@ impl Controller {
         who: &str,
         decision: &mut Decision,
     ) -> Result<String, String> {
-        let needed = self.basin.gates.get(gate.0).and_then(|gate| gate.lock.as_ref());
-        let needed = usize::from(needed.ok_or("not locked by season")?.signatures);
+        let spec = self.basin.gates.get(gate.0).ok_or("no such gate")?;
         let tickets = &mut self.carry.tickets.open;
         let open = tickets.iter_mut().find(|ticket| ticket.gate == gate && ticket.id == id);
         let ticket = open.ok_or("this ticket is no longer open")?;
+        let needed = usize::from(ticket.permit.terms(spec)?.0);
         if ticket.in_force {
             return Err("this ticket is in force already".into());
         }
@@ -162,12 +282,11 @@ impl Controller {
         }
     }
 
-    /// The gate goes back to dispatch, which shuts it.
+    /// A gate that is shut by season goes back to dispatch, which shuts it; another stays where it stands.
     fn over(&mut self, ticket: &Ticket, word: &str, actor: &str, decision: &mut Decision) {
-        if ticket.in_force
-            && let Some(authority) = self.carry.authorities.get_mut(ticket.gate.0)
-        {
-            *authority = Authority::Automatic;
+        // In advice and in observe it stays: what is wanted of it is proposed, or nothing is sent.
+        if ticket.in_force && ticket.permit.is_season() && self.authority(ticket.gate) == Authority::Manual {
+            self.entrust(ticket.gate, Authority::Automatic, (actor, None));
         }
         self.tell_ticket(ticket, word, actor, decision);
     }
@@ -179,7 +298,8 @@ impl Controller {
         entry.gate = Some(gate.id.clone());
         entry.detail = Some(json!({
             "ticket": ticket.id, "ticket_was": word, "minutes": ticket.minutes, "reason": ticket.reason,
-            "signed": ticket.signed, "report_to": gate.lock.as_ref().map(|lock| &lock.notify),
+            "signed": ticket.signed, "of": ticket.permit,
+            "report_to": gate.lock.as_ref().filter(|_| ticket.permit.is_season()).map(|lock| &lock.notify),
         }));
         decision.entries.push(entry);
     }
@@ -204,10 +324,14 @@ mod tests {
 
     impl Story {
         fn begin(date: &str) -> (Self, Now) {
+            Self::about(GATE, date)
+        }
+
+        fn about(gate: &str, date: &str) -> (Self, Now) {
             let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
             let config = crate::config::load(&folder).unwrap();
             let utc = format!("{date}T02:00:00Z").parse::<Timestamp>().unwrap();
-            let gate = config.basin.gate(GATE).unwrap();
+            let gate = config.basin.gate(gate).unwrap();
             let controller = Controller::new(&config, Settings::default(), None, utc);
             (Self { controller, gate, acts: 0 }, Now { mono: Duration::ZERO, utc })
         }
@@ -235,7 +359,11 @@ mod tests {
         }
 
         fn ask(&self, minutes: u32) -> Order {
-            Order::AskTicket { gate: self.gate, minutes, reason: "pumps drowned".into() }
+            self.ask_for(Permit::Season, minutes)
+        }
+
+        fn ask_for(&self, permit: Permit, minutes: u32) -> Order {
+            Order::AskTicket { gate: self.gate, minutes, reason: "pumps drowned".into(), permit }
         }
 
         fn sign(&self, ticket: u64) -> Order {
@@ -325,5 +453,94 @@ mod tests {
         assert!(!next.is_locked(start));
         assert!(next.wait(later(start, 1150)).is_empty());
         assert_eq!(word(&next.wait(later(start, 1201))), ["over"]);
+    }
+
+    #[test]
+    fn a_ticket_is_of_its_gate_wherever_that_stands_in_the_file() {
+        let (mut story, begin) = Story::begin("2026-12-03");
+        story.act("li", story.ask(60), begin).0.unwrap();
+        let stored = story.controller.carry.tickets.clone();
+        let mut basin = Basin::clone(&story.controller.basin);
+        basin.gates.reverse();
+        let (mut moved, mut gone) = (stored.clone(), stored.clone());
+        moved.find_gates(&basin, true);
+        assert_eq!(moved.open[0].gate, basin.gate(GATE).unwrap());
+        assert_ne!(moved.open[0].gate, story.gate);
+        basin.gates.retain(|gate| gate.id != GATE);
+        gone.find_gates(&basin, false);
+        assert_eq!(gone.open, []);
+        // Written before the name of its gate was kept.
+        for fits in [true, false] {
+            let mut old = stored.clone();
+            old.open[0].name.clear();
+            old.find_gates(&basin, fits);
+            let at = old.open.iter().map(|ticket| ticket.gate).collect::<Vec<_>>();
+            assert_eq!(at, vec![story.gate; usize::from(fits)]);
+        }
+    }
+
+    /// What refuses a person the gate of the story now.
+    fn refusals(story: &Story, now: Now) -> Vec<crate::control::reason::Limit> {
+        let (_, allowed) = story.controller.situation(story.gate, true, now).unwrap();
+        allowed.refusals(crate::control::interlock::Purpose::Operator)
+    }
+
+    #[test]
+    fn a_flood_gate_is_freed_for_people_by_an_order_two_have_signed() {
+        use crate::control::interlock::Purpose;
+        use crate::control::reason::Limit;
+        let (mut story, begin) = Story::about("zf.tunnel.g1", "2026-07-20");
+        // What is permitted is known from the first tick on.
+        story.wait(begin);
+        let order = |number: &str| Permit::Order { number: number.into(), giver: "flood office".into() };
+        assert!(refusals(&story, begin).contains(&Limit::FloodOrder));
+        assert!(story.act("li", story.ask_for(order(" "), 60), begin).0.is_err(), "no number");
+        assert!(
+            story.act("li", story.ask_for(order("12"), 721), begin).0.unwrap_err().contains("from 1 to 720")
+        );
+        assert!(story.act("li", story.ask(60), begin).0.unwrap_err().contains("not locked by season"));
+        story.act("li", story.ask_for(order("汛令 12"), 60), begin).0.unwrap();
+        assert!(refusals(&story, begin).contains(&Limit::FloodOrder), "one person is not enough");
+        assert!(story.act("li", story.sign(1), begin).0.is_err());
+        let (signed, told) = story.act("wang", story.sign(1), begin);
+        assert!(signed.is_ok() && word(&told) == ["in_force"]);
+        assert_eq!(told[0].detail.as_ref().unwrap()["of"]["number"], "汛令 12");
+        assert!(!refusals(&story, begin).contains(&Limit::FloodOrder));
+        let (_, allowed) = story.controller.situation(story.gate, true, begin).unwrap();
+        for purpose in [Purpose::Protective, Purpose::Discretionary] {
+            assert!(allowed.refusals(purpose).contains(&Limit::FloodOrder), "{purpose:?}");
+        }
+        assert_eq!(word(&story.wait(later(begin, 3601))), ["over"]);
+        assert!(refusals(&story, later(begin, 3601)).contains(&Limit::FloodOrder));
+        // An order is none for a gate that needs none.
+        let (mut valve, begin) = Story::about("zf.eco.v1", "2026-07-20");
+        assert!(
+            valve
+                .act("li", valve.ask_for(order("12"), 60), begin)
+                .0
+                .unwrap_err()
+                .contains("without an order")
+        );
+    }
+
+    #[test]
+    fn a_motor_is_freed_of_its_starts_for_people_for_two_hours_at_most() {
+        use crate::control::interlock::Purpose;
+        use crate::control::reason::Limit;
+        let (mut story, begin) = Story::about("zf.eco.v1", "2026-05-18");
+        // What is permitted is known from the first tick on.
+        story.wait(begin);
+        let limit = story.controller.basin.gates[story.gate.0].max_starts_per_hour;
+        let starts = Limit::Starts { per_hour: limit };
+        story.controller.gates[story.gate.0].starts = (0..limit).map(|_| begin.mono).collect();
+        assert!(refusals(&story, begin).contains(&starts));
+        assert!(story.act("li", story.ask_for(Permit::Starts, 121), begin).0.is_err());
+        story.act("li", story.ask_for(Permit::Starts, 120), begin).0.unwrap();
+        story.act("wang", story.sign(1), begin).0.unwrap();
+        assert!(!refusals(&story, begin).contains(&starts));
+        let (_, allowed) = story.controller.situation(story.gate, true, begin).unwrap();
+        assert!(allowed.refusals(Purpose::Discretionary).contains(&starts));
+        story.act("li", Order::EndTicket { gate: story.gate, ticket: 1 }, later(begin, 60)).0.unwrap();
+        assert!(refusals(&story, later(begin, 60)).contains(&starts));
     }
 }

@@ -219,6 +219,9 @@ impl Controller {
                     json!({ "opening": facts.position.last_good.map(|at| gate.stroke.opening(at)) }),
                 );
             }
+            if self.carry.tickets.freed(GateId(at)).starts {
+                raise("A06", json!({}));
+            }
             let locked = gate.lock.is_some() || gate.duty == Duty::SeasonLock;
             let is_free = flood_season || self.carry.tickets.frees(GateId(at));
             if locked && !is_free && facts.opening.is_some_and(|o| o > Opening::clamped(gate.tolerance)) {
@@ -250,12 +253,13 @@ impl Controller {
         if self.rung > Rung::F2 && !self.is_starting() {
             raise("A30", json!({ "rung": self.rung }));
         }
+        let dispatches = self.carry.mode == Mode::Automatic;
+        let protects = dispatches || self.carry.mode == Mode::Manual;
         for (gate, authority) in self.basin.gates.iter().zip(&self.carry.authorities) {
-            if gate.duty == Duty::Trim
-                && *authority == Authority::Manual
-                && self.carry.mode == Mode::Automatic
-            {
-                out.push(Condition::new("A08", &gate.id, json!({ "gate": gate.id })));
+            let is_idle = gate.duty == Duty::Trim && *authority != Authority::Automatic;
+            let is_guard = gate.duty == Duty::Trim || gate.duty == Duty::Standby;
+            if (dispatches && is_idle) || (protects && is_guard && !authority.protects()) {
+                out.push(Condition::new("A08", &gate.id, json!({ "gate": gate.id, "authority": authority })));
             }
         }
     }

@@ -8,6 +8,7 @@ pub const TITLES: &[(&str, Word)] = &[
     ("A03", ("预报将低于下限", "Floor will be missed")),
     ("A04", ("闸门无令动作", "Gate moved without a command")),
     ("A05", ("闸门未到位", "Gate did not reach its set-point")),
+    ("A06", ("限制已放开", "A limit is released")),
     ("A08", ("自动控制停用", "Automatic control is off")),
     ("A09", ("断面流量计不可用", "Section meter not usable")),
     ("A10", ("设备通信中断", "Device link lost")),

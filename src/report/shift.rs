@@ -108,37 +108,42 @@ fn taken(record: &Record) -> Option<Order> {
     serde_json::from_value::<Order>(detail.get("order")?.clone()).ok().filter(|_| is_taken)
 }
 
-/// Whether an emergency ticket is over with this record: its gate is dispatch's again.
+/// Whether the ticket of a gate that is shut by season is over with this record: the gate is dispatch's again.
 fn gives_back(record: &Record) -> bool {
-    let was = record.detail.as_ref().and_then(|detail| detail.get("ticket_was")?.as_str());
-    record.kind == Kind::Order && matches!(was, Some("over" | "ended"))
+    let Some(detail) = record.detail.as_ref().filter(|_| record.kind == Kind::Order) else { return false };
+    let is_season = detail.get("of").is_none_or(|of| of["permit"] == "season");
+    is_season && matches!(detail["ticket_was"].as_str(), Some("over" | "ended"))
 }
 
-/// What stands by hand at the end: the mode, the hold, gates under manual authority, each with who and since when. Of a mode nobody
+/// What stands by hand at the end: the mode, the hold, gates that are not in automatic, each with who and since when. Of a mode nobody
 /// has set it is said that it is the configured one.
 fn not_automatic(ground: Ground<'_>, records: &[Record], to: Timestamp) -> Table {
     let basin = &ground.config.basin;
     let mut mode: (Mode, Option<&Record>) = (ground.config.service.start_mode, None);
     let mut hold: Option<&Record> = None;
-    let mut manual: BTreeMap<&str, &Record> = BTreeMap::new();
+    let mut manual: BTreeMap<&str, (Authority, &Record)> = BTreeMap::new();
     for record in records.iter().filter(|record| record.utc < to) {
         let gate = record.gate.as_deref();
         if gives_back(record) {
-            gate.and_then(|gate| manual.remove(gate));
+            manual.retain(|held, (authority, _)| gate != Some(*held) || *authority != Authority::Manual);
         }
         let Some(order) = taken(record) else { continue };
         match order {
             Order::HoldAll => hold = Some(record),
             Order::ReleaseHold => hold = None,
             Order::SetMode { mode: to } => mode = (to, Some(record)),
-            Order::SetAuthority { authority: Authority::Automatic, .. } => {
+            Order::SetAuthority { authority, .. } => {
                 gate.and_then(|gate| manual.remove(gate));
+                if let (Some(gate), false) = (gate, authority == Authority::Automatic) {
+                    manual.insert(gate, (authority, record));
+                }
             }
-            Order::SetAuthority { authority: Authority::Manual, .. }
-            | Order::SetPoint { .. }
-            | Order::StopGate { .. } => {
-                if let Some(gate) = gate {
-                    manual.entry(gate).or_insert(record);
+            Order::SetPoint { .. } | Order::StopGate { .. } => {
+                let Some(gate) = gate else { continue };
+                let is_manual =
+                    manual.get(gate).is_some_and(|(authority, _)| *authority == Authority::Manual);
+                if !is_manual {
+                    manual.insert(gate, (Authority::Manual, record));
                 }
             }
             Order::Acknowledge { .. }
@@ -170,11 +175,10 @@ fn not_automatic(ground: Ground<'_>, records: &[Record], to: Timestamp) -> Table
     if let Some(record) = hold {
         rows.push(line("hold_all", name("全部闸门", "All gates"), name("保持", "hold"), Some(record)));
     }
-    rows.extend(
-        manual.into_iter().map(|(gate, record)| {
-            line(gate, words::element(basin, gate), name("手动", "manual"), Some(record))
-        }),
-    );
+    rows.extend(manual.into_iter().map(|(gate, (authority, record))| {
+        let (zh, en) = words::authority_word(authority);
+        line(gate, words::element(basin, gate), name(zh, en), Some(record))
+    }));
     let columns = vec![
         Column::hidden("what"),
         Column::new("name", ("对象", "What"), ""),

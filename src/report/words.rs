@@ -9,6 +9,7 @@ use crate::basin::{Basin, Name};
 use crate::config::reports::Exemption;
 use crate::control::command::{FailReason, Terminal};
 use crate::control::operator::{Authority, Mode, Order};
+use crate::control::ticket::Permit;
 use crate::shell::log_text::Cause;
 
 /// What a day comes to.
@@ -168,10 +169,7 @@ pub fn order(basin: &Basin, order: &Order, gate: Option<&str>) -> Name {
             name(format!("方式 → {zh}"), format!("mode → {en}"))
         }
         Order::SetAuthority { authority, .. } => {
-            let (zh, en) = match authority {
-                Authority::Automatic => ("自动", "automatic"),
-                Authority::Manual => ("手动", "manual"),
-            };
+            let (zh, en) = authority_word(*authority);
             name(format!("{}：权限 → {zh}", gate.zh), format!("{}: authority → {en}", gate.en))
         }
         Order::SetPoint { opening, reason, .. } => {
@@ -192,18 +190,26 @@ pub fn order(basin: &Basin, order: &Order, gate: Option<&str>) -> Name {
             format!("{}：不采纳建议（{reason}）", gate.zh),
             format!("{}: proposal rejected ({reason})", gate.en),
         ),
-        Order::AskTicket { minutes, reason, .. } => name(
-            format!("{}：申请应急操作票 {minutes} 分钟（{reason}）", gate.zh),
-            format!("{}: emergency ticket asked for, {minutes} min ({reason})", gate.en),
-        ),
-        Order::SignTicket { ticket, .. } => name(
-            format!("{}：签署应急操作票 {ticket}", gate.zh),
-            format!("{}: emergency ticket {ticket} signed", gate.en),
-        ),
-        Order::EndTicket { ticket, .. } => name(
-            format!("{}：终止应急操作票 {ticket}", gate.zh),
-            format!("{}: emergency ticket {ticket} ended", gate.en),
-        ),
+        Order::AskTicket { minutes, reason, permit, .. } => {
+            let (zh, en) = match permit {
+                Permit::Season => ("非汛期开启".to_owned(), "to open out of season".to_owned()),
+                Permit::Order { number, giver } => (
+                    format!("凭指令 {number}（{giver}）操作"),
+                    format!("to move by order {number} of {giver}"),
+                ),
+                Permit::Starts => ("放开启动次数".into(), "for more motor starts".into()),
+            };
+            name(
+                format!("{}：申请操作票，{zh} {minutes} 分钟（{reason}）", gate.zh),
+                format!("{}: ticket asked for {en}, {minutes} min ({reason})", gate.en),
+            )
+        }
+        Order::SignTicket { ticket, .. } => {
+            name(format!("{}：签署操作票 {ticket}", gate.zh), format!("{}: ticket {ticket} signed", gate.en))
+        }
+        Order::EndTicket { ticket, .. } => {
+            name(format!("{}：终止操作票 {ticket}", gate.zh), format!("{}: ticket {ticket} ended", gate.en))
+        }
         Order::StopGate { .. } => name(format!("{}：停闸", gate.zh), format!("{}: stop", gate.en)),
         Order::Acknowledge { alarm } => {
             name(format!("确认报警 {alarm}"), format!("acknowledge alarm {alarm}"))
@@ -231,6 +237,15 @@ pub fn order(basin: &Basin, order: &Order, gate: Option<&str>) -> Name {
                 format!("activate calendar version {version} ({count} entries)"),
             )
         }
+    }
+}
+
+pub(super) const fn authority_word(authority: Authority) -> Word {
+    match authority {
+        Authority::Automatic => ("自动", "automatic"),
+        Authority::Advice => ("建议", "advice"),
+        Authority::Manual => ("手动", "manual"),
+        Authority::Observe => ("观察", "observe"),
     }
 }
 

@@ -140,6 +140,8 @@ impl Display for Bound<'_> {
             "flood_order" => f.write_str("moves by people with an order only"),
             "not_driven" => f.write_str("not dispatched"),
             "manual" => f.write_str("under manual authority"),
+            "advised" => f.write_str("the gate is in advice"),
+            "observed" => f.write_str("the gate is only watched"),
             "hold_all" => f.write_str("hold-all"),
             "record_lost" => f.write_str("the record cannot be written"),
             "in_flight" => f.write_str("a command is in flight"),

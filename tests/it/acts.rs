@@ -186,3 +186,27 @@ async fn an_act_the_cycle_refuses_says_why() {
     let (status, body) = answer(response.unwrap()).await;
     assert_eq!((status, &body["error"]), (StatusCode::CONFLICT, &json!("the record cannot be written")));
 }
+
+/// A gate that is to be left alone by protection takes a reason, kept with the act; it does not take the password.
+#[tokio::test]
+async fn why_a_gate_no_longer_protects_by_itself_is_asked() {
+    let mut bench = small_bench();
+    for authority in ["advice", "observe"] {
+        let asked = json!({ "order": "set_authority", "gate": "v1", "authority": authority });
+        let (_, shown) = bench.post("/api/v1/acts/preview", asked).await;
+        assert_eq!((&shown["needs_reason"], &shown["needs_password"]), (&json!(true), &json!(false)));
+        // v1 is the one valve of its dam.
+        assert_eq!(shown["preview"]["unprotected"], true, "{shown}");
+        let bare = json!({ "request": format!("{authority}-1"), "token": shown["token"] });
+        let (status, why, act) = bench.post_taken("/api/v1/acts/confirm", bare).await;
+        assert_eq!((status, act), (StatusCode::UNPROCESSABLE_ENTITY, None), "{why}");
+        let told =
+            json!({ "request": format!("{authority}-2"), "token": shown["token"], "reason": "crew at work" });
+        let (status, _, act) = bench.post_taken("/api/v1/acts/confirm", told).await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(act.unwrap().reason.as_deref(), Some("crew at work"));
+    }
+    let manual = json!({ "order": "set_authority", "gate": "v1", "authority": "manual" });
+    let (_, shown) = bench.post("/api/v1/acts/preview", manual).await;
+    assert_eq!((&shown["needs_reason"], &shown["preview"]["unprotected"]), (&json!(false), &json!(false)));
+}

@@ -105,6 +105,11 @@ impl Core {
     }
 
     pub(crate) fn order(&mut self, order: Order) {
+        self.order_because(order, None);
+    }
+
+    /// An order with a reason of its own.
+    pub(crate) fn order_because(&mut self, order: Order, reason: Option<&str>) {
         let request = format!("request-{}-{}", self.second, self.acts.len());
         self.acts.push(OperatorAct {
             request,
@@ -112,8 +117,15 @@ impl Core {
             role: String::new(),
             address: "test".into(),
             order,
-            reason: None,
+            reason: reason.map(str::to_owned),
         });
+    }
+
+    /// The service starts again with what it had stored.
+    pub(crate) fn restart(&mut self) {
+        let utc = self.now().utc;
+        let carry = Some(self.controller.carry(utc));
+        self.controller = Controller::new(&self.config, Settings::default(), carry, utc);
     }
 
     pub(crate) fn now(&self) -> Now {

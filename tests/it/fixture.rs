@@ -58,7 +58,10 @@ pub(crate) fn ticket(
     reason: &str,
 ) -> qindan::control::ticket::Ticket {
     let (signed, reason) = (vec!["console".to_owned()], reason.to_owned());
-    qindan::control::ticket::Ticket { id: 1, gate, minutes, reason, signed, in_force: false, left_s: 1800.0 }
+    let name = String::new();
+    let permit = qindan::control::ticket::Permit::Season;
+    let (in_force, left_s) = (false, 1800.0);
+    qindan::control::ticket::Ticket { id: 1, gate, name, permit, minutes, reason, signed, in_force, left_s }
 }
 
 /// A reading the console entered at [`NOW`].

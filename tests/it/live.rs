@@ -10,6 +10,7 @@ use qindan::control::operator::{Authority, OperatorAct, Order};
 use qindan::control::quality::{Quality, Reading};
 use qindan::control::schedule::steps::Active;
 use qindan::control::status::{AlarmStatus, AsideStatus, Status};
+use qindan::control::ticket::Ticket;
 use qindan::shell::clock::Clock;
 use qindan::shell::people::{Book, People, Role};
 use qindan::shell::trend::Series;
@@ -205,8 +206,9 @@ fn obey(status: &mut Status, order: &Order) {
             status.gates[gate.0].target = Some(*opening);
             status.proposals.retain(|open| open.id != *proposal);
         }
-        Order::AskTicket { gate, minutes, reason } => {
-            status.tickets.push(fixture::ticket(*gate, *minutes, reason));
+        Order::AskTicket { gate, minutes, reason, permit } => {
+            let ticket = fixture::ticket(*gate, *minutes, reason);
+            status.tickets.push(Ticket { permit: permit.clone(), ..ticket });
         }
         Order::SignTicket { ticket, .. } => {
             status.tickets.iter_mut().filter(|open| open.id == *ticket).for_each(|open| open.in_force = true);

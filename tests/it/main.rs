@@ -65,6 +65,7 @@ mod mail_tls;
 mod meters;
 mod modbus;
 mod model_vs_plant;
+mod modes;
 mod moment;
 mod monitoring;
 mod network_lost;

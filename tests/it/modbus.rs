@@ -10,6 +10,7 @@ use qindan::control::gate::{GateFacts, GateMemory};
 use qindan::control::interlock::{Allowed, Authorities, Purpose, Situation, Wish, review};
 use qindan::control::operator::{Authority, Mode};
 use qindan::control::quality::{Reason, Sample};
+use qindan::control::ticket::Freed;
 use qindan::points::{
     ByteOrder, ClassId, DataType, Device as Unit, DeviceId, Element, Field, GatePoints, Link, Point, PointId,
     Role, ScanClass, Table, Transport, Wiring,
@@ -133,6 +134,7 @@ pub(crate) fn order_numbered(id: u64, action: Action, valid_for: Duration) -> Wr
         release: None,
         above: None,
         fallen_back: false,
+        freed: Freed::default(),
         now: Duration::ZERO,
     };
     let wish = Wish {

@@ -80,6 +80,7 @@ pub(crate) fn empty_status(config: &Config) -> Status {
                 target: None,
                 flow: nothing,
                 authority: Authority::Automatic,
+                given: None,
                 remote: None,
                 estop: None,
                 fault: None,

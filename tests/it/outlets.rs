@@ -8,6 +8,8 @@ use qindan::basin::GateId;
 use qindan::config::{self, Config};
 use qindan::control::command::Action;
 use qindan::control::gate::{GateFacts, GateMemory};
+use qindan::control::interlock::{Purpose, Wish};
+use qindan::control::operator::Authority;
 use qindan::control::outlets::{Outlets, View};
 use qindan::control::structure;
 use qindan::units::{Opening, Stage};
@@ -23,6 +25,9 @@ struct Dam {
     outlets: Outlets,
     facts: Vec<GateFacts>,
     gates: Vec<GateMemory>,
+    authorities: Vec<Authority>,
+    /// Wishes for gates that do not move by themselves.
+    told: Vec<Wish>,
     second: u64,
     /// What the outlets pass of what their equations say.
     passes: f64,
@@ -42,6 +47,8 @@ impl Dam {
             outlets,
             facts: vec![SHUT_AT_REST; count],
             gates: vec![GateMemory::default(); count],
+            authorities: vec![Authority::Automatic; count],
+            told: Vec::new(),
             second: 0,
             passes: 1.0,
             shows: Dam::release,
@@ -70,7 +77,8 @@ impl Dam {
         self.passes * outlets.iter().map(|id| self.flow(self.gate(id))).sum::<f64>()
     }
 
-    /// Seconds of rest, then what is wished; every wish is obeyed at once, unless it is less than the least step of its gate.
+    /// Seconds of rest, then what is wished; every wish of a gate that moves by itself is obeyed at once, unless it is less than
+    /// the least step of its gate.
     fn minutes(&mut self, minutes: u64, target: f64) -> Vec<(GateId, f64)> {
         let mut moved = Vec::new();
         for _ in 0..minutes * 60 {
@@ -79,6 +87,7 @@ impl Dam {
                 basin: &self.config.basin,
                 facts: &self.facts,
                 gates: &self.gates,
+                authorities: &self.authorities,
                 level: Stage::new(LEVEL).map(|level| (level, level)),
                 flow: Some((self.shows)(self)),
                 floor: FLOOR,
@@ -90,6 +99,10 @@ impl Dam {
             let wishes = self.outlets.wishes(&view, target, &[], self.second.is_multiple_of(60));
             for wish in wishes {
                 let Action::Goto(to) = wish.action else { panic!("{wish:?}") };
+                if !self.authorities[wish.gate.0].protects() {
+                    self.told.push(wish);
+                    continue;
+                }
                 let from = self.facts[wish.gate.0].opening.unwrap();
                 let least = self.config.basin.gates[wish.gate.0].min_step;
                 if (to.fraction() - from.fraction()).abs() < least {
@@ -228,4 +241,48 @@ fn a_valve_that_passes_nothing_is_made_good_by_the_stand_by() {
     let moved = dam.minutes(10, 1.65);
     let passes = dam.flow(dam.gate("zf.eco.v2"));
     assert!(passes >= FLOOR, "{passes} m³/s after {moved:?}");
+}
+
+/// The valve is in advice, or only watched, when the turbine trips: the stand-by passes what the turbine passed, at once. It is not
+/// shut again while nobody may take its flow over.
+#[test]
+fn a_valve_that_does_not_move_by_itself_leaves_the_floor_to_the_stand_by() {
+    for authority in [Authority::Advice, Authority::Observe] {
+        let mut dam = Dam::new();
+        let (valve, stand_by, unit) = (dam.gate("zf.eco.v1"), dam.gate("zf.eco.v2"), dam.gate("zf.hp.u1"));
+        dam.authorities[valve.0] = authority;
+        dam.pass(valve, 0.1);
+        dam.pass(unit, 1.0);
+        dam.minutes(30, 1.1);
+        dam.facts[unit.0].trip = Some(true);
+        dam.facts[unit.0].opening = Some(Opening::SHUT);
+        let moved = dam.minutes(3, 1.1);
+        assert!(moved.iter().all(|(gate, _)| *gate == stand_by), "{moved:?}");
+        // 1.1 wanted less the 0.1 of the valve; at 40 m of head a valve of 1.1 m³/s at 35 m passes 1.18.
+        assert!(dam.flow(stand_by) > 0.99 && dam.release() < 1.15, "{moved:?}");
+        let moved = dam.minutes(180, 1.1);
+        assert!(dam.flow(stand_by) > 0.95, "{moved:?}");
+    }
+}
+
+/// Neither valve nor stand-by moves by itself: nothing from here holds the floor, and what would is proposed as urgent.
+#[test]
+fn what_nothing_does_by_itself_is_proposed_as_protection() {
+    let mut dam = Dam::new();
+    let (valve, stand_by, unit) = (dam.gate("zf.eco.v1"), dam.gate("zf.eco.v2"), dam.gate("zf.hp.u1"));
+    for gate in [valve, stand_by] {
+        dam.authorities[gate.0] = Authority::Advice;
+    }
+    dam.pass(valve, 0.1);
+    dam.pass(unit, 1.2);
+    dam.minutes(30, 1.3);
+    dam.told.clear();
+    dam.facts[unit.0].trip = Some(true);
+    dam.facts[unit.0].opening = Some(Opening::SHUT);
+    let moved = dam.minutes(2, 1.3);
+    assert!(moved.is_empty(), "{moved:?}");
+    for gate in [valve, stand_by] {
+        let urgent = dam.told.iter().any(|wish| wish.gate == gate && wish.purpose == Purpose::Protective);
+        assert!(urgent, "{gate:?}: {:?}", dam.told);
+    }
 }

@@ -69,6 +69,8 @@ fn shown() -> impl Strategy<Value = Shown> {
 fn orders() -> impl Strategy<Value = Option<Order>> {
     let gate = (0_usize..80).prop_map(GateId);
     let opening = (0.0..=1.0).prop_map(Opening::clamped);
+    let all = [Authority::Automatic, Authority::Advice, Authority::Manual, Authority::Observe];
+    let authority = proptest::sample::select(all.to_vec());
     prop_oneof![
         12 => Just(None),
         1 => Just(Some(Order::HoldAll)),
@@ -76,7 +78,7 @@ fn orders() -> impl Strategy<Value = Option<Order>> {
         1 => proptest::sample::select(vec![Mode::Automatic, Mode::Manual, Mode::Advice, Mode::Observe])
             .prop_map(|mode| Some(Order::SetMode { mode })),
         1 => gate.clone().prop_map(|gate| Some(Order::StopGate { gate })),
-        1 => gate.clone().prop_map(|gate| Some(Order::SetAuthority { gate, authority: Authority::Manual })),
+        2 => (gate.clone(), authority).prop_map(|(gate, authority)| Some(Order::SetAuthority { gate, authority })),
         1 => (gate, opening)
             .prop_map(|(gate, opening)| Some(Order::SetPoint { gate, opening, reason: "a test".into() })),
     ]

@@ -77,3 +77,25 @@ async fn dragging_an_opening_tells_what_it_would_do_and_sends_nothing() {
     assert_eq!(service.acts(), []);
     assert_eq!(browser.complaints().await, Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn one_gate_is_put_into_advice_with_a_reason_and_named_on_the_overview() {
+    let _turn = TURN.lock().await;
+    let (service, browser, _) = small_page().await;
+    assert!(!browser.sees("not-automatic").await);
+    browser.click("gate-v1").await;
+    browser.click("gate-mode").await;
+    browser.click("give-advice").await;
+    browser.says("unprotected", "下限").await;
+    browser.wait("document.querySelector('dialog [data-testid=confirm]')?.disabled === false").await;
+    browser.fill("mode-reason", "与老系统并行").await;
+    assert!(!browser.sees("own-password").await, "a gate takes no password");
+    browser.press("confirm", Duration::from_millis(1300)).await;
+    browser.says("taken", "884214").await;
+    browser.run("document.querySelector('dialog').close()").await;
+    let authority = qindan::control::operator::Authority::Advice;
+    assert_eq!(service.acts(), [Order::SetAuthority { gate: GateId(0), authority }]);
+    browser.says("badges-v1", "建").await;
+    browser.says("not-automatic", "建议").await;
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+}

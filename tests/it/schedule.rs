@@ -372,6 +372,22 @@ fn a_gate_in_manual_misses_its_entry_and_does_it_late_or_not_at_all() {
 }
 
 #[test]
+fn a_gate_in_advice_begins_its_entry_when_a_person_accepts() {
+    let mut core = core();
+    core.ticks(60);
+    core.order(activate(1, vec![opens("40", 120, "late")]));
+    core.order(Order::SetAuthority { gate: V1, authority: Authority::Advice });
+    assert_eq!(core.ticks(240), []);
+    let open = core.status().proposals.first().cloned().unwrap();
+    assert_eq!((open.gate, open.to), (V1, Opening::clamped(0.4)));
+    core.order(Order::Accept { gate: V1, proposal: open.id, opening: open.to });
+    assert_eq!(core.tick().len(), 1);
+    core.stand(0.4);
+    core.ticks(600);
+    assert!(!core.alarms().contains(&"A22:v1".to_owned()), "{:?}", core.alarms());
+}
+
+#[test]
 fn an_entry_cut_by_a_limit_is_told() {
     // The travel of the valve ends at 90 %: the calendar of a file that is older than that is cut.
     let mut config = core().config;

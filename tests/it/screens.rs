@@ -6,6 +6,7 @@ use std::time::Duration;
 use qindan::control::alarm;
 use qindan::control::operator::Order;
 use qindan::control::status::{AlarmStatus, AsideStatus, Balance, FloodStatus};
+use qindan::control::ticket::Permit;
 use qindan::shell::people::Role;
 use qindan::shell::web::assets::find;
 use serde_json::{Value, json};
@@ -252,11 +253,45 @@ async fn a_gate_shut_by_season_opens_with_a_ticket_of_two() {
     browser.run("document.querySelector('dialog').close()").await;
     browser.says("ticket-state", "ecology_bureau").await;
     let gate = qindan::basin::GateId(0);
-    let reason = "泵站进水".to_owned();
+    let (reason, permit) = ("泵站进水".to_owned(), Permit::Season);
     assert_eq!(
         service.acts(),
-        [Order::AskTicket { gate, minutes: 90, reason }, Order::SignTicket { gate, ticket: 1 }]
+        [Order::AskTicket { gate, minutes: 90, reason, permit }, Order::SignTicket { gate, ticket: 1 }]
     );
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_flood_gate_is_moved_by_an_order_of_two() {
+    let _turn = TURN.lock().await;
+    let mut config = fixture::small();
+    std::sync::Arc::make_mut(&mut config.basin).gates[0].duty = qindan::basin::Duty::Flood;
+    let status = fixture::status(&config);
+    let (service, browser) = open(config, status).await;
+    browser.click("gate-v1").await;
+    assert!(!browser.sees("select").await, "nothing is sent without an order");
+    browser.click("ticket-ask").await;
+    browser.fill("ticket-minutes", "90").await;
+    browser.fill("ticket-reason", "入库上涨").await;
+    browser.click("ticket-next").await;
+    assert!(browser.sees("ticket-number").await, "not without the number of the order");
+    browser.fill("ticket-number", "汛令 12").await;
+    browser.fill("ticket-giver", "市防办").await;
+    browser.click("ticket-next").await;
+    browser.wait("document.querySelector('dialog [data-testid=confirm]')?.disabled === false").await;
+    browser.press("confirm", Duration::from_millis(1300)).await;
+    browser.says("taken", "4711").await;
+    browser.run("document.querySelector('dialog').close()").await;
+    browser.says("ticket-state", "汛令 12").await;
+    assert!(!browser.sees("select").await, "one person is not enough");
+    service.change(|s| s.tickets[0].in_force = true);
+    browser.wait("document.querySelector('[data-testid=select]') !== null").await;
+    let (number, giver) = ("汛令 12".to_owned(), "市防办".to_owned());
+    let gate = qindan::basin::GateId(0);
+    let (reason, permit) = ("入库上涨".to_owned(), Permit::Order { number, giver });
+    assert_eq!(service.acts(), [Order::AskTicket { gate, minutes: 90, reason, permit }]);
+    service.change(|s| s.tickets.clear());
+    browser.wait("document.querySelector('[data-testid=select]') === null").await;
     assert_eq!(browser.complaints().await, Vec::<String>::new());
 }
 

@@ -41,6 +41,8 @@ fn story() -> Case {
         (70, Happens::Act(Act::Acknowledge { alarm: "A31:zf.hp.u1".into() })),
         (80, Happens::Act(Act::SetMode { mode: Mode::Advice })),
         (90, Happens::Act(Act::SetMode { mode: Mode::Automatic })),
+        (100, Happens::Act(Act::SetAuthority { gate: valve, authority: Authority::Advice })),
+        (105, Happens::Act(Act::SetAuthority { gate: valve, authority: Authority::Automatic })),
         (110, Happens::Event(Event::ResetTrip { gate: unit.clone() })),
         (150, Happens::Act(Act::SetPoint { gate: valve, opening, reason: "another".into() })),
     ];

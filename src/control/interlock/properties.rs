@@ -120,24 +120,28 @@ prop_compose! {
         mode in prop_oneof![
             6 => Just(Mode::Automatic), 1 => Just(Mode::Manual), 1 => Just(Mode::Advice), 1 => Just(Mode::Observe)
         ],
-        is_manual in rarely(),
-        service in (rarely(), rarely(), any::<bool>()),
+        authority in prop_oneof![
+            6 => Just(Authority::Automatic), 1 => Just(Authority::Advice), 1 => Just(Authority::Manual),
+            1 => Just(Authority::Observe)
+        ],
+        service in (rarely(), rarely(), any::<bool>(), any::<bool>(), any::<bool>()),
         release in prop_oneof![1 => Just(None), 6 => release().prop_map(Some)],
         above in prop_oneof![1 => Just(None), 6 => (690.0..760.0, 0.0..5.0).prop_map(Some)],
         fallen_back in rarely(), has_meter in any::<bool>(), now in 0_u64..20_000,
     ) -> Scene {
-        let (hold_all, is_unrecorded, flood_season) = service;
+        let (hold_all, is_unrecorded, flood_season, order, starts) = service;
         let mut basin = crate::control::testing::basin(gate);
         basin.reservoirs[0].level_meter = has_meter.then_some(MeterId(7));
         Scene {
             basin,
             facts,
             memory,
-            authority: if is_manual { Authority::Manual } else { Authority::Automatic },
+            authority,
             service: Authorities { mode, hold_all, record_ok: !is_unrecorded, flood_season },
             release,
             above: above.map(|(low, more)| (Stage::lossy(low), Stage::lossy(low + more))),
             fallen_back,
+            freed: Freed { order, starts },
             now: Duration::from_secs(now),
         }
     }
@@ -171,14 +175,25 @@ fn forbidden(scene: &Scene, purpose: Purpose) -> Vec<&'static str> {
         ("hold-all", service.hold_all),
         ("mode", service.mode == Mode::Observe),
         ("mode advice", service.mode == Mode::Advice && purpose != Purpose::Operator),
-        ("order", matches!(gate.duty, Duty::Flood | Duty::Emergency)),
+        (
+            "order",
+            matches!(gate.duty, Duty::Flood | Duty::Emergency)
+                && !(scene.freed.order && purpose == Purpose::Operator),
+        ),
         ("box", scene.fallen_back && purpose != Purpose::Operator),
         ("astray", memory.astray.is_some() && purpose != Purpose::Operator),
         ("no position", facts.opening.is_none() && (purpose != Purpose::Protective || unknown)),
         ("no record", !service.record_ok && purpose != Purpose::Protective),
-        ("starts", recent.count() >= gate.max_starts_per_hour as usize && purpose != Purpose::Protective),
+        (
+            "starts",
+            recent.count() >= gate.max_starts_per_hour as usize
+                && purpose != Purpose::Protective
+                && !(scene.freed.starts && purpose == Purpose::Operator),
+        ),
         ("mode manual", service.mode == Mode::Manual && automatic),
         ("gate manual", scene.authority == Authority::Manual && automatic),
+        ("gate advice", scene.authority == Authority::Advice && purpose != Purpose::Operator),
+        ("gate observed", scene.authority == Authority::Observe),
         ("not automatic", !gate.automatic && automatic),
         ("unresolved", unresolved && automatic),
         ("in flight", memory.in_flight.is_some() && automatic),
@@ -208,6 +223,7 @@ proptest! {
         let gate = &scene.basin.gates[0];
         let Action::Goto(to) = cleared.action() else {
             prop_assert!(gate.actuation == Actuation::Driven && scene.service.mode != Mode::Observe);
+            prop_assert!(scene.authority != Authority::Observe);
             return Ok(());
         };
         prop_assert_eq!(forbidden(&scene, purpose), Vec::<&str>::new());

@@ -18,6 +18,7 @@ pub(super) struct Scene {
     pub(super) release: Option<ReleaseLimits>,
     pub(super) above: Option<(Stage, Stage)>,
     pub(super) fallen_back: bool,
+    pub(super) freed: Freed,
     pub(super) now: Duration,
 }
 
@@ -54,6 +55,7 @@ impl Default for Scene {
             release: Some(free),
             above: Some((level, level)),
             fallen_back: false,
+            freed: Freed::default(),
             now: Duration::from_secs(10_000),
         }
     }
@@ -71,6 +73,7 @@ impl Scene {
             release: self.release,
             above: self.above,
             fallen_back: self.fallen_back,
+            freed: self.freed,
             now: self.now,
         }
     }
@@ -188,9 +191,20 @@ fn cases() -> Vec<Case> {
         ("advising", |s| s.service.mode = Mode::Advice, Limit::Mode, NOT_PEOPLE),
         ("mode manual", |s| s.service.mode = Mode::Manual, Limit::Mode, AUTOMATIC),
         ("gate manual", |s| s.authority = Authority::Manual, Limit::Manual, AUTOMATIC),
+        ("gate in advice", |s| s.authority = Authority::Advice, Limit::Advised, NOT_PEOPLE),
+        ("gate observed", |s| s.authority = Authority::Observe, Limit::Observed, EVERYBODY),
         ("left to people", |s| s.gate().automatic = false, Limit::NotDriven, AUTOMATIC),
         ("flood gate", |s| s.gate().duty = Duty::Flood, Limit::FloodOrder, EVERYBODY),
         ("maintenance gate", |s| s.gate().duty = Duty::Emergency, Limit::FloodOrder, EVERYBODY),
+        (
+            "flood gate, by order",
+            |s| {
+                s.gate().duty = Duty::Flood;
+                s.freed.order = true;
+            },
+            Limit::FloodOrder,
+            NOT_PEOPLE,
+        ),
         ("no record", |s| s.service.record_ok = false, Limit::RecordLost, NOT_PROTECTION),
         ("adopting", |s| s.memory.state = GateState::Adopting, Limit::Unresolved, AUTOMATIC),
         ("open intent", |s| s.memory.open_intents = vec![intent()], Limit::Unresolved, AUTOMATIC),
@@ -413,6 +427,8 @@ fn a_stop_passes_all_but_a_missing_drive_and_observation() {
         change(&mut scene);
         let expected = if scene.service.mode == Mode::Observe {
             Some(vec![Limit::Mode])
+        } else if scene.authority == Authority::Observe {
+            Some(vec![Limit::Observed])
         } else {
             (limit == Limit::NotDriven && stopped == EVERYBODY).then(|| vec![Limit::NotDriven])
         };

@@ -13,7 +13,7 @@ use crate::config::Schedules;
 use crate::control::alarm::Condition;
 use crate::control::controller::Controller;
 use crate::control::interlock::{Cleared, Wish};
-use crate::control::operator::Mode;
+use crate::control::operator::{Authority, Mode};
 use crate::control::reason::{Because, Limit};
 use crate::control::record::{Entry as Record, Kind};
 use crate::control::rules::{self, Asked};
@@ -152,6 +152,9 @@ impl Controller {
         }
         for (id, step) in &self.carry.calendar.steps {
             let Step { gate, due, started, missed, held_by, cut, .. } = step;
+            if self.basin.gate(gate).is_some_and(|id| self.authority(id) == Authority::Observe) {
+                continue;
+            }
             if *missed && !*started {
                 let skipped = self
                     .schedules

@@ -26,6 +26,7 @@ use crate::basin::GateId;
 use crate::control::alarm::SHELF_MOST;
 use crate::control::entered;
 use crate::control::operator::{Authority, Mode, OperatorAct, Order};
+use crate::control::ticket::Permit;
 use crate::shell::people::{self, Caller, Need, Person};
 use crate::units::Opening;
 
@@ -118,18 +119,59 @@ pub(super) struct Confirm {
 #[serde(rename_all = "snake_case", tag = "order", deny_unknown_fields)]
 pub(super) enum Asked {
     ReleaseHold {},
-    SetMode { mode: Mode },
-    SetAuthority { gate: String, authority: Authority },
-    SetPoint { gate: String, opening_pct: f64, reason: String },
-    Shelve { alarm: String, minutes: u32, reason: String },
-    Unshelve { alarm: String },
-    Accept { gate: String, proposal: u64 },
-    Reject { gate: String, proposal: u64, reason: String },
-    AskTicket { gate: String, minutes: u32, reason: String },
-    SignTicket { gate: String, ticket: u64 },
-    EndTicket { gate: String, ticket: u64 },
-    Enter { meter: String, value: f64, minutes: u32, reason: String },
-    Withdraw { meter: String },
+    SetMode {
+        mode: Mode,
+    },
+    SetAuthority {
+        gate: String,
+        authority: Authority,
+    },
+    SetPoint {
+        gate: String,
+        opening_pct: f64,
+        reason: String,
+    },
+    Shelve {
+        alarm: String,
+        minutes: u32,
+        reason: String,
+    },
+    Unshelve {
+        alarm: String,
+    },
+    Accept {
+        gate: String,
+        proposal: u64,
+    },
+    Reject {
+        gate: String,
+        proposal: u64,
+        reason: String,
+    },
+    AskTicket {
+        gate: String,
+        minutes: u32,
+        reason: String,
+        #[serde(default)]
+        permit: Permit,
+    },
+    SignTicket {
+        gate: String,
+        ticket: u64,
+    },
+    EndTicket {
+        gate: String,
+        ticket: u64,
+    },
+    Enter {
+        meter: String,
+        value: f64,
+        minutes: u32,
+        reason: String,
+    },
+    Withdraw {
+        meter: String,
+    },
 }
 
 type Body<T> = Result<Json<T>, JsonRejection>;
@@ -243,17 +285,18 @@ pub(super) async fn confirm(
         if let Err(why) = app.web.people.has_control(&who.person, &rivers(&app, &order)) {
             return control::refused(&app, &why);
         }
+        let reason = reason.unwrap_or_default().trim().to_owned();
+        let needed = needs_password(&order) || needs_reason(&order);
+        if (needed && reason.is_empty()) || reason.chars().count() > TEXT_LIMIT {
+            return failure(StatusCode::UNPROCESSABLE_ENTITY, "reason: must have 1 to 200 characters");
+        }
         if needs_password(&order) {
-            let reason = reason.unwrap_or_default().trim().to_owned();
-            if reason.is_empty() || reason.chars().count() > TEXT_LIMIT {
-                return failure(StatusCode::UNPROCESSABLE_ENTITY, "reason: must have 1 to 200 characters");
-            }
             let password = password.unwrap_or_default();
             if let Err(error) = app.web.people.confirm(&who.person, &password, &who.address).await {
                 return doors::refused(&error, true);
             }
-            who.reason = Some(reason);
         }
+        who.reason = Some(reason).filter(|reason| !reason.is_empty());
     }
     once(&app, &request, confirmed(&app, &request, &token, &who)).await
 }
@@ -344,6 +387,11 @@ fn needs_password(order: &Order) -> bool {
     }
 }
 
+/// Whether an order needs a reason that has no place in itself: why a gate no longer protects by itself.
+fn needs_reason(order: &Order) -> bool {
+    matches!(order, Order::SetAuthority { authority, .. } if !authority.protects())
+}
+
 /// Checks an act against configuration and range.
 fn order(app: &App, asked: Asked) -> Result<Order, String> {
     Ok(match asked {
@@ -395,16 +443,16 @@ fn order(app: &App, asked: Asked) -> Result<Order, String> {
             let reason = reasoned(&id, &reason)?;
             Order::Reject { gate, proposal, reason }
         }
-        Asked::AskTicket { gate: id, minutes, reason } => {
+        Asked::AskTicket { gate: id, minutes, reason, permit } => {
             let gate = gate(app, &id)?;
-            let lock = app.web.config.basin.gates.get(gate.0).and_then(|gate| gate.lock.as_ref());
-            let lock = lock.ok_or_else(|| format!("{id}: is not locked by season; it needs no ticket"))?;
-            if minutes == 0 || minutes > lock.max_minutes {
-                let most = lock.max_minutes;
+            let known = app.web.config.basin.gates.get(gate.0);
+            let known = known.ok_or_else(|| format!("{id}: no such gate; names are in /api/v1/basin"))?;
+            let (_, most) = permit.terms(known)?;
+            if minutes == 0 || minutes > most {
                 return Err(format!("{id}: minutes = {minutes}: must be from 1 to {most}"));
             }
             let reason = reasoned(&id, &reason)?;
-            Order::AskTicket { gate, minutes, reason }
+            Order::AskTicket { gate, minutes, reason, permit }
         }
         Asked::SignTicket { gate: id, ticket } => {
             Order::SignTicket { gate: ticketed(app, &id, ticket)?, ticket }
@@ -461,6 +509,7 @@ fn show(app: &App, person: &Person, order: Order) -> Value {
     };
     let answer = json!({
         "needs_control": control::missing(app, person, &rivers(app, &order)), "needs_password": needs_password(&order),
+        "needs_reason": needs_password(&order) || needs_reason(&order),
         "token": token, "expires_in_s": LIFE.as_secs(), "tick": status.tick, "order": order, "preview": preview,
     });
     let session = person.session.clone();

@@ -251,6 +251,7 @@ fn render(app: &App, status: &Status) -> String {
     }
     page.family("qindan_gate_opening_ratio", "gauge", "Opening of a gate, 0 to 1");
     page.family("qindan_gate_manual", "gauge", "The gate is under manual authority");
+    page.family("qindan_gate_not_automatic", "gauge", "The gate is in advice, in manual or only watched");
     page.family("qindan_gate_starts_day", "gauge", "Motor starts in the last 24 h");
     for (gate, now) in basin.gates.iter().zip(&status.gates) {
         let label = [("gate", gate.id.as_str())];
@@ -258,6 +259,7 @@ fn render(app: &App, status: &Status) -> String {
             page.row("qindan_gate_opening_ratio", &label, opening.fraction());
         }
         page.row("qindan_gate_manual", &label, flag(now.authority == Authority::Manual));
+        page.row("qindan_gate_not_automatic", &label, flag(now.authority != Authority::Automatic));
         page.row("qindan_gate_starts_day", &label, f64::from(now.starts.1));
     }
     page.family("qindan_points", "gauge", "Points that are read, by quality");

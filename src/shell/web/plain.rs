@@ -149,7 +149,9 @@ fn gates(mut page: Markup, app: &App, status: &Status) -> Markup {
         page = page.text(&number(now.flow.flow)).raw("</td><td>");
         page = match now.authority {
             Authority::Automatic => page.both("自动", "automatic"),
+            Authority::Advice => page.both("建议", "advice"),
             Authority::Manual => page.both("手动", "manual"),
+            Authority::Observe => page.both("观察", "observe"),
         };
         page = page.raw("</td></tr>");
     }

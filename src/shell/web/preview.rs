@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::basin::{Basin, GateId, GateKind, Place, SectionId};
+use crate::basin::{Basin, Duty, GateId, GateKind, Place, SectionId};
 use crate::config::Config;
 use crate::control::command::CommandId;
 use crate::control::estimate::ARRIVAL;
@@ -49,6 +49,8 @@ pub struct Preview {
     pub inputs: Vec<Input>,
     /// The gate leaves automatic control.
     pub takes_manual: bool,
+    /// Afterwards nothing at this dam holds the outlet floor by itself.
+    pub unprotected: bool,
 }
 
 /// What limits a set-point.
@@ -200,8 +202,22 @@ pub fn preview(config: &Config, status: &Status, order: &Order) -> Preview {
         permitted: now.map(|now| Permitted { range: now.permitted, by: now.permitted_by.clone() }),
         inputs: inputs(basin, status, gate.zip(now)),
         takes_manual: matches!(order, Order::SetPoint { .. })
-            && now.is_some_and(|now| now.authority == Authority::Automatic),
+            && now.is_some_and(|now| now.authority != Authority::Manual),
+        unprotected: is_last_guard(basin, status, order),
     }
+}
+
+/// Whether an order takes the last valve that holds an outlet floor by itself out of that duty.
+fn is_last_guard(basin: &Basin, status: &Status, order: &Order) -> bool {
+    let Order::SetAuthority { gate: id, authority } = order else { return false };
+    let guards = |gate: &crate::basin::Gate| matches!(gate.duty, Duty::Trim | Duty::Standby);
+    let Some(gate) = basin.gates.get(id.0).filter(|gate| guards(gate) && !authority.protects()) else {
+        return false;
+    };
+    let mut others = basin.gates.iter().zip(&status.gates).filter(|(other, now)| {
+        now.gate != *id && guards(other) && (other.from, other.to) == (gate.from, gate.to)
+    });
+    others.all(|(_, now)| !now.authority.protects())
 }
 
 /// Limits that bind a person's set-point: taking the gate into manual ends that of authority.

@@ -60,6 +60,7 @@ pub(super) fn document(config: &Config, status: &Status) -> Value {
         "aside": status.aside.iter().map(aside).collect::<Vec<_>>(),
         "tickets": status.tickets.iter().map(|ticket| json!({
             "id": ticket.id, "gate": ticket.gate, "minutes": ticket.minutes, "reason": ticket.reason, "signed": ticket.signed,
+            "of": ticket.permit,
             "in_force": ticket.in_force, "left_s": round(ticket.left_s, 1.0),
         })).collect::<Vec<_>>(),
         "proposals": status.proposals.iter().map(proposal).collect::<Vec<_>>(),
@@ -213,6 +214,9 @@ fn gate(gate: &GateStatus) -> Value {
         "target": gate.target.map(opening),
         "flow": estimate(gate.flow),
         "authority": gate.authority,
+        "given": gate.given.as_ref().map(|given| json!({
+            "by": given.by, "since_s": given.since.as_second(), "reason": given.reason,
+        })),
         "remote": gate.remote,
         "estop": gate.estop,
         "fault": gate.fault,

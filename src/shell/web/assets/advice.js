@@ -6,7 +6,7 @@ import { known, percent, positionUnit } from "./format.js";
 import { lang, named, t } from "./i18n.js";
 import { because, limit } from "./reasons.js";
 
-/** The list of open proposals, with how those before were answered; empty in other modes than advice. */
+/** The list of open proposals, with how those before were answered; hidden where nothing is in advice. */
 export function buildAdvice(basin, pick) {
   const el = h("div", { class: "advice", tid: "advice", hidden: true });
 
@@ -45,7 +45,7 @@ export function buildAdvice(basin, pick) {
   }
 
   return { el, update(state) {
-    el.hidden = state.mode !== "advice";
+    el.hidden = state.mode !== "advice" && state.proposals.length === 0 && (state.mode === "observe" || !state.gates.some((now) => now.authority === "advice"));
     if (el.hidden) return;
     renew(el, JSON.stringify([state.proposals, state.answers, lang()]), () => [
       h("h3", {}, t("advice.title")),

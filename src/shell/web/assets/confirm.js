@@ -31,7 +31,8 @@ export function confirmFlow(host, order, { about, what, onEnd }) {
   const go = h("button", { type: "button", class: "go command", tid: "confirm", disabled: true }, t("confirm_hold", { what }));
   const password = h("input", { type: "password", tid: "own-password", autocomplete: "current-password", maxlength: 200 });
   const why = h("input", { type: "text", tid: "mode-reason", maxlength: 200 });
-  const fields = h("div", { class: "again-fields", hidden: true }, h("label", {}, t("reason"), " ", why), h("label", {}, t("people.password"), " ", password));
+  const own = h("label", {}, t("people.password"), " ", password);
+  const fields = h("div", { class: "again-fields", hidden: true }, h("label", {}, t("reason"), " ", why), own);
   const take = h("button", { type: "button", tid: "take-first", hidden: true, on: { click: () => controlDialog(() => ask()) } }, t("people.take_first"));
   host.replaceChildren(note, about ? h("p", { class: "about" }, about) : "", shown, fields, take, h("div", { class: "flow-foot" }, life, cancel, again, go));
   let token = null;
@@ -80,7 +81,8 @@ export function confirmFlow(host, order, { about, what, onEnd }) {
     const blocked = body.preview.blocked_by.length > 0;
     const lacking = body.needs_control.length > 0;
     go.disabled = blocked || lacking;
-    fields.hidden = !body.needs_password;
+    fields.hidden = !body.needs_reason;
+    own.hidden = !body.needs_password;
     take.hidden = !lacking;
     again.hidden = true;
     life.hidden = false;
@@ -95,7 +97,7 @@ export function confirmFlow(host, order, { about, what, onEnd }) {
     token = null;
     go.disabled = true;
     text(note, t("sending"));
-    const extra = fields.hidden ? {} : { password: password.value, reason: why.value };
+    const extra = { ...(fields.hidden ? {} : { reason: why.value }), ...(own.hidden ? {} : { password: password.value }) };
     const answer = await act("confirm", { request: requestId(), token: used, ...extra });
     if (over) return;
     if (answer.ok) {
@@ -133,6 +135,7 @@ function describe(order, preview) {
     kids.push(h("div", { class: "limits blocked", tid: "blocked" }, h("b", {}, `${t("blocked")} `), h("ul", {}, preview.blocked_by.map((found) => h("li", {}, limit(basin, found, gate))))));
   } else if (moves) kids.push(limitsBox(basin, gate, preview));
   if (moves) kids.push(inputsBox(basin, preview));
+  if (preview.unprotected) kids.push(h("p", { class: "limits blocked", tid: "unprotected" }, h("b", {}, t("unprotected"))));
   const notes = [preview.takes_manual && t("takes_manual"), moves && t("if_failed")].filter(Boolean);
   if (notes.length > 0) kids.push(h("p", { class: "quiet" }, notes.join(" ")));
   return kids;

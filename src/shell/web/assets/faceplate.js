@@ -5,7 +5,7 @@ import { confirmFlow, openDialog } from "./confirm.js";
 import { flag, h, renew, text } from "./dom.js";
 import { known, moment, position, positionUnit, showValue, strokeOf, who } from "./format.js";
 import { rowWords } from "./actions.js";
-import { marksOf } from "./gates.js";
+import { AUTHORITIES, marksOf } from "./gates.js";
 import { lang, named, t } from "./i18n.js";
 import { limit, outcomeSign } from "./reasons.js";
 import { stepTrend } from "./trend.js";
@@ -39,7 +39,7 @@ export function openFaceplate(basin, i, { now, rows, onClose }) {
   const commands = h("ol", { class: "commands" });
   const trendHost = h("div", { class: "small-plot" });
   const work = h("div", { class: "work" });
-  const ticket = gate.lock && driven ? buildTicket(basin, i) : null;
+  const ticket = driven ? buildTicket(basin, i) : null;
   const steps = h("ol", { class: "steps" }, ["step_select", "step_preview", "step_confirm"].map((key, k) => h("li", {}, h("span", {}, String(k + 1)), t(key))));
   const loss = gate.on_link_loss?.action ? t(`link_loss.${gate.on_link_loss.action}`, { p: known(gate.on_link_loss.opening) ? positionUnit(gate, gate.on_link_loss.opening) : "" }) : "";
   const title = [t(`kind.${gate.kind}`), t(`duty.${gate.duty}`), loss].filter(Boolean).join(t("sep"));
@@ -54,8 +54,9 @@ export function openFaceplate(basin, i, { now, rows, onClose }) {
         h("h3", {}, t("last_commands")), commands,
         h("h3", {}, t("opening_6h"), h("span", { class: "grow" }), unit), trendHost,
         h("p", { class: "quiet" }, `${t("responsible")}${t("colon")}${named(gate.responsible.unit)}${t("sep")}${gate.responsible.person}`)),
-      h("div", { class: "face-right" }, driven && !byOrder && steps, work, ticket?.el, driven && buildWhatIf(basin, gate, () => state))));
+      h("div", { class: "face-right" }, driven && steps, work, ticket?.el, driven && buildWhatIf(basin, gate, () => state))));
   let flowing = null;
+  let moves = null;
   let stage = 0;
   let plot = null;
   let state = now;
@@ -130,15 +131,29 @@ export function openFaceplate(basin, i, { now, rows, onClose }) {
   function authorityButtons(now) {
     const host = work.querySelector("[data-testid=authority]");
     if (!host) return;
-    renew(host, `${now.authority}|${lang()}`, () => {
-      const manual = now.authority === "manual";
-      const next = manual ? "automatic" : "manual";
-      if (manual && !gate.automatic) return [h("b", {}, t("authority.manual"))];
-      const button = h("button", { type: "button", class: "command", tid: `take-${next}`, on: { click: () =>
-        openDialog(`${named(gate.name)}${t("colon")}${t(`do_${next}`)}`, { order: "set_authority", gate: gate.id, authority: next }, { about: t(`about.set_authority_${next}`), what: t(`do_${next}`) }) } },
-      t(manual ? "give_back" : "take_manual"));
-      return [h("span", {}, `${t("col_authority")}${t("colon")}`, h("b", {}, t(`authority.${now.authority}`))), button];
+    renew(host, `${now.authority}|${now.given?.since_s}|${lang()}`, () => {
+      const next = now.authority === "automatic" ? "manual" : "automatic";
+      const button = h("button", { type: "button", class: "command", tid: `take-${next}`, on: { click: () => give(next) } }, t(next === "automatic" ? "give_back" : "take_manual"));
+      const other = h("button", { type: "button", class: "command", tid: "gate-mode", on: { click: () => choose(now.authority) } }, t("authority_other"));
+      const { by, since_s, reason } = now.given || {};
+      return [h("span", {}, `${t("col_authority")}${t("colon")}`, h("b", {}, t(`authority.${now.authority}`))), (next === "manual" || gate.automatic) && button, other,
+        by && h("p", { class: "quiet", tid: "given" }, [t("given", { when: moment(since_s, state.utc_ms / 1000), who: who(by) }), reason].filter(Boolean).join(t("sep")))];
     });
+  }
+
+  function give(next) {
+    openDialog(`${named(gate.name)}${t("colon")}${t(`do_${next}`)}`, { order: "set_authority", gate: gate.id, authority: next }, { about: t(`about.set_authority_${next}`), what: t(`do_${next}`) });
+  }
+
+  /** The four of them with what each means; dispatch has nothing to say of a gate it does not move. */
+  function choose(current) {
+    const offered = AUTHORITIES.filter((one) => gate.automatic || one === "manual" || one === "observe");
+    openDialog(`${named(gate.name)}${t("colon")}${t("col_authority")}`, null, { body: (close) => h("ul", { class: "modes" }, offered.map((next) => h("li", {},
+      h("button", { type: "button", tid: `give-${next}`, disabled: next === current, on: { click: () => {
+        close();
+        give(next);
+      } } }, t(`authority.${next}`)),
+      h("span", {}, t(`about.set_authority_${next}`), next === current ? h("b", {}, ` (${t("mode_now")})`) : "")))) });
   }
 
   function checkList(now) {
@@ -175,8 +190,8 @@ export function openFaceplate(basin, i, { now, rows, onClose }) {
     text(bound, by.length ? `${t("limits_now")}${t("colon")}${[...new Set(by)].join("；")}` : `${t("limits_now")}${t("colon")}${t("no_limit")}`);
     const marks = marksOf(gate, now, ctx.alarms.get(gate.id)).filter(([kind]) => kind !== "alarm" && kind !== "auto");
     renew(badges, `${marks.join("|")}|${now.authority}|${now.remote}|${lang()}`, () => [
-      ...marks.filter(([, , name]) => name !== "manual" && name !== "local").map(([kind, words]) => h("span", { class: kind }, words)),
-      driven && h("span", { class: now.authority === "manual" ? "badge" : "outline" }, t(`authority.${now.authority}`)),
+      ...marks.filter(([, , name]) => !AUTHORITIES.includes(name) && name !== "local").map(([kind, words]) => h("span", { class: kind }, words)),
+      driven && h("span", { class: now.authority === "automatic" ? "outline" : "badge" }, t(`authority.${now.authority}`)),
       driven && h("span", { class: now.remote === false ? "badge" : "outline" }, t(now.remote === false ? "local" : now.remote === true ? "remote" : "key_unknown")),
     ]);
     const list = checkList(now);
@@ -187,6 +202,8 @@ export function openFaceplate(basin, i, { now, rows, onClose }) {
       const say = rowWords(basin, row);
       return h("li", { title: [who(row.actor), say.why].filter(Boolean).join(t("sep")) }, h("span", {}, moment(Date.parse(row.utc) / 1000, now_s)), h("b", { class: "live" }, say.what), h("span", {}, `${outcomeSign(say.end.key)} ${say.end.words}`));
     })));
+    const may = driven && (!byOrder || next.tickets.some((one) => one.gate === i && one.in_force && one.of.permit === "order"));
+    if (may !== moves) allow(may);
     authorityButtons(now);
     ticket?.update(next);
   }
@@ -199,9 +216,17 @@ export function openFaceplate(basin, i, { now, rows, onClose }) {
       text(trendHost, error.message);
     }
   }
+  /** A flood or maintenance gate takes set-points while an order for it is in force. */
+  function allow(may) {
+    flowing?.end(false);
+    moves = may;
+    steps.hidden = !may;
+    if (may) select();
+    else work.replaceChildren(h("p", { class: "quiet" }, t(driven ? "only_order" : "cannot_command")));
+  }
+
   document.body.append(el);
-  if (driven && !byOrder) select();
-  else work.replaceChildren(h("p", { class: "quiet" }, t(driven ? "only_order" : "cannot_command")));
+  allow(driven && !byOrder);
   history();
   el.focus();
   return { el, update, close, i };

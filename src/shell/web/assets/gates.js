@@ -5,6 +5,9 @@ import { flow, known, level, position, showValue, strokeOf } from "./format.js";
 import { lang, named, t } from "./i18n.js";
 import { lineOf, riversOf } from "./network.js";
 
+/** Who may move a gate, from the freest on. */
+export const AUTHORITIES = ["automatic", "advice", "manual", "observe"];
+
 /** Groups of gates in the order of the page: `{key, title, gates: [position]}`. */
 export function groupsOf(basin) {
   const inlets = new Set(basin.wetlands.flatMap((w) => [w.inlet, ...(w.more_inlets || [])]).filter((g) => known(g)));
@@ -94,7 +97,7 @@ export function marksOf(gate, now, priority) {
     if (now.state !== "adopting" && (now.remote === null || now.remote === undefined)) marks.push(["quiet", t("key_unknown"), "key"]);
     if (gate.duty === "flood" || gate.duty === "emergency") marks.push(["quiet", t("by_order"), "order"]);
     else if (gate.lock && now.opening === 0) marks.push(["quiet", t("locked"), "lock"]);
-    else if (now.authority === "manual") marks.push(["badge", t("authority_short.manual"), "manual"]);
+    else if (now.authority !== "automatic") marks.push(["badge", t(`authority_short.${now.authority}`), now.authority]);
     else if (gate.automatic && !marks.some(([kind]) => kind === "badge" || kind === "box")) marks.push(["auto", t("authority_short.automatic"), "automatic"]);
   }
   return marks;
@@ -102,7 +105,7 @@ export function marksOf(gate, now, priority) {
 
 function badge([kind, words, name]) {
   if (kind === "alarm") return glyph(Number(words), `${t("alarms_word")} ${words}`);
-  const title = { manual: t("authority.manual"), automatic: t("authority.automatic") }[name];
+  const title = AUTHORITIES.includes(name) ? t(`authority.${name}`) : null;
   return h("span", { class: kind, title, "data-mark": name }, words);
 }
 

@@ -7,6 +7,8 @@ import { lang, named, t } from "./i18n.js";
 import { because, limit, nameOf, outcome, outcomeSign } from "./reasons.js";
 
 const EARLIER = 6;
+/** Gates outside of automatic that are named. */
+const APART = 4;
 
 export function buildWhy(basin, pick) {
   const rung = h("span", { class: "note", tid: "rung" });
@@ -14,7 +16,8 @@ export function buildWhy(basin, pick) {
   const newest = h("div", { class: "newest", tid: "why" });
   const earlier = h("ol", { class: "earlier" });
   const advice = buildAdvice(basin, pick);
-  const el = panel("why", t("why"), null, rung, release, advice.el, newest, h("h3", { class: "quiet" }, t("earlier")), earlier);
+  const apart = h("p", { class: "apart", tid: "not-automatic", hidden: true });
+  const el = panel("why", t("why"), null, rung, release, apart, advice.el, newest, h("h3", { class: "quiet" }, t("earlier")), earlier);
 
   function headline(why, now_s) {
     const gate = known(why.gate) ? basin.gates[why.gate] : null;
@@ -59,9 +62,19 @@ export function buildWhy(basin, pick) {
       h("span", { class: "cause" }, cause));
   }
 
+  /** Gates dispatch would move and does not: in automatic they are the exception, so each is named. */
+  function notAutomatic(state) {
+    const found = basin.gates.map((gate, i) => ({ gate, i, authority: state.gates[i].authority })).filter(({ gate, authority }) => gate.automatic && gate.actuation === "driven" && authority !== "automatic");
+    apart.hidden = found.length === 0;
+    renew(apart, JSON.stringify([found.map(({ i, authority }) => [i, authority]), lang()]), () => [h("b", {}, `${t("not_automatic")}${t("colon")}`),
+      ...found.slice(0, APART).map(({ gate, i, authority }) => h("span", {}, h("button", { type: "button", class: "link", on: { click: () => pick(i) } }, named(gate.name)), " ", h("span", { class: "badge" }, t(`authority.${authority}`)), " ")),
+      found.length > APART && h("span", {}, t("and_more", { n: found.length - APART }))]);
+  }
+
   function update(state, ctx) {
     const now_s = state.utc_ms / 1000;
     advice.update(state);
+    notAutomatic(state);
     renew(rung, `${state.rung}|${lang()}`, () => [h("b", {}, t(`rung.${state.rung}`))]);
     renew(release, JSON.stringify([state.release, lang()]), () => state.release.map((r) => {
       const actual = h("span", {});
