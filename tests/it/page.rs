@@ -541,3 +541,42 @@ fn every_reason_has_words_in_both_languages() {
         }
     }
 }
+
+/// Two rows of the bar would push the overview off a screen of 768 lines.
+#[tokio::test]
+async fn the_top_bar_keeps_to_one_row_while_everything_is_held() {
+    let _turn = TURN.lock().await;
+    for config in basins() {
+        let mut status = fixture::status(&config);
+        status.hold_all = Some("li".into());
+        let (_service, browser) = open(config, status).await;
+        browser.wait("document.querySelector('[data-testid=release-hold]')?.hidden === false").await;
+        for language in ["zh", "en"] {
+            for (width, height) in [(1920, 1080), (1366, 768), (1024, 768)] {
+                browser.size(width, height).await;
+                browser.wait(&format!("innerWidth === {width}")).await;
+                let tall =
+                    browser.run("return document.querySelector('[data-testid=header]').offsetHeight").await;
+                // A row is 46 px at least; the second would be as many more.
+                assert!(tall.as_u64().unwrap() < 70, "{language} {width}: {tall}");
+            }
+            browser.size(1366, 768).await;
+            browser.click("language").await;
+            browser.says("language", if language == "zh" { "中文" } else { "EN" }).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_phone_shows_every_screen_of_the_rail_at_once() {
+    let _turn = TURN.lock().await;
+    for config in basins() {
+        let status = fixture::status(&config);
+        let (_service, browser) = open(config, status).await;
+        browser.size(390, 844).await;
+        browser.wait("innerWidth === 390").await;
+        let off = "return [...document.querySelectorAll('.rail-nav a')].filter((a) => { const r = a.getBoundingClientRect();
+            return r.left < 0 || r.right > innerWidth + 1 || r.width < 24; }).map((a) => a.textContent)";
+        assert_eq!(browser.run(off).await, json!([]));
+    }
+}

@@ -375,3 +375,34 @@ async fn who_may_not_plan_sees_the_calendar_read_only() {
     assert!(!browser.sees("schedule-add").await);
     assert_eq!(browser.complaints().await, Vec::<String>::new());
 }
+
+/// Whatever can be wrong with an entry is said in Chinese too: every fault the reader finds stands in the table of the page.
+#[test]
+fn what_is_wrong_with_an_entry_is_said_in_chinese_too() {
+    use qindan::control::schedule::row::Row;
+    let table = include_str!("../../src/shell/web/assets/wrong.js");
+    let zone = jiff::tz::TimeZone::get("Asia/Shanghai").unwrap();
+    let wrong = [
+        "{}",
+        r#"{"id":"a b","kind":"jump","element":"v1","name":"=1","if_missed":"never"}"#,
+        r#"{"id":"a","kind":"opening","element":"v1","opening_pct":"abc","from":"x","to":"2026-05-04"}"#,
+        r#"{"id":"a","kind":"flow","element":"v1","flow_m3s":"-1","begin":"6","end":"25:00","days":"someday"}"#,
+        r#"{"id":"a","kind":"level","element":"v1","level_m":"1e9","opening_pct":"3","from":"2026-05-04T06:00","to":"2026-05-04T05:00"}"#,
+        r#"{"id":"a","kind":"shut","element":"v1","from":"2026-05-04T06:00","to":"2026-05-04T07:00","begin":"06:00"}"#,
+        r#"{"id":"a","kind":"stay","element":"v1","season_from":"13-01","valid_from":"2026-05-04","valid_to":"2026-05-01"}"#,
+        r#"{"id":"a","kind":"floor","element":"v1","valid_from":"soon","order_giver":"li"}"#,
+        r#"{"id":"a","kind":"stay","element":"v1","order_number":"1","order_given":"1","name":"\u0007"}"#,
+    ];
+    let mut found = 0;
+    for text in wrong {
+        let row: Row = serde_json::from_str(text).unwrap();
+        for fault in row.entry(&zone).unwrap_err() {
+            found += 1;
+            let patterned = fault.what.starts_with("does not belong to an entry of kind");
+            for words in [fault.what.as_str(), fault.remedy] {
+                assert!(patterned || table.contains(&format!("\"{words}\":")), "{words}");
+            }
+        }
+    }
+    assert!(found > 20, "{found}");
+}

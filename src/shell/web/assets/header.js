@@ -82,6 +82,7 @@ export function buildHeader(basin, rebuild) {
     flag(mode, "inverse", state.mode !== "automatic");
     text(modeSince, t("since_by", { when: moment(state.mode_since_s, now_s), who: who(state.mode_by) }));
     const holding = state.hold_all !== null && state.hold_all !== undefined;
+    flag(el, "holding", holding);
     hold.hidden = holding;
     for (const part of [held, release]) part.hidden = !holding;
     text(held, holding ? t("holding") : "");

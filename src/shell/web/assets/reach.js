@@ -146,9 +146,14 @@ export function buildReach(basin, id, { pick }) {
       if (!known(g.opening)) continue;
       const [low, high] = g.permitted;
       const why = g.permitted_by.map((found) => (found ? limit(basin, found, one) : ""));
-      const { unit } = strokeOf(one);
+      const { unit, shut, open } = strokeOf(one);
+      // No sign before a zero; a gate that stands beyond has no way to go there.
+      const way = (sign, share) => {
+        const text = (Math.max(0, share) * Math.abs(open - shut)).toFixed(1);
+        return Number(text) === 0 ? text : `${sign}${text}`;
+      };
       list.push({ name: named(one.name), is: positionUnit(one, g.opening), bounds: low <= high ? `${position(one, low)}–${positionUnit(one, high)}` : t("limit.conflict"),
-        room: low <= high ? `−${position(one, g.opening - low)} / +${position(one, high - g.opening)} ${unit}` : "–", why: [...new Set(why.filter(Boolean))].join("；"), share: 10 + Math.min(g.opening - low, high - g.opening), short: low > high });
+        room: low <= high ? `${way("−", g.opening - low)} / ${way("+", high - g.opening)} ${unit}` : "–", why: [...new Set(why.filter(Boolean))].join("；"), share: 10 + Math.min(g.opening - low, high - g.opening), short: low > high });
     }
     return list.sort((a, b) => a.share - b.share);
   }

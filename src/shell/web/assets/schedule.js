@@ -1,6 +1,7 @@
 // What runs by the calendar: announced turns of intakes, entries for gates and floors, season locks. Who may change it has a draft
 // besides: a form for each entry, what stands against it, the seven days, and the activation in two steps.
 
+import { valueWords } from "./ahead.js";
 import { load, requestId, send } from "./api.js";
 import { openDialog } from "./confirm.js";
 import { flag, h, longPress, panel, renew, text } from "./dom.js";
@@ -8,6 +9,7 @@ import { flow, known, moment, positionUnit } from "./format.js";
 import { lang, named, t } from "./i18n.js";
 import { me } from "./people.js";
 import { entryForm, whenWords } from "./scheduleform.js";
+import { wrongWords } from "./wrong.js";
 
 /** Asked for again when the calendar in force changed, and at least so often, real time. */
 const LONGEST_MS = 60000;
@@ -39,13 +41,7 @@ export function buildSchedule(basin, { pick }) {
   let gone = false;
 
   const elementName = (id) => named((gates.get(id) ?? sections.get(id))?.name) || id;
-  const valueOf = (row) => {
-    const gate = gates.get(row.element);
-    if (row.kind === "opening") return gate ? positionUnit(gate, Number(row.opening_pct) / 100) : `${row.opening_pct} %`;
-    if (row.kind === "level") return `${row.level_m} m`;
-    if (row.kind === "flow" || row.kind === "floor") return `${row.kind === "floor" ? "≥ " : ""}${flow(Number(row.flow_m3s ?? row.floor_m3s))} m³/s`;
-    return t(`schedule.kinds.${row.kind}`);
-  };
+  const valueOf = (row) => valueWords(gates.get(row.element), row);
   const rowsOf = (own) => new Map([...(doc?.in_file ?? []), ...own].map((row) => [row.id, row]));
   const draft = () => doc?.draft ?? null;
 
@@ -116,7 +112,7 @@ export function buildSchedule(basin, { pick }) {
   async function bring(file) {
     const answer = await fetch(`${API}/import`, { method: "POST", headers: { "content-type": "text/csv", "x-qindan": "1" }, body: file }).catch(() => null);
     const body = (await answer?.json().catch(() => null)) ?? {};
-    note.replaceChildren(...(answer?.ok ? [t("schedule.saved")] : [h("b", {}, t("refused")), ...(body.problems ?? [{ what: body.error ?? t("no_connection") }]).map((p) => h("div", {}, [p.line ? t("schedule.at_line", { line: p.line }) : "", p.column, p.value && `= ${p.value}`, `${p.what}${p.remedy ? `; ${p.remedy}` : ""}`].filter(Boolean).join(" ")))]));
+    note.replaceChildren(...(answer?.ok ? [t("schedule.saved")] : [h("b", {}, t("refused")), ...(body.problems ?? [{ what: body.error ?? t("no_connection") }]).map((p) => h("div", {}, [p.line ? t("schedule.at_line", { line: p.line }) : "", p.column, p.value && `= ${p.value}`, [p.what, p.remedy].filter(Boolean).map(wrongWords).join(t("stop") === "。" ? "；" : "; ")].filter(Boolean).join(" ")))]));
     await ask();
   }
 

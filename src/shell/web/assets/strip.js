@@ -1,11 +1,14 @@
 // The river as a straight line, flow to the right: nodes, what joins and leaves, and the water on its way.
 
+import { buildAhead } from "./ahead.js";
 import { flag, h, panel, renew, s, text } from "./dom.js";
 import { known, level, moment, showValue, signed, span } from "./format.js";
 import { lang, named, t } from "./i18n.js";
 import { gaugeAt, hoursBetween, kmOf, lineOf, riversOf, short, sidesOf } from "./network.js";
 
 const SIDE_ROW = 29;
+/** What is announced, as far as it is told on a strip; all of it stands on the screen of the calendar. */
+const TURNS = 3;
 
 /** Symbols: a diamond where a floor holds, a bar at a weir, a circle elsewhere. */
 function symbol(kind) {
@@ -43,11 +46,15 @@ function rowsFor(spans, most) {
 
 export function buildStrips(basin) {
   const { main, small } = riversOf(basin);
-  return { main: main.map((river) => mainStrip(basin, river)), small: small.map((river) => smallStrip(basin, river)) };
+  const ahead = buildAhead(basin);
+  const lines = main.map((river) => lineOf(basin, river));
+  const on = (line, { gate, section }) => [gate?.from, gate?.to, section?.at].some((place) => kmOf(basin, line, place) !== null);
+  // What lies on none of them stands on the first.
+  const mine = (k) => (block) => on(lines[k], block) || (k === 0 && !lines.some((line) => on(line, block)));
+  return { main: main.map((river, k) => mainStrip(basin, river, lines[k], ahead, mine(k))), small: small.map((river) => smallStrip(basin, river)) };
 }
 
-function mainStrip(basin, river) {
-  const line = lineOf(basin, river);
+function mainStrip(basin, river, line, ahead, isMine) {
   const sides = sidesOf(basin, line);
   const wave = h("span", { class: "note", tid: `wave-${river.id}` });
   const track = h("div", { class: "line" });
@@ -142,12 +149,15 @@ function mainStrip(basin, river) {
       ...(mine.length ? chips(mine, now_s) : [h("span", { class: "quiet" }, t("no_transit"))])]);
     const entries = basin.schedules.turns.filter((turn) => turn.to_s > now_s && turn.from_s < now_s + 48 * 3600)
       .filter((turn) => kmOf(basin, line, basin.intakes[turn.intake].from) !== null);
-    renew(turns, JSON.stringify([entries.map((turn) => turn.id), lang(), Math.floor(now_s / 600)]), () => [
-      h("span", { class: "lane-name" }, t("turns")),
-      entries.length === 0 && h("span", { class: "quiet" }, t("no_turns")),
-      ...entries.slice(0, 3).map((turn) => h("span", { class: "turn" }, t("turn_run", { name: named(basin.intakes[turn.intake].name),
-        rate: signed(-turn.rate_m3s), from: moment(turn.from_s, now_s), to: moment(turn.to_s, now_s) }))),
-    ]);
+    renew(turns, JSON.stringify([entries.map((turn) => turn.id), ahead.mark(), lang(), Math.floor(now_s / 600)]), () => {
+      const times = (one) => ({ from: moment(one.from_s, now_s), to: moment(one.to_s, now_s) });
+      const all = [...entries.map((turn) => ({ ...turn, words: t("turn_run", { name: named(basin.intakes[turn.intake].name), rate: signed(-turn.rate_m3s), ...times(turn) }) })),
+        ...ahead.list(now_s).filter(isMine).map((block) => ({ ...block, words: t("turn_run", { name: block.name, rate: block.words, ...times(block) }) }))].sort((a, b) => a.from_s - b.from_s);
+      return [h("span", { class: "lane-name" }, t("turns")),
+        all.length === 0 && h("span", { class: "quiet" }, t("no_turns")),
+        ...all.slice(0, TURNS).map((one) => h("span", { class: "turn" }, one.words)),
+        all.length > TURNS && h("a", { class: "turn", href: "#/schedule" }, t("and_more", { n: all.length - TURNS }))];
+    });
   }
 
   function chips(mine, now_s) {
@@ -174,6 +184,7 @@ function mainStrip(basin, river) {
 
   function update(state) {
     last = state;
+    ahead.update(state);
     const clock = { at: state.at, utc_s: state.utc_ms / 1000 };
     for (const stop of stops) {
       const reading = stop.meter >= 0 ? state.meters[stop.meter] : null;
