@@ -75,7 +75,8 @@ impl Learnt {
     /// over days arrivals are as often early as late.
     ///
     /// What counts is the loss near the floor. At many times the floor the estimate is off by a share of the flow, so
-    /// it is brought down to the floor by that share, and weighs by it.
+    /// it is brought down to the floor by that share, and weighs by the square of it: what a wave leaves in bed and ponds and
+    /// gives back behind its crest is no loss.
     pub fn learn(&mut self, seen: f64, band: Band, floor: f64, weight: f64) {
         let share = floor / seen.max(band.mid).max(floor);
         let near_floor = |missed: f64| share * missed;
@@ -85,7 +86,7 @@ impl Learnt {
             return;
         }
         self.bins = self.bins.saturating_add(1);
-        let weight = weight.min(1.0) * share;
+        let weight = weight.min(1.0) * share * share;
         let (low, high) = (near_floor(seen - band.high), near_floor(seen - band.low));
         let middle = near_floor(seen - band.mid);
         let allowed = self.unexplained.clamp(low.min(high), high.max(low));
@@ -152,7 +153,7 @@ mod tests {
     #[test]
     fn a_flood_missed_by_a_tenth_is_a_tenth_of_the_floor() {
         // 9.0 seen where 10.0 was expected: at the floor of 1.5 the same share is 0.15.
-        let memory = taught(30 * DAY, 9.0, 10.0, known());
+        let memory = taught(60 * DAY, 9.0, 10.0, known());
         assert!((memory.unexplained + 0.15).abs() < 0.01, "{}", memory.unexplained);
         // And six hours of it say less than six hours at the floor do.
         let [wave, calm] =

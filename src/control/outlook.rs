@@ -63,17 +63,20 @@ impl Outlook {
         let (least, older) = means.fold((now, f64::INFINITY), |(least, older), (nth, mean)| {
             (least.min(mean), if nth * MEAN_H < RECENT_H { older } else { older.min(mean) })
         });
+        let mut hours = series.means(MEAN_H, 2 * MEAN_H);
+        let lately = hours.next().unwrap_or(now);
+        let fell = hours.next().filter(|before| *before > lately).map(|before| lately / before);
         let falling = older >= now && older.is_finite();
         let recession = falling.then(|| {
             let before = series.window(TREND_H - 1.0, TREND_H + 1.0).map_or(now, |(_, mean, _)| mean);
-            if before > 0.0 { (now / before).clamp(FASTEST_DAY, 1.0) } else { 1.0 }
+            let daily = if before > 0.0 { (now / before).clamp(FASTEST_DAY, 1.0) } else { 1.0 };
+            // A wave that stood here a day ago is gone; how it went says nothing of what is left. That falls as it fell lately,
+            // or slower.
+            if before > CALM * older { daily.max(fell.map_or(1.0, a_day_of)) } else { daily }
         });
         let day = day.map_or(now, |(_, mean, _)| mean);
         let before = series.window(TREND_H, 2.0 * TREND_H).map_or(day, |(_, mean, _)| mean);
         let daily = if before > 0.0 { (day / before).min(1.0) } else { 1.0 };
-        let mut hours = series.means(MEAN_H, 2 * MEAN_H);
-        let lately = hours.next().unwrap_or(now);
-        let fell = hours.next().filter(|before| *before > lately).map(|before| lately / before);
         Self { now: Some(now), day_high, day, daily, lately, fell, least, recession }
     }
 
@@ -102,6 +105,11 @@ impl Outlook {
     }
 }
 
+/// Share left after a day of what keeps `share` in six hours.
+fn a_day_of(share: f64) -> f64 {
+    share.powf(TREND_H / SIX_H)
+}
+
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -109,4 +117,49 @@ impl Outlook {
 )]
 fn bins_to_hours(seconds: f64) -> usize {
     (seconds / 3600.0).clamp(1.0, 120.0) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::basin::GateKind;
+    use crate::control::series::BIN_S;
+    use crate::control::testing;
+
+    /// What is to be expected a day after two and a half days of a flow by hours before now.
+    fn in_a_day(flow: impl Fn(f64) -> f64) -> f64 {
+        let gate = testing::gate(GateKind::Plane { width_m: 1.0, height_m: 1.0 }, 0.0);
+        let control = testing::basin(gate).control;
+        let mut series = Series::default();
+        for bin in (0..360).rev() {
+            series.add(Some(flow((f64::from(bin) + 0.5) * BIN_S / 3600.0)));
+            series.close();
+        }
+        Outlook::of(&series, &control).cautious(24.0, &control)
+    }
+
+    #[test]
+    fn a_wave_that_is_gone_says_nothing_of_what_is_left() {
+        // A storm of half a day, gone for 18 h; since then 0.24, and 0.23 in the last six hours, less than ever before. A day has
+        // four times six hours: 0.23 · (0.23 / 0.24)⁴ = 0.194. Before, a day as the last one left a fifth: 0.046.
+        let storm = |ago: f64| match ago {
+            ..6.0 => 0.23,
+            ..18.0 => 0.24,
+            ..30.0 => 3.0,
+            _ => 0.25,
+        };
+        assert!((in_a_day(storm) - 0.194).abs() < 2e-3, "{}", in_a_day(storm));
+        // What has not fallen since is expected to stay.
+        let since = |ago: f64| if ago < 18.0 { 0.235 } else { storm(ago) };
+        assert!((in_a_day(since) - 0.235).abs() < 2e-3, "{}", in_a_day(since));
+    }
+
+    #[test]
+    fn a_recession_goes_on_as_it_is() {
+        // A half, and a fifth, of its flow is left after a day.
+        for (left, after) in [(0.5, 0.1), (0.2, 0.04)] {
+            let flow = |ago: f64| 0.2 * f64::powf(left, -ago / 24.0);
+            assert!((in_a_day(flow) - after).abs() < 5e-3, "{left}: {}", in_a_day(flow));
+        }
+    }
 }

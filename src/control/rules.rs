@@ -44,6 +44,13 @@ const LESS: f64 = 0.75;
 /// The same.
 const MORE: f64 = 1.1;
 
+/// Share of what is owed below which the sluices of a pond are opened before they have rested. Assumed; they were set by the
+/// same formulas, so only units that stop or a level that falls bring it about.
+const HOARDED: f64 = 0.8;
+
+/// Rest of a sluice before that, s. Assumed; some minutes for its stroke and the level beside it.
+const HOARDED_S: f64 = 300.0;
+
 /// Band around a kept level, m (plan notes for the landscape weirs: ± 0.1).
 const LEVEL_BAND_M: f64 = 0.1;
 
@@ -113,12 +120,9 @@ fn ruled(scene: &Scene<'_>, id: GateId, gate: &Gate) -> Option<(Opening, Because
         let is_free = scene.flood_season || scene.tickets.frees(id);
         return (!is_free && now > Opening::SHUT).then_some((Opening::SHUT, Because::SeasonLock));
     }
-    let rested = scene
-        .gates
-        .get(id.0)?
-        .last_move
-        .is_none_or(|(at, _)| scene.now.saturating_sub(at).as_secs_f64() >= INTERVAL_S);
-    if !rested {
+    let since = since_move(scene, scene.gates.get(id.0)?);
+    let waits = if gate.duty == Duty::PassOn { HOARDED_S } else { INTERVAL_S };
+    if since < waits {
         return None;
     }
     match gate.duty {
@@ -363,11 +367,8 @@ fn pass_on(scene: &Scene<'_>, id: GateId, gate: &Gate, now: Opening) -> Option<(
     let turbines = passing(&|g| matches!(g.kind, GateKind::Turbine { .. }), level);
     let by_formula = weir(level);
     // What is known of the water tells more than the formulas, once the last move shows in it.
-    let last_move = |(g, memory): (&Gate, &GateMemory)| {
-        let since =
-            memory.last_move.map_or(f64::INFINITY, |(at, _)| scene.now.saturating_sub(at).as_secs_f64());
-        (g.from == gate.from).then_some(since)
-    };
+    let last_move =
+        |(g, memory): (&Gate, &GateMemory)| (g.from == gate.from).then(|| since_move(scene, memory));
     let since = scene.basin.gates.iter().zip(scene.gates).filter_map(last_move).fold(f64::INFINITY, f64::min);
     let is_known = lends && turbines <= 0.0 && since >= SETTLED_S;
     let known = owing.gives.filter(|_| is_known).map_or(by_formula, |gives| owing.comes + gives);
@@ -378,6 +379,12 @@ fn pass_on(scene: &Scene<'_>, id: GateId, gate: &Gate, now: Opening) -> Option<(
     let own = structure::flow(gate, now, level).get();
     let least = station.min_release.get();
     let owed = least.max(far - turbines);
+    // Units that stop let the pond fill at once; their sluice does not wait until it has rested.
+    let rested = since_move(scene, scene.gates.get(id.0)?) >= INTERVAL_S;
+    let hoards = turbines <= 0.0 && passes < HOARDED * owed;
+    if !rested && !hoards {
+        return None;
+    }
     // Running turbines want the water the sluice still gives; without them a sluice that is shut too early is opened again.
     // A pond that lends has its sluice open mostly, and a wave that is over leaves less than is owed behind it.
     let slack = if turbines > 0.0 {
@@ -411,6 +418,11 @@ fn pass_on(scene: &Scene<'_>, id: GateId, gate: &Gate, now: Opening) -> Option<(
         Because::PassOn { owed }
     };
     Some((to, because))
+}
+
+/// Seconds since a gate was last moved by the service.
+fn since_move(scene: &Scene<'_>, memory: &GateMemory) -> f64 {
+    memory.last_move.map_or(f64::INFINITY, |(at, _)| scene.now.saturating_sub(at).as_secs_f64())
 }
 
 /// What a pond owes the sections below it, m³/s.

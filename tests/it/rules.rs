@@ -33,8 +33,13 @@ struct Moment {
 }
 
 impl Moment {
-    /// Where the first sluice is wished to go.
+    /// Where the first sluice is wished to go, a long time after its last move.
     fn wish(&self, config: &Config) -> Option<f64> {
+        self.wish_after(config, None)
+    }
+
+    /// The same so many minutes after its last move.
+    fn wish_after(&self, config: &Config, minutes: Option<u64>) -> Option<f64> {
         let basin: &Basin = &config.basin;
         let sluice = basin.gate("wa.sluice.g1").unwrap();
         let wuan = basin.reservoirs.iter().position(|r| r.id == "wuan").unwrap();
@@ -51,16 +56,22 @@ impl Moment {
             gives: self.gives,
         };
         let owed = |pond: ReservoirId| (pond.0 == wuan).then_some(owing);
-        wished(config, sluice, "2026-05-01T00:00:00Z", &facts, &meter, &owed)
+        let mut gates = vec![GateMemory::default(); basin.gates.len()];
+        let moved = minutes.map(|minutes| NOW - Duration::from_secs(60 * minutes));
+        gates[sluice.0].last_move = moved.map(|at| (at, 1));
+        wished(config, sluice, "2026-05-01T00:00:00Z", (&facts, &gates), &meter, &owed)
     }
 }
+
+/// A day after the start.
+const NOW: Duration = Duration::from_secs(86_400);
 
 /// Where the rules wish `gate` to go at `utc`, a day after the start, when meters show and ponds owe this.
 fn wished(
     config: &Config,
     gate: GateId,
     utc: &str,
-    facts: &[GateFacts],
+    (facts, gates): (&[GateFacts], &[GateMemory]),
     meter: &dyn Fn(MeterId) -> Option<f64>,
     owed: &dyn Fn(ReservoirId) -> Option<Owing>,
 ) -> Option<f64> {
@@ -71,8 +82,8 @@ fn wished(
         meter,
         owed,
         facts,
-        gates: &vec![GateMemory::default(); config.basin.gates.len()],
-        now: Duration::from_secs(86_400),
+        gates,
+        now: NOW,
         utc: utc.parse().unwrap(),
         flood_season: false,
         tickets: &qindan::control::ticket::Tickets::default(),
@@ -98,6 +109,26 @@ fn a_sluice_makes_up_what_stopped_turbines_leave_owed() {
     // A unit of 5 m³/s half open passes 2.5 at its rated head of 9 m: only the toe's 1.0 is owed, 0.105 is missing.
     let to = Moment { turbine: 0.5, ..crest }.wish(&config).unwrap();
     assert!((to - 0.0030).abs() < 2e-4, "{to}");
+}
+
+/// Until the sluice has rested for half an hour it waits, unless the units have stopped and more than a fifth is missing: 0.895
+/// are 41 % of 2.16, and 81 % of 1.10.
+#[test]
+fn a_sluice_does_not_rest_while_stopped_turbines_let_the_pond_fill() {
+    let config = shipped();
+    let crest = Moment { level: 535.2, owed: 2.16, comes: 2.16, gives: None, turbine: 0.0, sluice: 0.0 };
+    let to = crest.wish_after(&config, Some(6)).unwrap();
+    assert!((to - 0.0365).abs() < 2e-4, "{to}");
+    assert_eq!(crest.wish_after(&config, Some(4)), None, "its stroke may not have shown yet");
+    let little = Moment { owed: 1.10, comes: 1.10, ..crest };
+    assert_eq!(little.wish_after(&config, Some(6)), None);
+    assert!(little.wish_after(&config, Some(30)).is_some());
+    // A unit runs: 0.895 of the toe's 1.0 pass the weir.
+    assert_eq!(Moment { turbine: 0.5, ..crest }.wish_after(&config, Some(6)), None);
+    // Nothing shuts before it has rested: 8 cm over the crest pass more than twice of what is owed.
+    let over = Moment { level: 535.28, owed: 1.6, comes: 1.6, gives: None, turbine: 0.0, sluice: 0.04 };
+    assert_eq!(over.wish_after(&config, Some(6)), None);
+    assert_eq!(over.wish_after(&config, Some(30)), Some(0.0));
 }
 
 /// The pond gives of its own down to 534.50 m, all of what is missing from 534.70 m on, and passes on what comes down to 534.30 m.
@@ -180,7 +211,8 @@ fn canal_at(config: &Config, level: Option<f64>) -> Option<f64> {
     let mut facts = vec![SHUT_AT_REST; basin.gates.len()];
     facts[head.0].opening = Some(Opening::clamped(0.115));
     let meter = |id| if Some(id) == zhangfeng.level_meter { level } else { Some(4.29) };
-    wished(config, head, "2026-02-10T00:00:00Z", &facts, &meter, &|_| None)
+    let rested = vec![GateMemory::default(); basin.gates.len()];
+    wished(config, head, "2026-02-10T00:00:00Z", (&facts, &rested), &meter, &|_| None)
 }
 
 /// The order of the law: the supplement of the Dan first, then industry, households at the dead level; over the last
