@@ -87,7 +87,7 @@ moments = [first, second, third]
 
 now = {"mono": {"secs": 1, "nanos": 0}, "utc": "2026-05-18T14:32:07Z"}
 head = {
-    "format": 1, "state": 3, "build": "0.1.0", "basin": "alder", "config": "c0ffee", "boot": "boot-1",
+    "format": 1, "state": 4, "build": "0.1.0", "basin": "alder", "config": "c0ffee", "boot": "boot-1",
     "settings": {"observing": False, "bench": True},
     "turns": [{"id": "t", "intake": "i", "from": "2026-05-01T00:00:00Z", "to": "2026-05-02T00:00:00Z", "rate": 0.35}],
     "ticks": 41, "now": now,

@@ -57,7 +57,7 @@ impl Moment {
         };
         let owed = |pond: ReservoirId| (pond.0 == wuan).then_some(owing);
         let mut gates = vec![GateMemory::default(); basin.gates.len()];
-        let moved = minutes.map(|minutes| NOW - Duration::from_secs(60 * minutes));
+        let moved = minutes.map(|minutes| NOW.saturating_sub(Duration::from_secs(60 * minutes)));
         gates[sluice.0].last_move = moved.map(|at| (at, 1));
         wished(config, sluice, "2026-05-01T00:00:00Z", (&facts, &gates), &meter, &owed)
     }

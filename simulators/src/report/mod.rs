@@ -7,7 +7,6 @@ mod card;
 pub mod plots;
 mod story;
 mod tables;
-pub mod words;
 
 use std::fmt::{Display, Write};
 

@@ -6,11 +6,12 @@ use std::fmt::Write;
 use jiff::Timestamp;
 use qindan::basin::Duty;
 use qindan::control::command::{Action, Terminal};
+use qindan::report::alarms;
 use qindan::shell::journal::Names;
 use qindan::shell::log_text;
 
 use super::tables::local;
-use super::{Cell, heading, maybe, table, words};
+use super::{Cell, heading, maybe, table};
 use crate::decisions::{Line, bounds, causes, named};
 use crate::play::Played;
 use crate::plot::svg::escape;
@@ -182,7 +183,7 @@ pub(super) fn alarms(body: &mut String, played: &Played) {
     }
     let rows = all.iter().map(|(key, alarm)| {
         let (id, element) = key.split_once(':').unwrap_or((key, ""));
-        let (en, zh) = words::alarm(id);
+        let (zh, en) = alarms::title(id).unwrap_or((id, id));
         let open = alarm.since.zip(end).map_or(0.0, |(since, end)| end.duration_since(since).as_secs_f64());
         let priority =
             qindan::control::alarm::LIST.iter().find(|(known, ..)| *known == id).map(|(_, p, ..)| *p);
