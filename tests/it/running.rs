@@ -170,6 +170,11 @@ impl Page {
     /// Asks for a set-point and confirms its preview.
     pub(crate) async fn set_point(&self, percent: f64, request: &str) -> (u16, Value) {
         self.control().await;
+        self.set_point_in_control(percent, request).await
+    }
+
+    /// The same by who has control already.
+    pub(crate) async fn set_point_in_control(&self, percent: f64, request: &str) -> (u16, Value) {
         let asked = json!({ "order": "set_point", "gate": "v1", "opening_pct": percent, "reason": "test of the valve" });
         let (status, shown) = self.post("/api/v1/acts/preview", asked).await;
         assert_eq!(status, 200, "{shown}");

@@ -251,9 +251,12 @@ async fn a_dead_disk_stops_what_can_wait_and_lets_protection_through() {
     let config = site::config(&site.device, Mode::Manual);
     let bench = Bench::start(Options { fault: Some(fault), ..folder.options(config, 20.0) }).await;
     bench.until("at rest", at_rest).await;
+    // Who takes control is recorded too: on a dead disk that could be what tells of it first.
+    bench.page.control().await;
+    bench.until("control on record", |_| !folder.of_kind(Kind::Lease).is_empty()).await;
     dead.store(true, Ordering::SeqCst);
     // Nobody knows yet that the disk is dead: the set-point is taken, its intent fails, nothing is sent.
-    assert_eq!(bench.page.set_point(30.0, "set-point-1").await.0, 200);
+    assert_eq!(bench.page.set_point_in_control(30.0, "set-point-1").await.0, 200);
     let not_sent = Terminal::Failed { why: FailReason::NotSent };
     bench.until("not sent", |status| ended(status, &not_sent)).await;
     assert_eq!(site.written(), []);
