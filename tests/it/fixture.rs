@@ -64,6 +64,12 @@ pub(crate) fn ticket(
     qindan::control::ticket::Ticket { id: 1, gate, name, permit, minutes, reason, signed, in_force, left_s }
 }
 
+/// A file of the page as it is written; what is served has fewer spaces.
+pub(crate) fn asset(name: &str) -> String {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/shell/web/assets/");
+    std::fs::read_to_string(format!("{folder}{name}")).unwrap()
+}
+
 /// A reading the console entered at [`NOW`].
 pub(crate) fn entered(
     meter: &str,

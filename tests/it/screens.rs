@@ -8,7 +8,6 @@ use qindan::control::operator::Order;
 use qindan::control::status::{AlarmStatus, AsideStatus, Balance, FloodStatus};
 use qindan::control::ticket::Permit;
 use qindan::shell::people::Role;
-use qindan::shell::web::assets::find;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -507,9 +506,9 @@ fn the_accessibility_checker_is_the_one_that_was_published() {
 /// Each alarm has a time to act on the page, and `ops/alarms.md` says the same.
 #[test]
 fn every_alarm_has_a_time_to_act_in_both_languages() {
-    let text = |file: &str| std::str::from_utf8(find(file).unwrap().plain).unwrap().to_owned();
+    let text = fixture::asset;
     let page = text("alarmscreen.js");
-    let (zh, en) = (text("screens.zh.js"), text("screens.en.js"));
+    let (zh, en) = (text("zh.js"), text("en.js"));
     let manual = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/ops/alarms.md")).unwrap();
     for (id, ..) in alarm::LIST {
         let (_, after) =
