@@ -87,6 +87,8 @@ impl Line {
             | Kind::Forecast
             | Kind::Access
             | Kind::Notice
+            | Kind::Warning
+            | Kind::Incident
             | Kind::Note => "other",
             Kind::Schedule => "calendar",
         };
@@ -215,6 +217,8 @@ impl Decisions {
                 | Kind::Access
                 | Kind::Notice
                 | Kind::Schedule
+                | Kind::Warning
+                | Kind::Incident
                 | Kind::Note => {}
             }
         }

@@ -13,6 +13,7 @@ pub mod data_dir;
 pub mod field;
 pub mod forecast;
 pub mod history;
+mod incident_log;
 pub mod journal;
 pub mod levels;
 mod lock;

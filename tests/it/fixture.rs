@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use qindan::basin::{
-    Actuation, Basin, ControlParameters, CurvePoint, Duty, Gate, GateId, GateKind, Inflow, InflowKind,
-    Intake, LagPoint, LagTable, MarginRule, Meter, MeterId, MeterKind, Name, Node, NodeId, OnLinkLoss, Place,
-    Priority, RampLimit, Reach, ReachId, ReachKind, Reservoir, ReservoirId, ReservoirKind, Responsible,
-    Season, Section, Stroke, StrokeUnit,
+    Actuation, Basin, ControlParameters, CurvePoint, Duty, FlowGrades, Gate, GateId, GateKind, Inflow,
+    InflowKind, Intake, LagPoint, LagTable, MarginRule, Meter, MeterId, MeterKind, Name, Node, NodeId,
+    OnLinkLoss, Place, Priority, RampLimit, Reach, ReachId, ReachKind, Reservoir, ReservoirId, ReservoirKind,
+    Responsible, Season, Section, Stroke, StrokeUnit,
 };
 use qindan::config::{Config, Schedules, Service, Turn};
 use qindan::control::gate::GateFacts;
@@ -151,6 +151,7 @@ fn section(id: &str, zh: &str, en: &str, at: usize, km: f64, floor: f64, meter: 
         setpoint_cap: Some(q(floor * 1.1)),
         meter: MeterId(meter),
         guarantee: Some(0.9),
+        warning: FlowGrades::default(),
         responsible: who(),
     }
 }

@@ -46,7 +46,7 @@ async fn the_rail_keeps_its_place_and_any_gate_is_two_clicks_away() {
     let places = "return [...document.querySelectorAll('[data-testid=nav] a')].map(a => { const r = a.getBoundingClientRect(); return [a.dataset.testid, Math.round(r.x), Math.round(r.y)]; })";
     let at_first = browser.run(places).await;
     let addresses = screens(&browser).await;
-    assert_eq!(addresses.len(), 9, "{addresses:?}");
+    assert_eq!(addresses.len(), 11, "{addresses:?}");
     for address in &addresses {
         go(&browser, address).await;
         assert_eq!(browser.run(places).await, at_first, "{address}");

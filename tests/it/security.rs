@@ -31,6 +31,7 @@ fn real(path: &str) -> String {
         .replace("{name}", "daily_2026-05-17_0800.en.html")
         .replace("/trends", "/trends?series=section:ford")
         .replace("/history", "/history?series=meter:q.ford&from_s=1779000000&to_s=1779080000")
+        .replace("/incident-log", "/incident-log?incident=1")
 }
 
 /// A request as our own page would send it.

@@ -18,6 +18,7 @@ pub mod guard;
 mod host;
 mod markup;
 mod metrics;
+mod permits;
 mod plain;
 pub mod preview;
 mod query;

@@ -107,6 +107,7 @@ pub(super) fn rows(river: bool) -> Vec<Row> {
         Row::get("/api/v1/reports", View, screens::reports),
         Row::get("/api/v1/reports/{name}", View, screens::report),
         Row::get("/api/v1/history", View, screens::history),
+        Row::get("/api/v1/incident-log", View, screens::incident_log),
         Row::get("/api/v1/shift", View, shift::report),
         Row::post("/api/v1/notes", Operate, shift::note),
         Row::post("/api/v1/acts/hold-all", Operate, acts::hold_all),

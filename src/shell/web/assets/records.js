@@ -9,7 +9,7 @@ import { outcomeSign } from "./reasons.js";
 import { words as alarmWords } from "./alarms.js";
 
 const ROWS = 50;
-const KINDS = ["acts", "moves", "refusals", "people", "notes", "decisions", "alarms", "service"];
+const KINDS = ["acts", "moves", "refusals", "people", "warnings", "incidents", "notes", "decisions", "alarms", "service"];
 
 /** A civil time of an input as Unix seconds at the site; null when empty. */
 function instant(value, offset_s) {
