@@ -12,6 +12,7 @@ use qindan::report::day::{DayBegins, Period};
 use qindan::report::document::Document;
 use qindan::report::{Ground, Lang, csv, html};
 use qindan::shell::clock::Clock;
+use qindan::shell::filings;
 use qindan::shell::reports::{Daily, Folder, write};
 
 use crate::cli::{Configuration, Data, Language};
@@ -154,7 +155,9 @@ pub(crate) fn report(
     let path = &common.config.config;
     let config = load(path)?;
     let rules = reports::load(path, &config.basin);
-    let rules = rules.with_context(|| format!("{} cannot be used", path.join(reports::FILE).display()))?;
+    let mut rules =
+        rules.with_context(|| format!("{} cannot be used", path.join(reports::FILE).display()))?;
+    rules.filings.extend(filings::recorded(&common.data.data, &config.basin)?);
     let ground = Ground { config: &config, reports: &rules };
     let folder = Folder::open(&common.data.data, ground, Clock::machine_utc())?;
     let begins = DayBegins::from(common.day_begins);

@@ -89,6 +89,7 @@ impl Line {
             | Kind::Notice
             | Kind::Warning
             | Kind::Incident
+            | Kind::Filing
             | Kind::Note => "other",
             Kind::Schedule => "calendar",
         };
@@ -219,6 +220,7 @@ impl Decisions {
                 | Kind::Schedule
                 | Kind::Warning
                 | Kind::Incident
+                | Kind::Filing
                 | Kind::Note => {}
             }
         }

@@ -61,6 +61,8 @@ pub enum Kind {
     Warning = 26,
     /// A pollution incident was opened or closed, or what is foretold of it.
     Incident = 27,
+    /// An outage or exemption was filed 报备, or another person approved or rejected it.
+    Filing = 28,
 }
 
 /// One entry, before the journal gives it number, time and chain.

@@ -277,6 +277,7 @@ mod tests {
             document: "d".into(),
             approved_by: Some("a".into()),
             reason: Name { zh: "检修".into(), en: "maintenance".into() },
+            standing: crate::config::reports::Standing::Listed,
         }
     }
 

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::aggregates_csv::aggregates;
 use super::alarm_log::{self, AlarmLog};
+use super::filings::{self, Filed};
 use super::history::{self, Kept};
 use super::incident_log;
 use super::journal::Record;
@@ -168,6 +169,29 @@ impl Archive {
         let query = Query { kinds: vec![Kind::Alarm], utc: Some((from, to)), ..Query::newest(LOOKED_AT) };
         let records = self.store.find(query).await.map_err(|error| error.to_string())?;
         Ok(alarm_log::of(&records, from, to, rows))
+    }
+
+    /// The filings on record, in order of their numbers.
+    ///
+    /// # Errors
+    /// When the record cannot be read, in words.
+    pub async fn filings(&self) -> Result<Vec<Filed>, String> {
+        let query = Query { kinds: vec![Kind::Filing], ..Query::newest(LOOKED_AT) };
+        let records = self.store.find(query).await.map_err(|error| error.to_string())?;
+        Ok(filings::of(&records))
+    }
+
+    /// Number of the record of a filing that came with this request after `since`.
+    ///
+    /// # Errors
+    /// When the record cannot be read, in words.
+    pub async fn filing_of(&self, request: &str, since: Timestamp) -> Result<Option<u64>, String> {
+        let utc = Some((since, Timestamp::MAX));
+        let query = Query { kinds: vec![Kind::Filing], utc, ..Query::newest(PIECE) };
+        let records = self.store.find(query).await.map_err(|error| error.to_string())?;
+        let is_it = |detail: &Value| detail["request"] == request;
+        let found = records.iter().find(|record| record.detail.as_ref().is_some_and(is_it));
+        Ok(found.map(|record| record.seq))
     }
 
     /// The report files there are, newest name first.

@@ -11,6 +11,7 @@ mod counters;
 mod cycle;
 pub mod data_dir;
 pub mod field;
+pub mod filings;
 pub mod forecast;
 pub mod history;
 mod incident_log;

@@ -47,6 +47,7 @@ mod faults_random;
 mod faults_resets;
 mod faults_writes;
 mod faulty;
+mod filed;
 mod fixture;
 mod forecasts;
 mod frozen;

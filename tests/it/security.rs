@@ -16,8 +16,18 @@ use crate::web::{Bench, answer, small_bench};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 /// Paths whose forms need no script, and so no header of ours.
-const FORMS: &[&str] =
-    &["/login", "/enter", "/first-run", "/logout", "/account/end", "/account/password", "/users", "/shift"];
+const FORMS: &[&str] = &[
+    "/login",
+    "/enter",
+    "/first-run",
+    "/logout",
+    "/account/end",
+    "/account/password",
+    "/users",
+    "/shift",
+    "/filings",
+    "/filings/verdict",
+];
 const HOST: &str = "127.0.0.1:8080";
 const ORIGIN: &str = "http://127.0.0.1:8080";
 

@@ -245,7 +245,7 @@ async fn every_route_answers_with_the_headers_of_the_house() {
         );
         assert!(!policy.contains("unsafe"), "{route}");
         assert_eq!(headers["x-content-type-options"], "nosniff", "{route}");
-        let made_here = ["/login", "/enter", "/account", "/status", "/shift"].contains(&route);
+        let made_here = ["/login", "/enter", "/account", "/status", "/shift", "/filings"].contains(&route);
         let referrer = if made_here { "same-origin" } else { "no-referrer" };
         assert_eq!(headers["referrer-policy"], referrer, "{route}");
     }

@@ -155,11 +155,12 @@ fn kinds(word: &str) -> Option<Vec<Kind>> {
         }
         "moves" => vec![Kind::Intent, Kind::LateIntent, Kind::Outcome],
         "refusals" => vec![Kind::Refusal],
-        "people" => vec![Kind::Operator, Kind::Order, Kind::Lease, Kind::Schedule, Kind::Note],
+        "people" => vec![Kind::Operator, Kind::Order, Kind::Lease, Kind::Schedule, Kind::Note, Kind::Filing],
         "schedule" => vec![Kind::Schedule],
         "warnings" => vec![Kind::Warning],
         "incidents" => vec![Kind::Incident],
         "notes" => vec![Kind::Note],
+        "filings" => vec![Kind::Filing],
         "decisions" => vec![Kind::Decision, Kind::Plan],
         "alarms" => vec![Kind::Alarm],
         "service" => vec![
@@ -186,7 +187,7 @@ pub(super) async fn records(
         Err(error) => return failure(StatusCode::BAD_REQUEST, &error.body_text()),
     };
     let Some(kinds) = kinds(asked.kind.as_deref().unwrap_or("acts")) else {
-        let why = "kind: must be acts, moves, refusals, people, schedule, warnings, incidents, notes, decisions, alarms or service";
+        let why = "kind: must be acts, moves, refusals, people, schedule, warnings, incidents, notes, filings, decisions, alarms or service";
         return failure(StatusCode::BAD_REQUEST, why);
     };
     let time = |second: Option<i64>, otherwise| {

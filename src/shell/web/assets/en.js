@@ -229,9 +229,9 @@ export default {
     device: "device", unit: "unit", failures: "missed in a row", frames: "Last frames", frames_note: "service time, direction, bytes", again: "Again", no_frames: "no frame yet", frames_who: "Frames are for engineers and administrators.", fact_bytes: "{in} received, {out} sent", last_error: "newest error",
   },
   records: {
-    title: "Action log", note: "each row opens with its inputs", kind: "Kind", kinds: { acts: "moves, refusals, people", moves: "moves", refusals: "refusals", people: "acts of people", warnings: "warnings", incidents: "incidents", notes: "notes", decisions: "decisions", alarms: "alarms", service: "service" },
+    title: "Action log", note: "each row opens with its inputs", kind: "Kind", kinds: { acts: "moves, refusals, people", moves: "moves", refusals: "refusals", people: "acts of people", warnings: "warnings", incidents: "incidents", notes: "notes", filings: "filings", decisions: "decisions", alarms: "alarms", service: "service" },
     kind_of: {
-      boot: "start", intent: "command", "late-intent": "command", outcome: "outcome", refusal: "refusal", decision: "decision", plan: "plan", snapshot: "snapshot", operator: "act", order: "order", config: "configuration", alarm: "alarm", lease: "operate lease", clock: "clock", recovered: "recovered", checkpoint: "checkpoint", trim: "segments removed", stop: "stop", forecast: "forecast", notice: "notice", warning: "warning", incident: "incident", note: "note",
+      boot: "start", intent: "command", "late-intent": "command", outcome: "outcome", refusal: "refusal", decision: "decision", plan: "plan", snapshot: "snapshot", operator: "act", order: "order", config: "configuration", alarm: "alarm", lease: "operate lease", clock: "clock", recovered: "recovered", checkpoint: "checkpoint", trim: "segments removed", stop: "stop", forecast: "forecast", notice: "notice", warning: "warning", incident: "incident", note: "note", filing: "filing",
     },
     all_gates: "all gates", shift: "Notes and hand-over of the shift", who: "who", from: "from", to: "to", find: "Find", busy: "reading…", none: "no record passes", count: "{n} rows, records {from} to {to}", newer: "← newer", older: "older →",
     number: "no.", time: "time", what: "what", end: "end", why: "why", full: "The record with the inputs of its decision, as stored:",
