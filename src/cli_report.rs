@@ -35,9 +35,9 @@ pub(crate) enum Report {
 
 pub(crate) const NOTES: &str = "\
 Reports are read from the data folder alone, also while the service runs or after it died. Floors and names come from the
-configuration, rules and filings from reports.toml in it (config/README.md). The same data, configuration and rules make the
-same bytes. A day is called by the date it begins on, with either boundary. Missing data is never a number: it lowers the
-completeness, and a day with too little of it is told as missing.
+configuration, rules and filings from reports.toml in it (config/README.md), and filings people entered on the page from the
+record. The same data, configuration and rules make the same bytes. A day is called by the date it begins on, with either
+boundary. Missing data is never a number: it lowers the completeness, and a day with too little of it is told as missing.
 
 Without --out a report goes to standard output: a page of HTML to print, with --csv its tables. Each line of the CSV begins with
 the name of its table; numbers in it are not rounded.

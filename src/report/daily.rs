@@ -377,7 +377,11 @@ pub(super) fn filing_table(
             Cell::Plain(filing.document.clone()),
             Cell::Name(filing.reason.clone()),
             match (counts, filing.standing) {
-                (true, _) => Cell::text("计", "counts"),
+                (true, Standing::Approved) => {
+                    let by = filing.approved_by.as_deref().unwrap_or_default();
+                    Cell::text(format!("计（{by}批准）"), format!("counts, approved by {by}"))
+                }
+                (true, Standing::Listed | Standing::Open | Standing::Rejected) => Cell::text("计", "counts"),
                 (false, Standing::Open) => {
                     Cell::Marked(name("不计（待审核）", "does not count: not approved"))
                 }

@@ -54,9 +54,10 @@ fn a_filing_exempts_from_its_approval_by_another_until_it_is_rejected_and_change
         let [_, _, csv, _] =
             bytes(&folder, Ground { config: &config, reports: &rules }, Daily::Bulletin, day);
         let row = csv.lines().find(|line| line.contains(",ford,")).unwrap();
-        row.split(',').map(str::to_owned).collect::<Vec<_>>()
+        let named: String = csv.lines().filter(|line| line.starts_with("filings,")).collect();
+        (row.split(',').map(str::to_owned).collect::<Vec<_>>(), named)
     };
-    let before = ford();
+    let (before, _) = ford();
     assert_eq!((before[9].as_str(), before[10].as_str()), ("missing", ""), "19 of 24 hours");
     let judged = |verdict| Told::Judged { filing: 1, verdict, note: "看过".into() };
     let (yes, no) = (Verdict::Approved, Verdict::Rejected);
@@ -75,7 +76,8 @@ fn a_filing_exempts_from_its_approval_by_another_until_it_is_rejected_and_change
     ];
     for (by, told, minute, verdict) in steps {
         journal.append(&[record(by, &told)], at(minute)).unwrap();
-        let after = ford();
+        let (after, named) = ford();
+        assert_eq!(named.contains("li批准"), verdict == "exempt", "{named}");
         assert_eq!(after[9], verdict, "{by} {told:?}");
         assert_eq!(after[10], if verdict == "exempt" { "device_failure" } else { "" });
         // Target, at 08:00, mean, least, when; completeness, hours met, below, m³: as measured.

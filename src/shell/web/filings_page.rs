@@ -108,7 +108,9 @@ async fn done(app: &App, caller: Caller, kept: Result<u64, Refused>) -> Response
 /// What the form says, with times of the site.
 fn claim(basin: &Basin, sent: Sent) -> Result<Claim, String> {
     let instant = |key: &str, text: &str| {
-        let civil = text.trim().parse::<DateTime>().ok();
+        // As the field of the form gives it; an offset behind it would be read over.
+        let is_plain = matches!(text.len(), 16 | 19) && text.as_bytes().get(13) == Some(&b':');
+        let civil = text.parse::<DateTime>().ok().filter(|_| is_plain);
         let instant = civil.and_then(|civil| basin.zone.to_timestamp(civil).ok());
         instant.map(Timestamp::as_second).ok_or_else(|| format!("{key}: {text}: must be a time of the site"))
     };
