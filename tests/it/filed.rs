@@ -1,13 +1,16 @@
 //! Filings entered on the page: what one does to a day, who may say what of it, and what of it outlives the service.
 
+use std::path::Path;
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use jiff::Timestamp;
 use qindan::config::reports::{Exemption, Reports, Standing};
 use qindan::control::Now;
 use qindan::control::operator::Mode;
 use qindan::control::record::{Entry, Kind};
 use qindan::report::Ground;
+use qindan::shell::data_dir::Identity;
 use qindan::shell::filings::{self, Claim, Told, Verdict};
 use qindan::shell::journal::{Journal, Settings};
 use qindan::shell::reports::Daily;
@@ -15,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::door::PASSWORD;
 use crate::fixture;
-use crate::reports::{MINUTE, a_day, bytes, seventeenth};
+use crate::reports::{MINUTE, a_day, bytes, qindan, seventeenth};
 use crate::running::{Bench, Folder};
 use crate::site::{self, Drive, Site};
 use crate::web::small_bench;
@@ -190,4 +193,44 @@ async fn one_files_another_approves_with_the_password_and_the_record_keeps_both(
     assert_eq!(list[1].claim.sha256.as_deref(), Some("ab".repeat(32).as_str()));
     assert_eq!((list[2].claim.from_s, list[2].claim.to_s), (1_778_983_200, 1_778_990_400));
     folder.verify();
+}
+
+/// The program on the command line finds them in the data folder: of 31 days without a sample one is exempt, 30 are missing.
+#[test]
+fn a_report_of_the_command_line_takes_what_was_approved() {
+    let root = tempfile::tempdir().unwrap();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let (config, data) = (shipped.to_str().unwrap(), root.path().join("data"));
+    let folders = ["--config", config, "--data", data.to_str().unwrap()];
+    qindan(&[&["init"][..], &folders[..]].concat());
+    // From 08:00 on the 12th at the site, a day long; filed half an hour later.
+    let from: Timestamp = "2026-05-12T00:00:00Z".parse().unwrap();
+    let claim = Claim {
+        sections: vec!["runcheng".into()],
+        kind: Exemption::Maintenance,
+        from_s: from.as_second(),
+        to_s: from.as_second() + 86_400,
+        document: "〔2026〕18号".into(),
+        sha256: Some("ab".repeat(32)),
+        reason: "检修".into(),
+    };
+    let store = Identity::read(&data).unwrap().store;
+    let now = Now { mono: Duration::from_secs(1), utc: from + MINUTE * 30 };
+    let mut journal = Journal::open(&data.join("journal"), Settings::new(&store, "b"), now).unwrap();
+    journal.append(&[record("wang", &Told::Entered { claim })], now).unwrap();
+    let number = journal.last_seq();
+    let month = || {
+        let asked = ["report", "monthly", "--date", "2026-05", "--csv", "--lang", "en"];
+        let csv = qindan(&[&asked[..], &folders[..]].concat());
+        let line = |begin: &str| csv.lines().find(|line| line.starts_with(begin)).unwrap().to_owned();
+        (line("attainment,runcheng,"), line(&format!("filings,#{number},")))
+    };
+    let (days, filing) = month();
+    assert!(days.contains(",31,0,0,0,,31,"), "{days}");
+    assert!(filing.contains("abababababababab…") && filing.contains("not approved"), "{filing}");
+    let yes = Told::Judged { filing: number, verdict: Verdict::Approved, note: String::new() };
+    journal.append(&[record("li", &yes)], now).unwrap();
+    let (days, filing) = month();
+    assert!(days.contains(",31,0,0,1,maintenance 1,30,"), "{days}");
+    assert!(filing.contains("approved by li"), "{filing}");
 }

@@ -319,7 +319,7 @@ colour = "red"
     assert_eq!(rules.rules, [built_in], "the shipped rule is the built-in one with a date");
 }
 
-fn qindan(args: &[&str]) -> String {
+pub(crate) fn qindan(args: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_qindan")).args(args).output().unwrap();
     assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()

@@ -88,7 +88,7 @@ export function buildRecords(basin, { state: newest }) {
     }
     if (one.kind === "note") return { what: [t("records.kind_of.note"), one.gate ?? one.detail?.section].filter(Boolean).join(t("sep")), end: "", key: "", why: one.detail?.text ?? "" };
     const say = rowWords(basin, one);
-    return { what: [t(`records.kind_of.${one.kind}`), say.gate].filter(Boolean).join(t("sep")), end: "", key: "", why: say.why || brief(one.detail) };
+    return { what: [t(`records.kind_of.${one.kind}`), say.gate].filter(Boolean).join(t("sep")), end: "", key: "", why: say.why || brief({ ...one.detail, ...one.detail?.claim }) };
   }
 
   function row(one) {
