@@ -23,6 +23,15 @@ use crate::shell::people::{self, Caller, Need};
 
 /// Filings shown, the newest first; all are at `/api/v1/filings`.
 const SHOWN: usize = 100;
+const COLUMNS: [(&str, &str); 7] = [
+    ("编号", "No."),
+    ("断面", "Sections"),
+    ("类别与原因", "Kind, reason"),
+    ("起止", "From, to"),
+    ("佐证", "Proof"),
+    ("报备", "Filed"),
+    ("状态", "How it stands"),
+];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -150,17 +159,22 @@ async fn show(app: &App, caller: &Caller, status: StatusCode, refused: Option<&s
         "停运、检修或指令须在开始前或开始后时限内报备并附佐证；经另一名值班长批准后才计入达标率免考，不改变任何测量值。",
         "Outages, maintenance and orders are filed with proof, before or soon after they begin. A filing exempts only once another person, a shift leader, has approved it; it changes no measurement.",
     );
-    page = page.raw("</p><table data-testid=\"filings\"><tbody>");
+    page = page.raw("</p><table data-testid=\"filings\"><thead><tr>");
+    for (zh, en) in COLUMNS {
+        page = page.raw("<th scope=\"col\">").both(zh, en).raw("</th>");
+    }
+    page = page.raw("</tr></thead><tbody>");
     let found = match &app.web.archive {
-        Some(archive) => archive.filings().await.unwrap_or_default(),
-        None => Vec::new(),
+        Some(archive) => archive.filings().await,
+        None => Err("no data folder is open here".to_owned()),
     };
-    if found.is_empty() {
-        page = page.raw("<tr><td>").both("尚无报备", "nothing has been filed").raw("</td></tr>");
-    }
-    for filed in found.iter().rev().take(SHOWN) {
-        page = row(page, basin, filed, caller);
-    }
+    page = match found {
+        Ok(found) if found.is_empty() => {
+            page.raw("<tr><td colspan=\"7\">").both("尚无报备", "nothing has been filed").raw("</td></tr>")
+        }
+        Ok(found) => found.iter().rev().take(SHOWN).fold(page, |page, filed| row(page, basin, filed, caller)),
+        Err(why) => page.raw("<tr><td colspan=\"7\">").text(&why).raw("</td></tr>"),
+    };
     page = page.raw("</tbody></table>");
     if caller.may(Need::Operate, false) {
         page = form(page, basin);
