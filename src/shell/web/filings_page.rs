@@ -78,7 +78,7 @@ pub(super) async fn enter(
         },
         Err(why) => Err((StatusCode::UNPROCESSABLE_ENTITY, why)),
     };
-    done(&app, Caller::Person(person), kept).await
+    done(&app, &Caller::Person(person), kept).await
 }
 
 /// `POST /filings/verdict`: what a shift leader says of one.
@@ -100,17 +100,17 @@ pub(super) async fn judge(
         Ok(request) => filings::judged(&app, (&person, &address), &request, (filing, verdict, &note)).await,
         Err(_) => Err(no_name()),
     };
-    done(&app, Caller::Person(person), kept).await
+    done(&app, &Caller::Person(person), kept).await
 }
 
 fn no_name() -> Refused {
     (StatusCode::SERVICE_UNAVAILABLE, "no random bytes on this machine".to_owned())
 }
 
-async fn done(app: &App, caller: Caller, kept: Result<u64, Refused>) -> Response {
+async fn done(app: &App, caller: &Caller, kept: Result<u64, Refused>) -> Response {
     match kept {
         Ok(_) => doors::to("/filings", None),
-        Err((status, why)) => show(app, &caller, status, Some(&why)).await,
+        Err((status, why)) => show(app, caller, status, Some(&why)).await,
     }
 }
 
