@@ -217,7 +217,7 @@ impl Controller {
                 return Estimate { flow: Some(flow), quality: reading.quality, reason: reading.reason };
             }
         }
-        let scene = estimate::Scene::new(&self.basin, &self.schedules, now.utc);
+        let scene = estimate::Scene::foretold(&self.basin, &self.schedules, &self.forecasts, now.utc);
         let found = self.paths.iter().enumerate().find_map(|(at, path)| {
             let (_, left) = path.nodes.iter().find(|(n, _)| n.0 == node)?;
             let release = self.release_of(path.source.0)?;
