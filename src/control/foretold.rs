@@ -6,18 +6,18 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::arrival::When;
 use super::estimate::{River, Scene};
 use super::forecast::{Expected, Forecast, LEADS_H, Target, Trust};
 use super::outlook::Outlook;
 use super::reason::Because;
 use super::routing::{LateralSource, Path};
-use super::arrival::When;
 use crate::basin::{ControlParameters, MeterId};
 use crate::units::Discharge;
 
 /// Hours before and after a moment whose least counts: a storm comes an hour or two earlier or later than foretold, and the
 /// water of the dam is no more punctual. Assumed; the spread of a travel time of a day.
-const AROUND_H: usize = 3;
+const AROUND_H: usize = 2;
 
 /// An issue older than this is stale, whatever end it names, s: a day. Assumed.
 const STALE_S: i64 = 86_400;

@@ -24,8 +24,8 @@ const KEPT_ON: f64 = 0.998;
 pub const ENOUGH_H: f64 = 72.0;
 
 /// Hours of them, by weight, in which more was foretold than would have been expected anyhow: what never claimed
-/// anything has proved nothing. Assumed: as long as two storms of half a day.
-pub const CLAIMED_H: f64 = 24.0;
+/// anything has proved nothing. Assumed: more than one storm of half a day leaves, whose first and last hours claim nothing.
+pub const CLAIMED_H: f64 = 10.0;
 
 /// A rise or fall that is less than this is the noise of a gauge and says nothing, m³/s. Assumed.
 const LEAST: f64 = 0.01;
@@ -226,7 +226,8 @@ impl Trust {
     pub fn cautious(&self, lead_h: f64, expected: Expected) -> f64 {
         let Expected { cautious, low, mid, .. } = expected;
         let Some(lead) = self.lead(lead_h) else { return cautious };
-        let rise = if lead.hours < ENOUGH_H { 0.0 } else { lead.low.relied_on(low - cautious, NEARLY_ALWAYS) };
+        let is_tried = lead.hours >= ENOUGH_H;
+        let rise = if is_tried { lead.low.relied_on(low - cautious, NEARLY_ALWAYS) } else { 0.0 };
         cautious + rise - lead.fallen(cautious, mid)
     }
 
@@ -234,7 +235,8 @@ impl Trust {
     pub fn fair(&self, lead_h: f64, expected: Expected) -> f64 {
         let Expected { fair, mid, .. } = expected;
         let Some(lead) = self.lead(lead_h) else { return fair };
-        let rise = if lead.hours < ENOUGH_H { 0.0 } else { lead.mid.relied_on(mid - fair, MOSTLY) };
+        let is_tried = lead.hours >= ENOUGH_H;
+        let rise = if is_tried { lead.mid.relied_on(mid - fair, MOSTLY) } else { 0.0 };
         (fair + rise - lead.fallen(fair, mid)).max(self.cautious(lead_h, expected))
     }
 
