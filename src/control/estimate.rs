@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 pub use super::arrival::{ARRIVAL, Band, Lag};
 use super::arrival::{When, arriving};
-use super::learnt::{Learnt, blend};
 use super::forecast::Trust;
 use super::foretold::Foretold;
+use super::learnt::{Learnt, blend};
 use super::outlook::Outlook;
 use super::pond::Pond;
 use super::promise::Promises;

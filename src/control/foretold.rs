@@ -1,18 +1,18 @@
 //! What dispatch makes of the forecasts of tributaries: verified hour by hour at the gauge, relied on as far as they proved
 //! themselves, and no further.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::arrival::When;
 use super::estimate::{River, Scene};
-use super::forecast::{Expected, Forecast, LEADS_H, Target, Trust};
+use super::forecast::{Expected, Forecast, LEADS_H, Standing, Target, Trust};
 use super::outlook::Outlook;
 use super::reason::Because;
 use super::routing::{LateralSource, Path};
-use crate::basin::{ControlParameters, MeterId};
+use crate::basin::{Basin, ControlParameters, MeterId};
 use crate::units::Discharge;
 
 /// Hours before and after a moment whose least counts: a storm comes an hour or two earlier or later than foretold, and the
@@ -166,9 +166,12 @@ impl River {
         self.trust.values_mut().for_each(Trust::forget);
     }
 
-    /// The record of the forecasts of a meter.
-    pub fn trust(&self, meter: MeterId) -> Option<&Trust> {
-        self.trust.get(&meter)
+    /// How far forecasts are relied on, by name of the target.
+    pub(super) fn standings(&self, basin: &Basin) -> BTreeMap<String, Vec<Standing>> {
+        let one = |(meter, trust): (&MeterId, &Trust)| {
+            (Target::of_meter(*meter, basin).name(basin), trust.standing().collect())
+        };
+        self.trust.iter().map(one).collect()
     }
 
     /// Forecasts that a release decided at `release` relies on for a path, by what they change of what joins it.

@@ -49,6 +49,7 @@ impl Controller {
             aside: self.carry.alarms.aside(),
             flood: self.carry.alarms.flood(),
             forecasts: Arc::clone(&self.forecasts),
+            trust: self.carry.river.standings(&self.basin),
             entered: self.carry.entered.clone(),
             tickets: self.carry.tickets.open().to_vec(),
             proposals: self.carry.advice.open().to_vec(),
