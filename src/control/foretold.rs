@@ -169,7 +169,7 @@ impl River {
     /// How far forecasts are relied on, by name of the target.
     pub(super) fn standings(&self, basin: &Basin) -> BTreeMap<String, Vec<Standing>> {
         let one = |(meter, trust): (&MeterId, &Trust)| {
-            (Target::of_meter(*meter, basin).name(basin), trust.standing().collect())
+            (Target::of_meter(*meter, basin).name(basin), trust.standing().collect::<Vec<_>>())
         };
         self.trust.iter().map(one).collect()
     }
