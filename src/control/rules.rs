@@ -120,16 +120,15 @@ fn ruled(scene: &Scene<'_>, id: GateId, gate: &Gate) -> Option<(Opening, Because
         let is_free = scene.flood_season || scene.tickets.frees(id);
         return (!is_free && now > Opening::SHUT).then_some((Opening::SHUT, Because::SeasonLock));
     }
-    let since = since_move(scene, scene.gates.get(id.0)?);
-    let waits = if gate.duty == Duty::PassOn { HOARDED_S } else { INTERVAL_S };
-    if since < waits {
+    let rested_s = since_move(scene, scene.gates.get(id.0)?);
+    if gate.duty != Duty::PassOn && rested_s < INTERVAL_S {
         return None;
     }
     match gate.duty {
         Duty::Supply => supply(scene, gate, now),
         Duty::WetlandInlet => wetland(scene, id, gate, now),
         Duty::Level => level(scene, gate, now),
-        Duty::PassOn => pass_on(scene, id, gate, now),
+        Duty::PassOn => pass_on(scene, id, gate, (now, rested_s)),
         Duty::Trim | Duty::Standby | Duty::Base | Duty::Flood | Duty::Emergency | Duty::SeasonLock => None,
     }
 }
@@ -346,7 +345,12 @@ fn keep(now: Opening, level: f64, target: f64) -> Option<(Opening, Because)> {
 /// The minimum release is owed at the toe of the weir, whatever the turbines pass. What a section further down needs
 /// may pass by the turbines too; when they stop, the pond would fill at its cost. A pond that lends gives of its own water
 /// what the section would miss, and fills again from what it does not need.
-fn pass_on(scene: &Scene<'_>, id: GateId, gate: &Gate, now: Opening) -> Option<(Opening, Because)> {
+fn pass_on(
+    scene: &Scene<'_>,
+    id: GateId,
+    gate: &Gate,
+    (now, rested_s): (Opening, f64),
+) -> Option<(Opening, Because)> {
     let Place::Reservoir(body) = gate.from else { return None };
     let pond = scene.basin.reservoirs.get(body.0).filter(|r| r.kind == ReservoirKind::Pond)?;
     let level = Stage::new((scene.meter)(pond.level_meter?)?)?;
@@ -380,9 +384,8 @@ fn pass_on(scene: &Scene<'_>, id: GateId, gate: &Gate, now: Opening) -> Option<(
     let least = station.min_release.get();
     let owed = least.max(far - turbines);
     // Units that stop let the pond fill at once; their sluice does not wait until it has rested.
-    let rested = since_move(scene, scene.gates.get(id.0)?) >= INTERVAL_S;
     let hoards = turbines <= 0.0 && passes < HOARDED * owed;
-    if !rested && !hoards {
+    if rested_s < if hoards { HOARDED_S } else { INTERVAL_S } {
         return None;
     }
     // Running turbines want the water the sluice still gives; without them a sluice that is shut too early is opened again.
