@@ -21,6 +21,20 @@ use crate::running::{Bench, Folder, PATIENCE, at_rest};
 use crate::site::{self, Drive, FORD, Site};
 use crate::{door, fixture, screens};
 
+/// Hours of the river the page is watched when `QINDAN_SOAK_H` does not say; with it all figures come from larger samples.
+const SHORT_H: u32 = 2;
+
+fn soak_h() -> Option<u32> {
+    let hours = std::env::var("QINDAN_SOAK_H").ok()?;
+    Some(hours.parse().expect("QINDAN_SOAK_H: whole hours"))
+}
+
+/// Samples of a figure: few in the tests of every change, which only have to show that it is told and what is asserted, the
+/// whole number in `ops/long budgets`.
+fn samples<T>(few: T, whole: T) -> T {
+    if soak_h().is_some() { whole } else { few }
+}
+
 /// Longest run of one script of these tests.
 const LONG: Duration = Duration::from_secs(120);
 
@@ -246,17 +260,16 @@ async fn fed() -> (crate::live::Service, Browser) {
     (service, browser)
 }
 
-/// A day of the river in some minutes, or `QINDAN_SOAK_H` hours of it, three when it is not given; what the scripts hold after
-/// the first hour and at the end.
+/// Hours of the river in some minutes; what the scripts hold after the first of them and at the end.
 #[tokio::test]
 async fn the_heap_of_the_page_stays_flat() {
     const GROWTH: u64 = 1 << 20;
     const MOST: u64 = 40_000_000;
-    let hours: u32 = std::env::var("QINDAN_SOAK_H").ok().and_then(|hours| hours.parse().ok()).unwrap_or(3);
+    let hours = soak_h().unwrap_or(SHORT_H).max(2);
     let _turn = TURN.lock().await;
     let (_service, browser) = fed().await;
     let mut heaps = Vec::new();
-    for _ in 0..hours.max(2) {
+    for _ in 0..hours {
         for _ in 0..6 {
             browser.run_long(&format!("{FEED} return window.feed(600, false)"), LONG).await;
         }
@@ -275,12 +288,13 @@ async fn the_heap_of_the_page_stays_flat() {
 async fn scripts_of_a_second_and_first_paint_and_trends_are_told() {
     let _turn = TURN.lock().await;
     let (service, browser) = fed().await;
+    let seconds = samples(30_u32, 120);
     for address in ["#/overview", "#/meters"] {
         screens::go(&browser, address).await;
         browser.run_long(&format!("{FEED} return window.feed(20, true)"), LONG).await;
         let before = browser.script_s().await;
-        let values = browser.run_long(&format!("{FEED} return window.feed(120, true)"), LONG).await;
-        let per_state = (browser.script_s().await - before) * 1000.0 / 120.0;
+        let values = browser.run_long(&format!("{FEED} return window.feed({seconds}, true)"), LONG).await;
+        let per_state = (browser.script_s().await - before) * 1000.0 / f64::from(seconds);
         let values = values.as_f64().unwrap();
         let scaled = per_state * 500.0 / values;
         let what =
@@ -322,7 +336,8 @@ async fn a_change_in_the_field_is_told_on_the_page() {
           .observe(document.body, { subtree: true, childList: true, characterData: true });";
     browser.run(watch).await;
     let mut delays = Vec::new();
-    for step in 1..=24_u16 {
+    let steps = samples(8_u16, 24);
+    for step in 1..=steps {
         let wanted = 1.80 + 0.01 * f64::from(step);
         // At another moment of scan and tick each time.
         browser
@@ -335,7 +350,8 @@ async fn a_change_in_the_field_is_told_on_the_page() {
         delays.push(seen.as_f64().unwrap() - set);
     }
     let figure = format!("{:.0} ms, median {:.0}", quantile(&delays, 0.95), quantile(&delays, 0.5));
-    tell("field change to pixel, 95th of 24, scan 1 s, tick 1 s", &figure, "1250 ms: scan + 250");
+    let what = format!("field change to pixel, 95th of {steps}, scan 1 s, tick 1 s");
+    tell(&what, &figure, "1250 ms: scan + 250");
     bench.end().await;
 }
 
@@ -358,12 +374,12 @@ async fn jitter(bench: &Bench, ticks: usize, period: Duration) -> Vec<f64> {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_streams_do_not_move_the_cycle() {
     const CLIENTS: usize = 200;
-    const TICKS: usize = 100;
+    let ticks = samples(25, 100);
     let _turn = TURN.lock().await;
     // Five ticks a real second.
     let (folder, _site, bench) = served(5.0, 1.0).await;
     let period = Duration::from_millis(200);
-    let alone = jitter(&bench, TICKS, period).await;
+    let alone = jitter(&bench, ticks, period).await;
     let mut streams = Vec::new();
     for _ in 0..CLIENTS {
         streams.push(visit(&folder, &bench).await.into_std().unwrap());
@@ -393,7 +409,7 @@ async fn two_hundred_streams_do_not_move_the_cycle() {
             alive
         })
     });
-    let beside = jitter(&bench, TICKS, period).await;
+    let beside = jitter(&bench, ticks, period).await;
     stop.send(()).unwrap();
     assert_eq!(readers.join().unwrap(), CLIENTS, "all of them were still read");
     let show = |of: &[f64]| {
