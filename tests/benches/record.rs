@@ -35,7 +35,7 @@ use qindan::control::quality::{Quality, Reading};
 use qindan::control::record::{Entry, Kind};
 use qindan::shell::data_dir;
 use qindan::shell::history::{self, Direct};
-use qindan::shell::journal::{ACTIONS, Journal, Reader, SAMPLES, SEGMENT_BYTES, Settings, segments};
+use qindan::shell::journal::{ACTIONS, Journal, Reader, SAMPLES, Settings, segments};
 use qindan::shell::log::{self, Verdict};
 use qindan::shell::people::{Book, Scope};
 use qindan::shell::record::RecordHandle;
@@ -45,8 +45,10 @@ use rustix::fs::{FallocateFlags, fallocate};
 
 /// Records in one batch while they are made.
 const BATCH: u32 = 500;
-/// Appends timed, each beside one of the bare loop.
-const APPENDS: u32 = 2000;
+/// Appends timed, each beside one of the bare loop: two hundred of them are beyond the 99th, few enough would be luck.
+const APPENDS: u32 = 20_000;
+/// Room for the bare loop, which must not grow its file: more than a record takes.
+const BARE: u64 = 1024 * APPENDS as u64;
 /// Points of the load figure.
 const POINTS: usize = 10_000;
 /// Simulated time of it, s.
@@ -129,7 +131,7 @@ fn durable(store: &str) {
     let (record, thread) = RecordHandle::start(other, None).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let bare = File::create(dir.path().join("bare")).unwrap();
-    fallocate(&bare, FallocateFlags::empty(), 0, SEGMENT_BYTES).unwrap();
+    fallocate(&bare, FallocateFlags::empty(), 0, BARE).unwrap();
     let (mut at, mut took) = (0, [const { Vec::new() }; 3]);
     for tick in 0..APPENDS {
         let entry = pair(u64::from(tick / 2) + 1)[usize::from(tick % 2 == 1)].clone();
