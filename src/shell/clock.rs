@@ -216,6 +216,12 @@ impl Clock {
     pub fn real_time_of(&self, service: Duration) -> Duration {
         wait_for(&self.0.anchor.borrow(), service)
     }
+
+    /// The same for a pause that is over at an instant of real time, whatever the speed becomes meanwhile: never more than
+    /// `service` itself, or one that begins while the clock stands would last an hour.
+    pub fn pause_of(&self, service: Duration) -> Duration {
+        self.real_time_of(service).min(service)
+    }
 }
 
 /// One look at the clock.
@@ -300,6 +306,16 @@ mod tests {
         assert_eq!(clock.now().mono, Duration::from_secs(50));
         clock.pace(Duration::from_secs(20), START + Duration::from_secs(20), 0.0);
         assert_eq!(clock.now(), Now { mono: Duration::from_secs(50), utc: START + Duration::from_secs(50) });
+    }
+
+    #[test]
+    fn a_pause_that_begins_while_the_clock_stands_lasts_no_longer_than_itself() {
+        let clock = Clock::paced(START);
+        let two = Duration::from_secs(2);
+        assert_eq!((clock.real_time_of(two), clock.pause_of(two)), (LONGEST_WAIT, two));
+        clock.pace(Duration::ZERO, START, 500.0);
+        assert_eq!(clock.pause_of(two), Duration::from_millis(4));
+        assert_eq!(Clock::real().pause_of(two), two);
     }
 
     #[test]

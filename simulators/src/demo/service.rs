@@ -1,5 +1,6 @@
 //! The service as a second process: built if need be, on a configuration of its own, paced by us.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::net::SocketAddr;
@@ -36,6 +37,13 @@ impl Folders {
     }
 }
 
+/// Whether `cargo run` tells its program by this variable of which package it is. Build scripts of dependencies watch these (that of
+/// ring does): handed on, they and all above them would be compiled again, here and by the next `cargo demo`.
+fn tells_our_package(variable: &OsStr) -> bool {
+    let tells = ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
+    variable.to_str().is_some_and(|name| tells.iter().any(|tells| name.starts_with(tells)))
+}
+
 /// The program `qindan` beside this one. Run by cargo, it is built first: cargo builds the workbench alone, and the
 /// service must be of the same source.
 ///
@@ -56,6 +64,9 @@ pub(super) async fn program(say: &mut dyn FnMut(&str)) -> Result<PathBuf> {
             .args(["build", "--quiet", "--package", "qindan", "--package", "qindan-sim", "--bin", "qindan"])
             .arg("--manifest-path")
             .arg(manifest);
+        for (variable, _) in std::env::vars_os().filter(|(variable, _)| tells_our_package(variable)) {
+            build.env_remove(variable);
+        }
         // Cargo puts a profile's programs into a folder of its name, but for the first.
         if let Some(profile) = own.parent().and_then(Path::file_name).filter(|folder| *folder != "debug") {
             build.arg("--profile").arg(profile);
@@ -294,6 +305,15 @@ pub(super) async fn verify(program: &Path, folders: &Folders) -> Result<(bool, S
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cargo_tells_of_this_package_is_not_told_to_the_next_build() {
+        // "Environment variables Cargo sets for crates" and those it reads, Cargo book.
+        let is_told = |name: &&str| tells_our_package(OsStr::new(name));
+        let of_us = ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "CARGO_PKG_VERSION_MAJOR", "CARGO_BIN_NAME"];
+        let read = ["CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_NET_OFFLINE", "CARGO_BUILD_JOBS", "PATH"];
+        assert!(of_us.iter().all(is_told) && !read.iter().any(|name| is_told(name)));
+    }
 
     #[test]
     fn announced_turns_replace_those_of_the_folder() {

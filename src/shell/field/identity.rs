@@ -78,7 +78,7 @@ impl Actor {
     }
 
     fn ask_again(&self) -> Instant {
-        let real = self.shared.clock.real_time_of(ASK_AGAIN).max(ASK_AGAIN_LEAST);
+        let real = self.shared.clock.pause_of(ASK_AGAIN).max(ASK_AGAIN_LEAST);
         self.shared.clock.real_deadline(real)
     }
 

@@ -397,7 +397,7 @@ impl Actor {
     pub(super) fn pause(&mut self, failures: u32, first_s: f64, most: Duration, least: Duration) -> Instant {
         let exponent = failures.saturating_sub(1).min(10);
         let service = Duration::from_secs_f64(first_s * f64::from(1_u32 << exponent)).min(most);
-        let real = self.shared.clock.real_time_of(service).mul_f64(0.5 + 0.5 * self.rng.f64());
+        let real = self.shared.clock.pause_of(service).mul_f64(0.5 + 0.5 * self.rng.f64());
         self.shared.clock.real_deadline(real.max(least))
     }
 
