@@ -309,10 +309,10 @@ mod tests {
     #[test]
     fn what_cargo_tells_of_this_package_is_not_told_to_the_next_build() {
         // "Environment variables Cargo sets for crates" and those it reads, Cargo book.
-        let is_told = |name: &&str| tells_our_package(OsStr::new(name));
+        let is_told = |name: &str| tells_our_package(OsStr::new(name));
         let of_us = ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "CARGO_PKG_VERSION_MAJOR", "CARGO_BIN_NAME"];
         let read = ["CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_NET_OFFLINE", "CARGO_BUILD_JOBS", "PATH"];
-        assert!(of_us.iter().all(is_told) && !read.iter().any(|name| is_told(name)));
+        assert!(of_us.into_iter().all(is_told) && !read.into_iter().any(is_told));
     }
 
     #[test]
