@@ -13,10 +13,10 @@ export function nameOf(list, ref) {
   return found ? named(found.name) : String(ref ?? "–");
 }
 
-/** Name of whatever an identifier means. */
+/** Name of whatever an identifier means; a wetland may have that of its pond, and goes before it, as in reports. */
 export function elementName(basin, id) {
   if (!id) return "";
-  for (const list of [basin.gates, basin.sections, basin.meters, basin.reservoirs, basin.wetlands, basin.stations, basin.intakes, basin.transfers]) {
+  for (const list of [basin.gates, basin.sections, basin.meters, basin.intakes, basin.wetlands, basin.reservoirs, basin.stations, basin.transfers]) {
     const found = list.find((element) => element.id === id);
     if (found) return named(found.name);
   }

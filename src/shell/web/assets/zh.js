@@ -231,7 +231,7 @@ export default {
   records: {
     title: "操作记录", note: "每行可展开其输入", kind: "类别", kinds: { acts: "动作、拒绝、人员操作", moves: "动作", refusals: "拒绝", people: "人员操作", warnings: "预警", incidents: "突发事件", notes: "值班记事", filings: "报备", decisions: "决策", alarms: "报警", service: "服务" },
     kind_of: {
-      boot: "启动", intent: "命令", "late-intent": "命令", outcome: "结果", refusal: "拒绝", decision: "决策", plan: "计划", snapshot: "快照", operator: "操作", order: "调度令", config: "配置", alarm: "报警", lease: "操作权", clock: "时钟", recovered: "恢复", checkpoint: "检查点", trim: "清除旧段", stop: "停止", forecast: "预报", notice: "通知", warning: "warning", incident: "突发事件", note: "记事", filing: "报备",
+      boot: "启动", intent: "命令", "late-intent": "命令", outcome: "结果", refusal: "拒绝", decision: "决策", plan: "计划", snapshot: "快照", operator: "操作", order: "调度令", config: "配置", alarm: "报警", lease: "操作权", clock: "时钟", recovered: "恢复", checkpoint: "检查点", trim: "清除旧段", stop: "停止", forecast: "预报", notice: "通知", warning: "预警", incident: "突发事件", note: "记事", filing: "报备",
     },
     shift: "值班记事与交接班", all_gates: "全部闸门", who: "人员", from: "自", to: "至", find: "查询", busy: "读取中…", none: "无符合的记录", count: "{n} 行，记录 {from} 至 {to}", newer: "← 较新", older: "较早 →",
     number: "编号", time: "时间", what: "内容", end: "结果", why: "原因", full: "该记录及其决策输入，按存储原文（英文）：",
