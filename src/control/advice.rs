@@ -95,6 +95,9 @@ struct Muted {
     gate: GateId,
     to: Opening,
     until: Duration,
+    /// Pollution incident it was proposed for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    incident: Option<u64>,
 }
 
 /// Proposals and their answers.
@@ -239,10 +242,13 @@ impl Controller {
         let near = |one: Opening, by: f64| (one.fraction() - to.fraction()).abs() < by;
         let until = now.mono + LASTS;
         let advice = &mut self.carry.advice;
-        if advice.muted.iter().any(|muted| muted.gate == wish.gate && near(muted.to, ANOTHER)) {
+        let incident = incident_of(wish);
+        // What was rejected of dispatch hushes no incident, nor the other way round.
+        let is_muted =
+            |muted: &Muted| muted.gate == wish.gate && muted.incident == incident && near(muted.to, ANOTHER);
+        if advice.muted.iter().any(is_muted) {
             return;
         }
-        let incident = incident_of(wish);
         // What two people are asked is not put aside for what dispatch would do.
         if incident.is_none()
             && advice.open.iter().any(|open| open.gate == wish.gate && open.incident.is_some())
@@ -253,6 +259,10 @@ impl Controller {
             |open: &Proposal| open.gate == wish.gate && open.incident == incident && near(open.to, step);
         if let Some(open) = advice.open.iter_mut().find(|open| is_same(open)) {
             open.until = until;
+            if incident.is_some() {
+                // The water comes nearer; the record is told hourly.
+                open.because.clone_from(&wish.because);
+            }
             return;
         }
         let old = advice.open.iter().position(|open| open.gate == wish.gate).map(|at| advice.open.remove(at));
@@ -375,7 +385,7 @@ impl Controller {
         now: Now,
     ) -> Result<String, String> {
         let proposal = self.answered(gate, id)?;
-        let muted = Muted { gate, to: proposal.to, until: now.mono + MUTED };
+        let muted = Muted { gate, to: proposal.to, until: now.mono + MUTED, incident: proposal.incident };
         self.carry.advice.muted.push(muted);
         let actor = format!("operator:{who}");
         self.tell_proposal(&proposal, Change::Rejected, &actor, Some(reason), decision, now);

@@ -295,6 +295,8 @@ impl Controller {
             }
             for (gate, arrives_h) in self.to_shut(incident, now) {
                 if wishes.iter().all(|wish| wish.gate != gate) {
+                    // As it is told; between two tenths of an hour there is nothing new to say.
+                    let arrives_h = arrives_h.map(|hours| (10.0 * hours).round() / 10.0);
                     let because = vec![Because::Pollution { incident: incident.id, arrives_h }];
                     let (action, purpose) = (Action::Goto(Opening::SHUT), Purpose::Operator);
                     wishes.push(Wish { gate, action, purpose, actor: ACTOR.into(), because });
