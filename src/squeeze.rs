@@ -38,6 +38,13 @@ pub(crate) fn squeezed(script: &str) -> String {
                 place += text.iter().skip(place).take_while(|byte| **byte != b'\n').count();
                 continue;
             }
+            // No pattern begins with a star.
+            b'/' if next == b'*' => {
+                let inside = text.get(place + 2..).unwrap_or_default();
+                let end = inside.windows(2).position(|pair| pair == b"*/");
+                place = end.map_or(text.len(), |end| place + 2 + end + 2);
+                continue;
+            }
             b'/' if begins_pattern(&out) => closed(text, place + 1, this),
             b' ' => {
                 let is_sign = last == next && (last == b'+' || last == b'-');
@@ -118,6 +125,7 @@ mod tests {
             ("`\\${ a } \\` = `\n", "`\\${ a } \\` = `\n"),
             ("x.replace(/ , [/ ] :/g, \" \")\n", "x.replace(/ , [/ ] :/g,\" \")\n"),
             ("const r = a / b / c; // no more\n", "const r=a / b / c;"),
+            ("f(a, /* it's = b / */ c); /** `d` */\n", "f(a,c);"),
             ("a + +b - -c + d\n", "a+ +b- -c+d\n"),
             ("let a = 1\nlet b = 2\n", "let a=1\nlet b=2\n"),
             ("a\n++b\n", "a\n++b\n"),
