@@ -312,7 +312,7 @@ impl Controller {
         if now.mono >= bin_ends {
             self.next_bin = Some(due_after(bin_ends, BIN_S, now.mono));
             self.bins = self.bins.saturating_add(1);
-            let scene = estimate::Scene::new(&self.basin, &self.schedules, now.utc);
+            let scene = estimate::Scene::foretold(&self.basin, &self.schedules, &self.forecasts, now.utc);
             let asked = |source| self.release_of(source).filter(|_| self.dispatches(source));
             river.close(&scene, &self.paths, |source| outflow.get(&source).copied().flatten(), asked);
         }

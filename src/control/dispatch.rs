@@ -185,7 +185,8 @@ impl Release {
             if need > wanted {
                 wanted = need;
                 let entry = raised.filter(|_| setpoint > own).map(|(_, entry)| entry.because());
-                because.splice(0..0, std::iter::once(cause).chain(entry));
+                let foretold = if local { Vec::new() } else { river.relied_on(scene, (path, at), start) };
+                because.splice(0..0, std::iter::once(cause).chain(entry).chain(foretold));
             } else {
                 because.push(cause);
             }

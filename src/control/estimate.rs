@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 pub use super::arrival::{ARRIVAL, Band, Lag};
 use super::arrival::{When, arriving};
+use super::forecast::Trust;
+use super::foretold::Foretold;
 use super::learnt::{Learnt, blend};
 use super::outlook::Outlook;
 use super::pond::Pond;
@@ -50,6 +52,12 @@ pub struct River {
     /// Ponds on the paths.
     #[serde(default)]
     pub(super) ponds: BTreeMap<ReservoirId, Pond>,
+    /// How far the forecasts of `meters` have proved themselves.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) trust: BTreeMap<MeterId, Trust>,
+    /// What is foretold of them, as of the last bin.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) foretold: BTreeMap<MeterId, Foretold>,
 }
 
 /// What is remembered of one path, by segment.
@@ -189,6 +197,7 @@ impl River {
         self.close_ponds(scene.basin);
         let control = &scene.basin.control;
         self.outlooks = self.meters.iter().map(|(id, series)| (*id, Outlook::of(series, control))).collect();
+        self.close_forecasts(scene, paths);
         for (at, path) in paths.iter().enumerate() {
             let pace = self.pace(scene, (path, at), target(path.source.0));
             let floor = scene.basin.sections.get(path.section.0).and_then(|s| s.floor_on(scene.date()));
@@ -254,6 +263,7 @@ impl River {
             path.near.forget();
         }
         self.skip_ponds(bins);
+        self.skip_forecasts();
         let feet =
             self.by_path.iter_mut().flat_map(|path| &mut path.segments).map(|segment| &mut segment.foot);
         for series in self.outflow.values_mut().chain(self.meters.values_mut()).chain(feet) {

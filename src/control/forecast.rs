@@ -5,9 +5,11 @@
 
 mod book;
 mod target;
+mod trust;
 
 pub use book::{Answer, Forecasts, Held, Offer, Verdict};
 pub use target::Target;
+pub use trust::{CLAIMED_H, ENOUGH_H, Expected, LEADS_H, Standing, Trust};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -16,6 +16,7 @@ pub mod estimate;
 mod facts;
 pub mod fallback;
 pub mod forecast;
+mod foretold;
 pub mod gate;
 pub mod grade;
 mod handover;

@@ -49,6 +49,7 @@ impl Controller {
             aside: self.carry.alarms.aside(),
             flood: self.carry.alarms.flood(),
             forecasts: Arc::clone(&self.forecasts),
+            trust: self.carry.river.standings(&self.basin),
             entered: self.carry.entered.clone(),
             tickets: self.carry.tickets.open().to_vec(),
             proposals: self.carry.advice.open().to_vec(),
@@ -217,7 +218,7 @@ impl Controller {
                 return Estimate { flow: Some(flow), quality: reading.quality, reason: reading.reason };
             }
         }
-        let scene = estimate::Scene::new(&self.basin, &self.schedules, now.utc);
+        let scene = estimate::Scene::foretold(&self.basin, &self.schedules, &self.forecasts, now.utc);
         let found = self.paths.iter().enumerate().find_map(|(at, path)| {
             let (_, left) = path.nodes.iter().find(|(n, _)| n.0 == node)?;
             let release = self.release_of(path.source.0)?;

@@ -1,5 +1,6 @@
 //! Why something is done or not done: structured, so that page, log and report say it in their language.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::basin::{GateId, IntakeId, MeterId, SectionId};
@@ -25,6 +26,15 @@ pub enum Because {
         losses: Discharge,
         /// Hours until it arrives.
         lag_h: f64,
+    },
+    /// Others foretell what a tributary brings, and that is relied on as far as their forecasts have proved themselves.
+    Foretold {
+        /// The gauge of the tributary.
+        meter: MeterId,
+        /// When the forecast was issued.
+        issued: Timestamp,
+        /// What it changes of the inflow that is counted on, as it counts at the section; negative: less is counted on.
+        change: Discharge,
     },
     /// The river has not been watched for one travel time yet: the release stays where it was found.
     StillLearning {

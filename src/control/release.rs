@@ -36,7 +36,7 @@ const LENT_RESERVE: f64 = 0.03;
 impl Controller {
     /// Decides the release of each dam for this control cycle.
     pub(super) fn plan(&mut self, now: Now, decision: &mut Decision) {
-        let scene = estimate::Scene::new(&self.basin, &self.schedules, now.utc);
+        let scene = estimate::Scene::foretold(&self.basin, &self.schedules, &self.forecasts, now.utc);
         let mut rung = Rung::F0;
         let mut releases = std::mem::take(&mut self.carry.releases);
         let mut moved = Vec::new();
@@ -111,7 +111,7 @@ impl Controller {
     ///
     /// In place of a plan: why the programme has no solution.
     pub fn programmes(&self, now: Now) -> Vec<(ReservoirId, Result<Plan, Unsolved>)> {
-        let scene = estimate::Scene::new(&self.basin, &self.schedules, now.utc);
+        let scene = estimate::Scene::foretold(&self.basin, &self.schedules, &self.forecasts, now.utc);
         let (river, paths) = (&self.carry.river, &self.paths);
         let one = |(outlets, release): (&super::outlets::Outlets, &super::dispatch::Release)| {
             let source = outlets.source.0;
@@ -153,7 +153,7 @@ impl Controller {
     /// What has to pass each pond for the sections below it, and what the ponds can stand in for. Once a bin is enough, since the
     /// memory of the river moves in bins.
     pub(super) fn find_owed(&mut self, now: Now) {
-        let scene = estimate::Scene::new(&self.basin, &self.schedules, now.utc);
+        let scene = estimate::Scene::foretold(&self.basin, &self.schedules, &self.forecasts, now.utc);
         let date = self.basin.date_at(now.utc);
         let mut river = std::mem::take(&mut self.carry.river);
         river.rely_on(&scene, &self.paths, |pond| self.lendable(pond), |source| self.release_of(source));

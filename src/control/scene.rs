@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::estimate::hours_to_s;
+use super::forecast::{Forecast, Forecasts, Target};
 use crate::basin::Basin;
 use crate::config::Schedules;
 
@@ -16,6 +17,8 @@ pub struct Scene<'a> {
     pub schedules: &'a Schedules,
     /// Civil time now.
     pub utc: Timestamp,
+    /// What others foretell.
+    forecasts: Option<&'a Forecasts>,
     /// At the site.
     date: Date,
     /// Begin of the next month at the site: most looks ahead end before it and need no calendar.
@@ -25,7 +28,7 @@ pub struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    /// Looks at `utc`.
+    /// Looks at `utc`, with nothing foretold by others.
     pub fn new(basin: &'a Basin, schedules: &'a Schedules, utc: Timestamp) -> Self {
         let date = basin.date_at(utc);
         let next = date.last_of_month().tomorrow().ok();
@@ -33,7 +36,31 @@ impl<'a> Scene<'a> {
         let month_ends = begin.unwrap_or(utc);
         let whole_hours = utc.duration_until(month_ends).as_hours();
         let month_left_h = i32::try_from(whole_hours).map_or(0.0, f64::from);
-        Self { basin, schedules, utc, date, month_ends, month_left_h }
+        Self { basin, schedules, utc, forecasts: None, date, month_ends, month_left_h }
+    }
+
+    /// The same with what others foretell.
+    pub fn foretold(
+        basin: &'a Basin,
+        schedules: &'a Schedules,
+        forecasts: &'a Forecasts,
+        utc: Timestamp,
+    ) -> Self {
+        Self { forecasts: Some(forecasts), ..Self::new(basin, schedules, utc) }
+    }
+
+    /// The same without.
+    pub(super) fn without_forecasts(self) -> Self {
+        Self { forecasts: None, ..self }
+    }
+
+    pub(super) fn relies_on_forecasts(&self) -> bool {
+        self.forecasts.is_some()
+    }
+
+    /// The issue held of a target.
+    pub(super) fn forecast(&self, target: Target) -> Option<&'a Forecast> {
+        self.forecasts?.of(target)
     }
 
     pub(super) fn date(&self) -> Date {

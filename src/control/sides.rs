@@ -2,10 +2,11 @@
 
 use super::arrival::{Band, When, arriving};
 use super::estimate::{River, Scene, hours_to_s};
+use super::foretold::Sight;
 use super::outlook::Outlook;
 use super::routing::{self, Draw, Lateral, LateralSource, Pace, Path};
 use super::series::{BIN_S, Series};
-use crate::basin::{ControlParameters, Intake, IntakeId, MeterId};
+use crate::basin::{Intake, IntakeId, MeterId};
 
 impl River {
     /// Where a meter's flow is heading; after a restart it is worked out on the way until the first bin closes.
@@ -16,7 +17,7 @@ impl River {
     }
 
     pub(super) fn lateral(&self, scene: &Scene<'_>, lateral: &Lateral, pace: &Pace, when: When) -> Band {
-        self.lateral_by(Outlook::cautious, scene, lateral, pace, when)
+        self.lateral_by(Sight::Cautious, scene, lateral, pace, when)
     }
 
     /// What joins and what is taken, as they count at the section, when the water that leaves now arrives there: by a cautious
@@ -32,14 +33,14 @@ impl River {
     pub(super) fn met_fairly(&self, scene: &Scene<'_>, path: &Path, pace: &Pace) -> (f64, f64) {
         let when = When::With(pace.over(&path.way));
         let inflow =
-            path.laterals.iter().map(|l| l.gain * self.lateral_by(Outlook::fair, scene, l, pace, when).mid);
+            path.laterals.iter().map(|l| l.gain * self.lateral_by(Sight::Fair, scene, l, pace, when).mid);
         let intakes = path.draws.iter().map(|d| d.gain * self.draw(scene, d, pace, when).mid);
         (inflow.sum(), intakes.sum())
     }
 
-    fn lateral_by(
+    pub(super) fn lateral_by(
         &self,
-        view: impl Fn(&Outlook, f64, &ControlParameters) -> f64,
+        sight: Sight,
         scene: &Scene<'_>,
         lateral: &Lateral,
         pace: &Pace,
@@ -49,7 +50,7 @@ impl River {
             LateralSource::Meter(meter) => {
                 let Some(series) = self.meters.get(&meter) else { return Band::default() };
                 let outlook = self.outlook(scene, meter);
-                let future = |lead: f64| Band::sure(view(&outlook, lead, &scene.basin.control));
+                let future = |lead: f64| Band::sure(self.comes(scene, (meter, &outlook), sight, lead));
                 arriving(pace, &lateral.way, when, series, future).unwrap_or_default()
             }
             LateralSource::Table(inflow, share) => {

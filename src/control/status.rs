@@ -1,5 +1,6 @@
 //! What the control code publishes after a tick, for page, metrics and reports. Read only, plain data.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::alarm::Shelf;
 use super::authority::Given;
 use super::command::{Action, CommandId, Terminal};
 use super::entered::Entered;
-use super::forecast::Forecasts;
+use super::forecast::{Forecasts, Standing};
 use super::operator::{Authority, Mode};
 use super::quality::{Quality, Reading, Reason};
 use super::reason::{Because, Limit};
@@ -290,6 +291,8 @@ pub struct Status {
     pub flood: Option<FloodStatus>,
     /// Forecasts held.
     pub forecasts: Arc<Forecasts>,
+    /// How far the forecasts of each target that was verified are relied on, by name of the target.
+    pub trust: BTreeMap<String, Vec<Standing>>,
     /// Readings people entered in place of meters.
     #[serde(default)]
     pub entered: Vec<Entered>,

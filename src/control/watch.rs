@@ -126,7 +126,7 @@ impl Controller {
     pub(super) fn foresee(&mut self, now: Now) {
         self.look_ahead(now);
         let date = self.basin.date_at(now.utc);
-        let scene = estimate::Scene::new(&self.basin, &self.schedules, now.utc);
+        let scene = estimate::Scene::foretold(&self.basin, &self.schedules, &self.forecasts, now.utc);
         if self.bins.is_multiple_of(BINS_AN_HOUR) {
             let mut river = std::mem::take(&mut self.carry.river);
             for ((at, path), ahead) in self.paths.iter().enumerate().zip(&self.ahead) {
@@ -170,7 +170,7 @@ impl Controller {
 
     /// Flows expected along each path when the releases stay as they are.
     pub(super) fn look_ahead(&mut self, now: Now) {
-        let scene = estimate::Scene::new(&self.basin, &self.schedules, now.utc);
+        let scene = estimate::Scene::foretold(&self.basin, &self.schedules, &self.forecasts, now.utc);
         let one = |(at, path): (usize, &super::routing::Path)| {
             let release = self.release_of(path.source.0)?;
             let pace = self.carry.river.pace(&scene, (path, at), release);

@@ -135,6 +135,11 @@ pub fn cause(basin: &Basin, value: &Value) -> Name {
         "astray" => format!("已到 {}，与所令 {} 背道而行：停闸", percent("at"), percent("to")),
         "announced_turn" => format!("{} 预告取水变化 {}", of("intake"), flow("change")),
         "no_move" => format!("不需要动：最紧的是 {}，余量 {}", of("section"), percent("margin")),
+        "foretold" => {
+            let issued = text("issued");
+            let issued = issued.parse().map_or(issued, |at| super::document::minute(at, &basin.zone));
+            format!("依据 {} 的来水预报（{issued} 发布），计入 {}", of("meter"), flow("change"))
+        }
         "still_learning" => {
             format!(
                 "到{}的河段还没有看满一个传播时间（还差 {} h）：不减放",

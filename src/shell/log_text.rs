@@ -103,6 +103,13 @@ impl Display for Cause<'_> {
                 write!(f, "reservoir below its dead level, passing on what comes: {} m³/s", n("flow"))
             }
             "safe_constant" => write!(f, "safe constant of {} m³/s", n("flow")),
+            "foretold" => write!(
+                f,
+                "forecast of {} issued {} relied on for {} m³/s",
+                t("meter"),
+                t("issued"),
+                n("change")
+            ),
             "still_learning" => write!(
                 f,
                 "the way to {} has not been watched for one travel time, {} h to go: no lower release",

@@ -49,6 +49,7 @@ mod faults_writes;
 mod faulty;
 mod fixture;
 mod forecasts;
+mod foretold;
 mod frozen;
 mod fuzz_api;
 mod golive;

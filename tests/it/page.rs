@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use qindan::basin::GateId;
+use qindan::basin::{GateId, MeterId};
 use qindan::config::Config;
 use qindan::control::alarm;
 use qindan::control::operator::{Authority, Mode, Order};
@@ -498,6 +498,10 @@ async fn causes_are_told_with_all_their_numbers() {
     let told = [
         (Because::StillLearning { section, hours_left: 7.25 }, "7.3 h"),
         (Because::UnitTrip { unit: GateId(0), lost: fixture::q(1.2) }, "生态放水阀 跳机，补足 1.20 m³/s"),
+        (
+            Because::Foretold { meter: MeterId(0), issued: fixture::utc(0), change: fixture::q(0.3) },
+            "发布），计入 +0.30 m³/s",
+        ),
         (Because::KeepLevel { level_m: 702.14, target_m: 702.2 }, "702.14 m → 702.20 m"),
         (Because::Trim { error: fixture::q(0.12) }, "+0.12 m³/s"),
         (Because::DeadLevel { flow: fixture::q(0.8) }, "0.80 m³/s"),

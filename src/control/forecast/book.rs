@@ -69,7 +69,12 @@ pub struct Forecasts {
 impl Forecasts {
     /// Flow foretold of a target `ahead_h` hours from `now`; see [`Forecast::at`].
     pub fn at(&self, target: Target, now: Timestamp, ahead_h: f64) -> Option<Band> {
-        self.held().find(|held| held.forecast.target == target)?.forecast.at(now, ahead_h)
+        self.of(target)?.at(now, ahead_h)
+    }
+
+    /// The issue held of a target; it may have ended.
+    pub fn of(&self, target: Target) -> Option<&Forecast> {
+        self.held().map(|held| &held.forecast).find(|issue| issue.target == target)
     }
 
     /// What is held, in the order of names; also what has ended and waits for a successor.

@@ -137,6 +137,7 @@ fn service(status: &Status) -> impl Serialize + use<> {
         flood: _,
         // Parts that change only with what comes in or is answered; compared with the memory.
         forecasts: _,
+        trust: _,
         entered: _,
         tickets: _,
         proposals: _,

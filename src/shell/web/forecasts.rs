@@ -18,24 +18,31 @@ use tokio::sync::oneshot;
 
 use super::auth::From;
 use super::{App, failure, guard};
-use crate::control::forecast::{Answer, Held, Verdict};
+use crate::control::forecast::{Answer, Held, Standing, Verdict};
 use crate::shell::forecast::{self, Form, TEXT_MOST};
 use crate::shell::people::Caller;
 
 /// How long the cycle may take to answer, real time.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// `GET`: the forecasts held, with their bands by value.
+/// `GET`: the forecasts held, with their bands by value, and how far dispatch relies on those of their target by lead.
 pub(super) async fn held(State(app): State<Arc<App>>) -> Response {
     let status = app.web.status.borrow().clone();
-    let all = status.forecasts.held().map(|held| one(held, status.utc)).collect::<Vec<_>>();
+    let one = |held: &Held| one(held, status.trust.get(held.forecast.name()), status.utc);
+    let all = status.forecasts.held().map(one).collect::<Vec<_>>();
     Json(json!({ "now_s": status.utc.as_second(), "forecasts": all })).into_response()
 }
 
-fn one(held: &Held, now: Timestamp) -> Value {
+fn one(held: &Held, trust: Option<&Vec<Standing>>, now: Timestamp) -> Value {
     let issue = &held.forecast;
     let round = |flow: f64| (flow * 1e4).round() / 1e4;
     let bands = issue.bands().collect::<Vec<_>>();
+    let lead = |lead: &Standing| {
+        json!({
+            "lead_h": lead.lead_h, "verified_h": round(lead.verified_h), "claimed_h": round(lead.claimed_h),
+            "relied_on": round(lead.relied_on), "at_most_m3s": round(lead.at_most),
+        })
+    };
     json!({
         "target": issue.name(), "valid": issue.is_valid(now),
         "issued": issue.issued(), "expires": issue.expires(),
@@ -43,6 +50,7 @@ fn one(held: &Held, now: Timestamp) -> Value {
         "low_m3s": bands.iter().map(|band| round(band.low)).collect::<Vec<_>>(),
         "mid_m3s": bands.iter().map(|band| round(band.mid)).collect::<Vec<_>>(),
         "high_m3s": bands.iter().map(|band| round(band.high)).collect::<Vec<_>>(),
+        "trust": trust.into_iter().flatten().map(lead).collect::<Vec<_>>(),
         "source": held.source, "from": held.from, "digest": held.digest,
     })
 }

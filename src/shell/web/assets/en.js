@@ -118,6 +118,7 @@ export default {
     pass_on: "passes on what arrives, at least {owed} below the weir", lend: "gives of the pond’s own water: {owed} wanted below, {comes} come", demand: "demand {flow}", keep_level: "keeps the level: {level} → {target}", schedule: "calendar entry {entry}{by}",
     season_lock: "shut outside the flood season", operator: "{who}: {reason}", advice: "{who} accepted what was proposed", hold_all: "hold all: stops moving gates", astray: "at {at} and going away from {to}, where it was sent: stop",
     announced_turn: "{intake} announced a change of {change}", no_move: "nothing needs to move: {section} is tightest, margin {margin}",
+    foretold: "the forecast of {meter}, issued {issued}, is relied on for {change}",
     still_learning: "the way to {section} has not been watched for one travel time, {left} h to go: the release is not lowered",
     cut: "reservoir low at {level}: {flow} of {asked} given, in the order of uses", dead_level: "reservoir below its dead level: passing on what comes, {flow}", safe_constant: "the sections are not known yet or no longer: the safe constant {flow} stands",
   },

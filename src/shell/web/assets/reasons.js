@@ -1,10 +1,11 @@
 // Causes, limits and ends of commands in words. Elements come by position from the state, by identifier from the log.
 
-import { age, flow, known, level, percent, positionUnit, signed, who } from "./format.js";
+import { age, civil, flow, known, level, percent, positionUnit, signed, who } from "./format.js";
 import { has, named, t } from "./i18n.js";
 
 const withUnit = (v) => (known(v) ? `${flow(v)} m³/s` : "–");
 const share = (v) => (known(v) ? `${(v * 100).toFixed(1)} %` : "–");
+const issued = (v) => { const at = civil(Date.parse(v || 0) / 1000); return `${at.md} ${at.hm}`; };
 const change = (v) => (known(v) ? `${signed(v)} m³/s` : "–");
 
 /** Name of an element of a list of the basin, by position or identifier. */
@@ -34,7 +35,7 @@ export function because(basin, cause) {
     lag: known(c.lag_h) ? c.lag_h.toFixed(c.lag_h < 10 ? 1 : 0) : "–", lost: withUnit(c.lost), error: change(c.error), flow: withUnit(c.flow), owed: withUnit(c.owed), comes: withUnit(c.comes),
     left: known(c.hours_left) ? c.hours_left.toFixed(c.hours_left < 10 ? 1 : 0) : "–",
     level: `${level(c.level_m)} m`, target: `${level(c.target_m)} m`, asked: withUnit(c.asked), entry: c.entry, by: c.order ? ` (${c.order})` : "", who: who(c.who), reason: c.reason, change: change(c.change), margin: percent(c.margin),
-    at: share(c.at), to: share(c.to),
+    at: share(c.at), to: share(c.to), meter: nameOf(basin.meters, c.meter), issued: issued(c.issued),
   });
 }
 

@@ -118,6 +118,7 @@ export default {
     pass_on: "来多少过多少，堰下至少 {owed}", lend: "动用塘蓄补水：下游需 {owed}，来水 {comes}", demand: "需水 {flow}", keep_level: "保水位：{level} → {target}", schedule: "计划 {entry}{by}",
     season_lock: "非汛期封堵", operator: "{who}：{reason}", advice: "{who} 采纳建议", hold_all: "全部保持：停下正在动的闸门", astray: "已到 {at}，与所令 {to} 背道而行：停闸",
     announced_turn: "{intake} 预告取水变化 {change}", no_move: "不需要动：最紧的是 {section}，余量 {margin}",
+    foretold: "依据 {meter} 的来水预报（{issued} 发布），计入 {change}",
     still_learning: "到{section}的河段还没有看满一个传播时间（还差 {left} h）：不减放",
     cut: "库水位低（{level}）：按次序压减，{asked} 中供 {flow}", dead_level: "水库低于死水位：来多少放多少，{flow}", safe_constant: "断面情况尚不明或已失联：保持安全定值 {flow}",
   },
