@@ -23,6 +23,17 @@ pub struct Blur {
     pub stream: String,
 }
 
+/// A flow that is always about to come, and never does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Alarm {
+    /// After the start: issues before that are without.
+    pub after: Duration,
+    /// From so long after its issue on each foretells at least that flow.
+    pub ahead: Duration,
+    /// The flow, m³/s.
+    pub flow: f64,
+}
+
 /// How far a forecast is off.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Errors {
@@ -32,6 +43,10 @@ pub struct Errors {
     pub lag: SignedDuration,
     /// Another one for each member of each issue.
     pub noise: Option<Blur>,
+    /// One for all members of an issue.
+    pub common: Option<Blur>,
+    /// What is foretold though it never comes.
+    pub alarm: Option<Alarm>,
     /// No issue comes later than this after the start.
     pub stale_after: Option<Duration>,
 }
@@ -110,6 +125,8 @@ impl Foretold {
             }
         };
         self.spoil(&mut draft, number, case.scenario.seed, basin);
+        let after = self.due(number, start)?;
+        self.alarm(&mut draft, after);
         Some(draft)
     }
 
@@ -118,17 +135,31 @@ impl Foretold {
         let from = seconds(draft.begin);
         let step = f64::from(draft.step_s);
         let highest = self.target.highest(basin);
+        let key = |blur: &Blur| format!("forecast {} {number}", blur.stream);
         for (member, flows) in draft.members.iter_mut().enumerate() {
             let times = (0_u32..).map(|at| from + step * f64::from(at));
             let to = times.clone().nth(flows.len()).unwrap_or(from);
-            let noise = self.errors.noise.as_ref().map(|blur| {
-                let stream = format!("forecast {} {number} {member}", blur.stream);
-                Noise::new(seed, &stream, Strength::Share(blur.share), blur.correlation, Stretch { from, to })
-            });
+            let noise = |blur: &Blur, stream: &str| {
+                Noise::new(seed, stream, Strength::Share(blur.share), blur.correlation, Stretch { from, to })
+            };
+            let own = self.errors.noise.as_ref().map(|it| noise(it, &format!("{} {member}", key(it))));
+            let common = self.errors.common.as_ref().map(|it| noise(it, &format!("{} all", key(it))));
             for (flow, t) in flows.iter_mut().zip(times) {
                 let biased = self.errors.bias * *flow;
-                *flow = noise.as_ref().map_or(biased, |noise| noise.on(biased, t)).clamp(0.0, highest);
+                let with = |flow: f64, noise: &Option<Noise>| noise.as_ref().map_or(flow, |it| it.on(flow, t));
+                *flow = with(with(biased, &common).max(0.0), &own).clamp(0.0, highest);
             }
+        }
+    }
+
+    /// Puts what never comes into an issue made so long `after` the start.
+    fn alarm(&self, draft: &mut Draft, after: Duration) {
+        let Some(alarm) = self.errors.alarm.filter(|alarm| after >= alarm.after) else { return };
+        let step = Duration::from_secs(u64::from(draft.step_s));
+        for flows in &mut draft.members {
+            let ahead = (0_u32..).map(|at| step.saturating_mul(at));
+            let later = flows.iter_mut().zip(ahead).filter(|(_, ahead)| *ahead >= alarm.ahead);
+            later.for_each(|(flow, _)| *flow = flow.max(alarm.flow));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Statuses of any configured basin: just started, and at a plausible moment of a dry May.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -101,6 +102,7 @@ pub(crate) fn empty_status(config: &Config) -> Status {
         aside: Vec::new(),
         flood: None,
         forecasts: Arc::default(),
+        trust: BTreeMap::new(),
         entered: Vec::new(),
         tickets: Vec::new(),
         proposals: Vec::new(),

@@ -252,7 +252,18 @@ pub(super) struct RawForecast {
     pub(super) bias: Option<f64>,
     pub(super) lag_h: Option<f64>,
     pub(super) noise: Option<RawBlur>,
+    pub(super) common: Option<RawBlur>,
+    pub(super) false_alarm: Option<RawAlarm>,
     pub(super) stale_after: Option<String>,
+}
+
+/// What a forecast foretells though it never comes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAlarm {
+    pub(super) after: String,
+    pub(super) ahead: String,
+    pub(super) flow_m3s: f64,
 }
 
 /// Noise of a forecast.

@@ -8,9 +8,9 @@ use qindan::config::sheet::{Sheet, Spot};
 use qindan::control::forecast::{Draft, MEMBERS_MOST, STEP_S, Target, VALUES_MOST};
 use qindan::shell::forecast::{Form, read};
 
-use super::super::raw::{RawBlur, RawForecast};
+use super::super::raw::{RawAlarm, RawBlur, RawForecast};
 use super::{Scope, beside, find, span, stamp};
-use crate::forecast::{Blur, Errors, Foretold, Made, Origin};
+use crate::forecast::{Alarm, Blur, Errors, Foretold, Made, Origin};
 
 impl Scope<'_> {
     /// The entries of `forecast`.
@@ -144,12 +144,33 @@ impl Scope<'_> {
             spot.key("lag_h").complain("is no lag", "give -240 to 240 hours; negative is too early");
         }
         let noise = raw.noise.as_ref().map(|noise| blur(&spot.key("noise"), id, noise));
+        let common = raw.common.as_ref().map(|common| blur(&spot.key("common"), id, common));
+        let alarm = raw.false_alarm.as_ref().map(|raw| alarm(&spot.key("false_alarm"), raw));
         let stale_after = raw.stale_after.as_ref().map(|text| span(&spot.key("stale_after"), text));
         let lag = SignedDuration::try_from_secs_f64(3600.0 * lag_h).unwrap_or_default();
-        let (noise, stale_after) =
-            (noise.map_or(Some(None), |n| n.map(Some))?, stale_after.map_or(Some(None), |s| s.map(Some))?);
-        Some(Errors { bias, lag, noise, stale_after })
+        Some(Errors {
+            bias,
+            lag,
+            noise: sound(noise)?,
+            common: sound(common)?,
+            alarm: sound(alarm)?,
+            stale_after: sound(stale_after)?,
+        })
     }
+}
+
+/// What was given must be sound; `None` when it is not.
+#[expect(clippy::option_option, reason = "not given, given and sound, given and not sound")]
+fn sound<T>(given: Option<Option<T>>) -> Option<Option<T>> {
+    given.map_or(Some(None), |found| found.map(Some))
+}
+
+fn alarm(spot: &Spot<'_>, raw: &RawAlarm) -> Option<Alarm> {
+    let after = span(&spot.key("after"), &raw.after);
+    let ahead = span(&spot.key("ahead"), &raw.ahead);
+    let sound = super::flows::above_zero(spot, "flow_m3s", raw.flow_m3s);
+    let (after, ahead) = (after?, ahead?);
+    sound.then_some(Alarm { after, ahead, flow: raw.flow_m3s })
 }
 
 fn blur(spot: &Spot<'_>, id: &str, raw: &RawBlur) -> Option<Blur> {
