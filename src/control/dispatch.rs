@@ -161,6 +161,7 @@ impl Release {
             let higher =
                 raised.and_then(|(floor, _)| setpoint_of(scene.basin, section, (Some(floor), error), date));
             let setpoint = higher.unwrap_or(own);
+            let mut staked = None;
             let (need, cause) = if local {
                 at_outlet = at_outlet.max(own.get());
                 (setpoint.get(), Because::OutletFloor { section: path.section, setpoint })
@@ -173,6 +174,7 @@ impl Release {
                     let need = super::estimate::Need { release: flow, ..need };
                     (flow, section_needs(path.section, setpoint, need))
                 } else {
+                    staked = Some(need.staked);
                     (need.release, section_needs(path.section, setpoint, need))
                 }
             } else {
@@ -185,7 +187,8 @@ impl Release {
             if need > wanted {
                 wanted = need;
                 let entry = raised.filter(|_| setpoint > own).map(|(_, entry)| entry.because());
-                let foretold = if local { Vec::new() } else { river.relied_on(scene, (path, at), start) };
+                let foretold = staked.map(|staked| river.relied_on(scene, (path, at), (start, staked)));
+                let foretold = foretold.into_iter().flatten();
                 because.splice(0..0, std::iter::once(cause).chain(entry).chain(foretold));
             } else {
                 because.push(cause);

@@ -108,6 +108,8 @@ pub struct Need {
     pub lag_h: f64,
     /// Hours until it is known what is on its way.
     pub young_h: f64,
+    /// What the release is less by because others foretell more inflow than is expected here, as it counts at the section.
+    pub staked: f64,
 }
 
 /// Flows expected along a path from now on.
@@ -531,15 +533,16 @@ impl River {
         let cautious = setpoint - counted - inflow + intakes;
         // What a cautious view asks for more than a fair one, the ponds on the way stand in for as far as they last.
         let relief = self.relief_left(at);
-        let asked = if relief > 0.0 {
+        let (asked, staked) = if relief > 0.0 {
             let (inflow, intakes) = self.met_fairly(scene, path, pace);
-            (setpoint - counted - inflow + intakes).max(cautious - relief).min(cautious)
+            let asked = (setpoint - counted - inflow + intakes).max(cautious - relief).min(cautious);
+            (asked, self.staked(scene, path, pace, relief - (cautious - asked)))
         } else {
-            cautious
+            (cautious, 0.0)
         };
-        let release = (asked / path.gain).max(0.0);
+        let release = ((asked - staked) / path.gain).max(0.0);
         let losses = release * (1.0 - path.gain) - counted;
-        Need { release, inflow, intakes, losses, lag_h: lag.mid, young_h }
+        Need { release, inflow, intakes, losses, lag_h: lag.mid, young_h, staked }
     }
 
     /// Flow expected now at a node of a path that has `left` stretches below it, from the gauge above it.

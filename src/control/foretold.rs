@@ -11,7 +11,7 @@ use super::estimate::{River, Scene};
 use super::forecast::{Expected, Forecast, LEADS_H, Standing, Target, Trust};
 use super::outlook::Outlook;
 use super::reason::Because;
-use super::routing::{LateralSource, Path};
+use super::routing::{LateralSource, Pace, Path};
 use crate::basin::{Basin, ControlParameters, MeterId};
 use crate::units::Discharge;
 
@@ -28,6 +28,9 @@ const LOOK_H: f64 = 1.0;
 /// Change of what joins a path from which a decision names the forecast, m³/s. Assumed.
 const WORTH_TELLING: f64 = 0.01;
 
+/// Share of what the ponds can still stand in for that is not staked on forecasts. Assumed.
+const KEPT: f64 = 0.5;
+
 /// Half of the hour a flow is the mean of, h.
 const HALF_H: f64 = 0.5;
 
@@ -40,8 +43,8 @@ pub(super) struct Foretold {
     ends: Timestamp,
     /// End of the bin.
     since: Timestamp,
-    /// By hour from then on, as far as it goes: the least of [`AROUND_H`] hours around, of its low side and of its middle.
-    hours: Vec<(f64, f64)>,
+    /// Its middle by hour from then on, as far as it goes: the least of [`AROUND_H`] hours around.
+    hours: Vec<f64>,
 }
 
 impl Foretold {
@@ -55,42 +58,41 @@ impl Foretold {
         let last = LEADS_H.into_iter().max().unwrap_or(0);
         let reach = (0..=last).count() + AROUND_H;
         let leads = (0_u32..).map(f64::from).take(reach);
-        let bands = leads.map_while(|lead| issue.at(now, lead)).collect::<Vec<_>>();
-        let hours = (0..bands.len().saturating_sub(AROUND_H)).map(|at| {
-            let around = bands.get(at.saturating_sub(AROUND_H)..=at + AROUND_H).unwrap_or(&[]);
-            around.iter().fold((f64::INFINITY, f64::INFINITY), |(low, mid), band| {
-                (band.low.min(low), band.mid.min(mid))
-            })
+        let flows = leads.map_while(|lead| Some(issue.at(now, lead)?.mid)).collect::<Vec<_>>();
+        let hours = (0..flows.len().saturating_sub(AROUND_H)).map(|at| {
+            let around = flows.get(at.saturating_sub(AROUND_H)..=at + AROUND_H).unwrap_or(&[]);
+            around.iter().copied().fold(f64::INFINITY, f64::min)
         });
         Some(Self { issued: issue.issued(), ends, since: now, hours: hours.collect() })
     }
 
-    /// Low side and middle `ahead_h` hours after `since`, straight between two hours.
-    fn at(&self, ahead_h: f64) -> Option<(f64, f64)> {
+    /// What is foretold `ahead_h` hours after `since`, straight between two hours.
+    fn at(&self, ahead_h: f64) -> Option<f64> {
         let place = ahead_h.max(0.0);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative")]
         let at = place.floor().min(1e6) as usize;
         let (part, here) = (place - place.floor(), *self.hours.get(at)?);
         let next = if part > 0.0 { *self.hours.get(at + 1)? } else { here };
-        let between = |here: f64, next: f64| here + part * (next - here);
-        Some((between(here.0, next.0), between(here.1, next.1)))
+        Some(here + part * (next - here))
     }
 }
 
 /// Which view of what comes is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sight {
-    /// On the safe side.
+    /// On the safe side: a foretold fall counts, a foretold rise does not.
     Cautious,
-    /// As expected.
+    /// As expected, the same of falls and rises.
     Fair,
+    /// As expected, with what is relied on of foretold rises.
+    Foretold,
 }
 
 impl Sight {
     fn of(self, outlook: &Outlook, lead: f64, control: &ControlParameters) -> f64 {
         match self {
             Self::Cautious => outlook.cautious(lead, control),
-            Self::Fair => outlook.fair(lead, control),
+            Self::Fair | Self::Foretold => outlook.fair(lead, control),
         }
     }
 }
@@ -111,18 +113,36 @@ impl River {
         }
         let Some(foretold) = self.foretold_now(scene, meter) else { return anyhow };
         let since_h = scene.utc.duration_since(foretold.since).as_secs_f64() / 3600.0;
-        let (Some((low, mid)), Some(trust)) = (foretold.at(lead + since_h), self.trust.get(&meter)) else {
+        let (Some(mid), Some(trust)) = (foretold.at(lead + since_h), self.trust.get(&meter)) else {
             return anyhow;
         };
-        let (cautious, fair) = match sight {
-            Sight::Cautious => (anyhow, anyhow),
-            Sight::Fair => (outlook.cautious(lead, control), anyhow),
-        };
-        let expected = Expected { cautious, fair, low, mid };
+        let fallen = trust.fallen(lead, anyhow, mid);
         match sight {
-            Sight::Cautious => trust.cautious(lead, expected),
-            Sight::Fair => trust.fair(lead, expected),
+            Sight::Cautious | Sight::Fair => fallen,
+            Sight::Foretold => fallen + trust.risen(lead, mid - anyhow),
         }
+    }
+
+    /// What is relied on of the inflow that others foretell for path `at` beyond what is expected here, as it counts at the section
+    /// when water arrives that leaves now at `release`, m³/s.
+    pub fn rise(&self, scene: &Scene<'_>, paths: &[Path], at: usize, release: f64) -> f64 {
+        let Some(path) = paths.get(at) else { return 0.0 };
+        self.rise_by(scene, path, &self.pace(scene, (path, at), release))
+    }
+
+    fn rise_by(&self, scene: &Scene<'_>, path: &Path, pace: &Pace) -> f64 {
+        if self.foretold.is_empty() {
+            return 0.0;
+        }
+        let [foretold, fair] = [Sight::Foretold, Sight::Fair].map(|sight| self.joins(sight, scene, path, pace));
+        (foretold - fair).max(0.0)
+    }
+
+    /// The part of it that a release may be less by: the ponds on the way, which can stand in for `left` more, stand behind every
+    /// drop that is only foretold. A forecast that fails costs their water and no floor.
+    pub(super) fn staked(&self, scene: &Scene<'_>, path: &Path, pace: &Pace, left: f64) -> f64 {
+        let most = (1.0 - KEPT) * left;
+        if most > 0.0 { self.rise_by(scene, path, pace).min(most) } else { 0.0 }
     }
 
     /// What is foretold of a meter, while it may be used.
@@ -149,9 +169,9 @@ impl River {
             let control = &scene.basin.control;
             self.trust.entry(meter).or_default().pass(seen, |lead| {
                 let lead = f64::from(lead);
-                let (low, mid) = foretold.as_ref()?.at(lead)?;
+                let mid = foretold.as_ref()?.at(lead)?;
                 let [cautious, fair] = [outlook.cautious(lead, control), outlook.fair(lead, control)];
-                Some(Expected { cautious, fair, low, mid })
+                Some(Expected { cautious, fair, mid })
             });
             if let Some(foretold) = foretold {
                 self.foretold.insert(meter, foretold);
@@ -174,20 +194,21 @@ impl River {
         self.trust.iter().map(one).collect()
     }
 
-    /// Forecasts that a release decided at `release` relies on for a path, by what they change of what joins it.
+    /// Forecasts that a release decided at `release` relies on for a path, by what they change of what joins it: falls, and
+    /// rises as far as the release stakes on them.
     pub(super) fn relied_on(
         &self,
         scene: &Scene<'_>,
         (path, at): (&Path, usize),
-        release: f64,
+        (release, staked): (f64, f64),
     ) -> Vec<Because> {
         if self.foretold.is_empty() {
             return Vec::new();
         }
         let pace = self.pace(scene, (path, at), release);
         let when = When::With(pace.over(&path.way));
-        let sights: &[Sight] =
-            if self.relief_left(at) > 0.0 { &[Sight::Cautious, Sight::Fair] } else { &[Sight::Cautious] };
+        let rise = self.rise_by(scene, path, &pace);
+        let part = if rise > 0.0 { (staked / rise).min(1.0) } else { 0.0 };
         let alone = scene.without_forecasts();
         let told = metered(std::slice::from_ref(path)).into_iter().filter_map(|meter| {
             let issued = self.foretold_now(scene, meter)?.issued;
@@ -195,9 +216,9 @@ impl River {
             let sum = |scene: &Scene<'_>, sight| -> f64 {
                 ways().map(|it| it.gain * self.lateral_by(sight, scene, it, &pace, when).mid).sum()
             };
-            let changes = sights.iter().map(|sight| sum(scene, *sight) - sum(&alone, *sight));
-            let change = changes.max_by(|one, other| one.abs().total_cmp(&other.abs()))?;
-            let change = Discharge::lossy(change);
+            let fall = sum(scene, Sight::Cautious) - sum(&alone, Sight::Cautious);
+            let rise = sum(scene, Sight::Foretold) - sum(scene, Sight::Fair);
+            let change = Discharge::lossy(fall + part * rise);
             (change.get().abs() >= WORTH_TELLING).then_some(Because::Foretold { meter, issued, change })
         });
         told.collect()

@@ -32,10 +32,14 @@ impl River {
     /// The same as expected.
     pub(super) fn met_fairly(&self, scene: &Scene<'_>, path: &Path, pace: &Pace) -> (f64, f64) {
         let when = When::With(pace.over(&path.way));
-        let inflow =
-            path.laterals.iter().map(|l| l.gain * self.lateral_by(Sight::Fair, scene, l, pace, when).mid);
         let intakes = path.draws.iter().map(|d| d.gain * self.draw(scene, d, pace, when).mid);
-        (inflow.sum(), intakes.sum())
+        (self.joins(Sight::Fair, scene, path, pace), intakes.sum())
+    }
+
+    /// What joins, as it counts at the section when the water that leaves now arrives there.
+    pub(super) fn joins(&self, sight: Sight, scene: &Scene<'_>, path: &Path, pace: &Pace) -> f64 {
+        let when = When::With(pace.over(&path.way));
+        path.laterals.iter().map(|l| l.gain * self.lateral_by(sight, scene, l, pace, when).mid).sum()
     }
 
     pub(super) fn lateral_by(

@@ -2,7 +2,8 @@
 //! held against what came.
 //!
 //! Two things are kept apart. A *rise* over what would be expected without the forecast lets a dam release less, and is believed
-//! by the part of it that nearly always came. A *fall* below it makes a dam release more, and is believed until falls do not come.
+//! by the part of it that mostly came. A *fall* below it makes a dam release more, and is believed until falls do not come.
+//! What is believed of a rise can still fail, so that a release may rest on it only as far as others stand behind it.
 
 use std::collections::VecDeque;
 
@@ -33,10 +34,7 @@ const LEAST: f64 = 0.01;
 /// One of this size has the weight of a whole hour, a smaller one that of its share, m³/s. Assumed: a fifteenth of the floor.
 const FULL: f64 = 0.1;
 
-/// Share of the claims, by weight, that kept at least what is relied on by the cautious view.
-const NEARLY_ALWAYS: f64 = 0.95;
-
-/// The same by the fair view, whose misses the ponds make good. Assumed.
+/// Share of the claims, by weight, that kept at least what is relied on; for the misses ponds stand in. Assumed.
 const MOSTLY: f64 = 0.75;
 
 /// Parts in which the share of a claim that came is counted.
@@ -59,9 +57,7 @@ pub struct Expected {
     pub cautious: f64,
     /// Without any forecast, fairly.
     pub fair: f64,
-    /// Low side of what is foretold.
-    pub low: f64,
-    /// Its middle.
+    /// Middle of what is foretold.
     pub mid: f64,
 }
 
@@ -99,8 +95,8 @@ impl Claims {
         self.came.iter().sum()
     }
 
-    /// Part of a claim that came in the share `kept` of them, 0..=1, rounded down; 0 until enough was claimed.
-    fn part(&self, kept: f64) -> f64 {
+    /// Part of a claim that mostly came, 0..=1, rounded down; 0 until enough was claimed.
+    fn part(&self) -> f64 {
         let all = self.weight();
         if all < CLAIMED_H {
             return 0.0;
@@ -108,16 +104,11 @@ impl Claims {
         let mut below = 0.0;
         for (part, weight) in (0_u32..).zip(&self.came) {
             below += weight;
-            if below > (1.0 - kept) * all {
+            if below > (1.0 - MOSTLY) * all {
                 return f64::from(part) / PARTS_F;
             }
         }
         1.0
-    }
-
-    /// What is relied on of a claim, m³/s: never more than has ever come.
-    fn relied_on(&self, claim: f64, kept: f64) -> f64 {
-        if claim <= 0.0 { 0.0 } else { (self.part(kept) * claim).min(self.proved) }
     }
 }
 
@@ -128,10 +119,8 @@ struct Lead {
     open: VecDeque<(u32, Expected)>,
     /// Verified hours, by weight.
     hours: f64,
-    /// Rises of the low side over the cautious view.
-    low: Claims,
-    /// Rises of the middle over the fair view.
-    mid: Claims,
+    /// Rises over the fair view.
+    rises: Claims,
     /// Part of the falls that did not come, 0..=1.
     #[serde(default)]
     false_falls: f64,
@@ -140,15 +129,19 @@ struct Lead {
 impl Lead {
     /// Holds what was expected against what came.
     fn verify(&mut self, expected: Expected, seen: f64) {
-        let Expected { cautious, fair, low, mid } = expected;
+        let Expected { cautious, fair, mid } = expected;
         self.hours = self.hours * KEPT_ON + 1.0;
-        self.low.learn(low - cautious, seen - cautious);
-        self.mid.learn(mid - fair, seen - fair);
+        self.rises.learn(mid - fair, seen - fair);
         let fall = cautious - mid;
         if fall >= LEAST {
             let missed = 1.0 - ((cautious - seen) / fall).clamp(0.0, 1.0);
             self.false_falls += (missed - self.false_falls) / BELIEVED_H;
         }
+    }
+
+    /// Part of a rise that is relied on, and the largest that is, m³/s.
+    fn relied_on(&self) -> (f64, f64) {
+        if self.hours < ENOUGH_H { (0.0, 0.0) } else { (self.rises.part(), self.rises.proved) }
     }
 
     /// What is taken off `anyhow` for a fall to `mid`.
@@ -222,35 +215,25 @@ impl Trust {
         self.leads.iter().zip(LEADS_H).find(|(_, lead)| hours <= f64::from(*lead)).map(|(lead, _)| lead)
     }
 
-    /// Cautious view of a flow `lead_h` hours ahead.
-    pub fn cautious(&self, lead_h: f64, expected: Expected) -> f64 {
-        let Expected { cautious, low, mid, .. } = expected;
-        let Some(lead) = self.lead(lead_h) else { return cautious };
-        let is_tried = lead.hours >= ENOUGH_H;
-        let rise = if is_tried { lead.low.relied_on(low - cautious, NEARLY_ALWAYS) } else { 0.0 };
-        cautious + rise - lead.fallen(cautious, mid)
+    /// What is left of a flow of `anyhow` that would be expected `lead_h` hours ahead without a forecast, when `mid` is foretold.
+    pub fn fallen(&self, lead_h: f64, anyhow: f64, mid: f64) -> f64 {
+        self.lead(lead_h).map_or(anyhow, |lead| anyhow - lead.fallen(anyhow, mid))
     }
 
-    /// Fair view of the same, never below the cautious one.
-    pub fn fair(&self, lead_h: f64, expected: Expected) -> f64 {
-        let Expected { fair, mid, .. } = expected;
-        let Some(lead) = self.lead(lead_h) else { return fair };
-        let is_tried = lead.hours >= ENOUGH_H;
-        let rise = if is_tried { lead.mid.relied_on(mid - fair, MOSTLY) } else { 0.0 };
-        (fair + rise - lead.fallen(fair, mid)).max(self.cautious(lead_h, expected))
+    /// What is relied on of a rise of `claim` over the fair view `lead_h` hours ahead, m³/s: the part that mostly came, never
+    /// more than has come, at this lead and at every shorter one. What fails now fails at the short leads first.
+    pub fn risen(&self, lead_h: f64, claim: f64) -> f64 {
+        let longest = LEADS_H.iter().position(|lead| lead_h <= f64::from(*lead));
+        let Some(leads) = longest.and_then(|at| self.leads.get(..=at)) else { return 0.0 };
+        let least = leads.iter().map(Lead::relied_on).map(|(part, most)| (part * claim).min(most));
+        least.fold(f64::INFINITY, f64::min).clamp(0.0, claim.max(0.0))
     }
 
     /// How far each lead has come.
     pub fn standing(&self) -> impl Iterator<Item = Standing> {
         self.leads.iter().zip(LEADS_H).map(|(lead, lead_h)| {
-            let is_tried = lead.hours >= ENOUGH_H;
-            Standing {
-                lead_h,
-                verified_h: lead.hours,
-                claimed_h: lead.low.weight(),
-                relied_on: if is_tried { lead.low.part(NEARLY_ALWAYS) } else { 0.0 },
-                at_most: if is_tried { lead.low.proved } else { 0.0 },
-            }
+            let (relied_on, at_most) = lead.relied_on();
+            Standing { lead_h, verified_h: lead.hours, claimed_h: lead.rises.weight(), relied_on, at_most }
         })
     }
 }
@@ -260,10 +243,10 @@ mod tests {
     use super::*;
 
     /// A forecast of 1.0 m³/s where 0.2 would be expected anyhow: a rise of 0.8.
-    const STORM: Expected = Expected { cautious: 0.2, fair: 0.2, low: 1.0, mid: 1.0 };
+    const STORM: Expected = Expected { cautious: 0.2, fair: 0.2, mid: 1.0 };
 
     /// Nothing but what would be expected anyhow.
-    const CALM: Expected = Expected { cautious: 0.2, fair: 0.2, low: 0.2, mid: 0.2 };
+    const CALM: Expected = Expected { cautious: 0.2, fair: 0.2, mid: 0.2 };
 
     /// Lets hours pass in each of which the same is foretold for all leads and `seen` of its number comes.
     fn hours(trust: &mut Trust, from: u32, to: u32, expected: Expected, seen: impl Fn(u32) -> Option<f64>) {
@@ -288,17 +271,15 @@ mod tests {
         // has lost a five-hundredth: (1 − 0.998ⁿ) / 0.002 is 71.4 for 77 hours, 72.3 for 78.
         let mut trust = Trust::default();
         hours(&mut trust, 0, 83, STORM, |_| Some(1.0));
-        near(trust.cautious(6.0, STORM), 0.2);
-        near(trust.fair(6.0, STORM), 0.2);
+        near(trust.risen(6.0, 0.8), 0.0);
         hours(&mut trust, 83, 88, STORM, |_| Some(1.0));
-        near(trust.cautious(6.0, STORM), 1.0);
-        near(trust.fair(6.0, STORM), 1.0);
+        near(trust.risen(6.0, 0.8), 0.8);
         // A lead between two counts as the longer one, of which six hours less were verified: 76, not 82.
-        near(trust.cautious(6.1, STORM), 0.2);
+        near(trust.risen(6.1, 0.8), 0.0);
         // And none beyond the last.
         let long = tried(STORM, |_| Some(1.0));
-        near(long.cautious(36.0, STORM), 1.0);
-        near(long.cautious(36.1, STORM), 0.2);
+        near(long.risen(36.0, 0.8), 0.8);
+        near(long.risen(36.1, 0.8), 0.0);
     }
 
     #[test]
@@ -306,56 +287,66 @@ mod tests {
         let trust = tried(CALM, |_| Some(0.2));
         let standing = trust.standing().next().unwrap();
         assert!(standing.verified_h > ENOUGH_H && standing.claimed_h <= 0.0, "{standing:?}");
-        near(trust.cautious(6.0, STORM), 0.2);
+        near(trust.risen(6.0, 0.8), 0.0);
     }
 
     #[test]
-    fn the_part_that_nearly_always_came_is_relied_on() {
-        // Half of the rise of 0.8 came always: 0.2 + 0.4. What is foretold larger is relied on up to 0.4, the most that has
-        // come yet.
+    fn the_part_that_mostly_came_is_relied_on() {
+        // Half of the rise of 0.8 came always: 0.4. What is foretold larger is relied on up to 0.4, the most that has come yet.
         let half = tried(STORM, |_| Some(0.605));
-        near(half.cautious(6.0, STORM), 0.6);
-        let larger = Expected { low: 3.0, mid: 3.0, ..STORM };
-        assert!((half.cautious(6.0, larger) - 0.605).abs() < 0.002, "{}", half.cautious(6.0, larger));
-        // One hour of ten it did not come: nothing is relied on cautiously, all of it fairly.
-        let often = tried(STORM, |hour| Some(if hour % 10 == 0 { 0.2 } else { 1.0 }));
-        near(often.cautious(6.0, STORM), 0.2);
-        near(often.fair(6.0, STORM), 1.0);
-        // One hour of forty is less than one of twenty.
-        near(tried(STORM, |hour| Some(if hour % 40 == 0 { 0.2 } else { 1.0 })).cautious(6.0, STORM), 1.0);
+        near(half.risen(6.0, 0.8), 0.4);
+        assert!((half.risen(6.0, 2.8) - 0.405).abs() < 0.002, "{}", half.risen(6.0, 2.8));
+        // No rise, or a fall, is none.
+        near(half.risen(6.0, 0.0), 0.0);
+        near(half.risen(6.0, -0.1), 0.0);
+        // One hour of three it did not come: nothing. One of ten: all of it.
+        near(tried(STORM, |hour| Some(if hour % 3 == 0 { 0.2 } else { 1.0 })).risen(6.0, 0.8), 0.0);
+        near(tried(STORM, |hour| Some(if hour % 10 == 0 { 0.2 } else { 1.0 })).risen(6.0, 0.8), 0.8);
     }
 
     #[test]
-    fn trust_is_lost_in_hours_and_bad_hours_are_forgotten_in_weeks() {
+    fn what_fails_at_a_short_lead_is_not_relied_on_at_a_long_one() {
+        // Twice the rise is foretold six hours ahead, and the rise that comes 12 to 36 hours ahead.
+        let mut trust = Trust::default();
+        for _ in 0..HOUR * 240 {
+            let mid = |lead| if lead == 6 { 1.81 } else { 1.0 };
+            trust.pass(Some(1.01), |lead| Some(Expected { mid: mid(lead), ..STORM }));
+        }
+        // Half of the larger one came.
+        near(trust.risen(36.0, 0.8), 0.4);
+    }
+
+    #[test]
+    fn trust_is_lost_in_a_storm_and_bad_hours_are_forgotten_in_weeks() {
         let mut trust = tried(STORM, |_| Some(1.0));
-        near(trust.cautious(6.0, STORM), 1.0);
-        // 234 hours weigh (1 − 0.998²³⁴) / 0.002 = 187. Ten that failed weigh 9.9 of then 193, more than a twentieth.
-        hours(&mut trust, 240, 250, STORM, |_| Some(0.2));
-        near(trust.cautious(6.0, STORM), 0.2);
-        // Fifty good ones later they weigh 9.0 of 222.
-        hours(&mut trust, 250, 300, STORM, |_| Some(1.0));
-        assert!(trust.cautious(6.0, STORM) > 0.9, "{}", trust.cautious(6.0, STORM));
+        near(trust.risen(6.0, 0.8), 0.8);
+        // 234 hours weigh (1 − 0.998²³⁴) / 0.002 = 187. Seventy that failed weigh 65.4 of then 228, more than a quarter.
+        hours(&mut trust, 240, 310, STORM, |_| Some(0.2));
+        near(trust.risen(6.0, 0.8), 0.0);
+        // Sixty good ones later they weigh 58.0 of 259.
+        hours(&mut trust, 310, 370, STORM, |_| Some(1.0));
+        assert!(trust.risen(6.0, 0.8) > 0.7, "{}", trust.risen(6.0, 0.8));
     }
 
     #[test]
     fn an_hour_nobody_saw_says_nothing() {
         let trust = tried(STORM, |_| None);
         assert!(trust.standing().all(|standing| standing.verified_h <= 0.0));
-        near(trust.cautious(6.0, STORM), 0.2);
+        near(trust.risen(6.0, 0.8), 0.0);
     }
 
     #[test]
     fn a_foretold_fall_is_believed_at_once_until_falls_do_not_come() {
         // To 0.15: believed. To nothing: half of what would be expected anyhow is left.
-        let fall = |mid| Expected { cautious: 0.2, fair: 0.3, low: mid, mid };
         let mut trust = Trust::default();
         trust.pass(None, |_| None);
-        near(trust.cautious(6.0, fall(0.15)), 0.15);
-        near(trust.cautious(6.0, fall(0.0)), 0.1);
-        near(trust.fair(6.0, fall(0.25)), 0.25);
+        near(trust.fallen(6.0, 0.2, 0.15), 0.15);
+        near(trust.fallen(6.0, 0.2, 0.0), 0.1);
+        near(trust.fallen(6.0, 0.2, 0.3), 0.2);
         // A fall that did not come 173 times: (47/48)^173 = 0.0262 of it is still believed.
-        hours(&mut trust, 0, 180, fall(0.1), |_| Some(0.2));
-        let left = trust.cautious(6.0, fall(0.1));
+        let fall = Expected { cautious: 0.2, fair: 0.3, mid: 0.1 };
+        hours(&mut trust, 0, 180, fall, |_| Some(0.2));
+        let left = trust.fallen(6.0, 0.2, 0.1);
         assert!((left - 0.2 + 0.1 * 0.0262).abs() < 2e-4, "{left}");
     }
 
