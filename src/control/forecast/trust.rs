@@ -37,6 +37,10 @@ const FULL: f64 = 0.1;
 /// Share of the claims, by weight, that kept at least what is relied on; for the misses ponds stand in. Assumed.
 const MOSTLY: f64 = 0.75;
 
+/// Hours of claims, by weight, in which two thirds of what was believed are lost when nothing comes any more: one storm that
+/// never came. Assumed.
+const LATELY_H: f64 = 12.0;
+
 /// Parts in which the share of a claim that came is counted.
 const PARTS: usize = 20;
 
@@ -66,6 +70,8 @@ pub struct Expected {
 struct Claims {
     /// Weight of the claims by the part that came, in twentieths; the last came whole.
     came: Vec<f64>,
+    /// Mean part of the last [`LATELY_H`] that came, 0..=1.
+    lately: f64,
     /// Largest rise that was claimed and came, m³/s; fades as the weights do.
     proved: f64,
 }
@@ -84,9 +90,11 @@ impl Claims {
         let part = (came / claim).clamp(0.0, 1.0);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 20")]
         let at = (part * PARTS_F) as usize;
+        let counts = (claim / FULL).min(1.0);
         if let Some(weight) = self.came.get_mut(at) {
-            *weight += (claim / FULL).min(1.0);
+            *weight += counts;
         }
+        self.lately += counts * (part - self.lately) / LATELY_H;
         self.proved = self.proved.max(came.min(claim));
     }
 
@@ -95,7 +103,7 @@ impl Claims {
         self.came.iter().sum()
     }
 
-    /// Part of a claim that mostly came, 0..=1, rounded down; 0 until enough was claimed.
+    /// Part of a claim that mostly came, 0..=1, rounded down, and lately did as well; 0 until enough was claimed.
     fn part(&self) -> f64 {
         let all = self.weight();
         if all < CLAIMED_H {
@@ -105,10 +113,10 @@ impl Claims {
         for (part, weight) in (0_u32..).zip(&self.came) {
             below += weight;
             if below > (1.0 - MOSTLY) * all {
-                return f64::from(part) / PARTS_F;
+                return self.lately.min(f64::from(part) / PARTS_F);
             }
         }
-        1.0
+        self.lately
     }
 }
 
