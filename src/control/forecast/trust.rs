@@ -270,7 +270,7 @@ mod tests {
     }
 
     fn near(found: f64, by_hand: f64) {
-        assert!((found - by_hand).abs() < 1e-9, "{found}, by hand {by_hand}");
+        assert!((found - by_hand).abs() < 1e-6, "{found}, by hand {by_hand}");
     }
 
     #[test]
@@ -281,7 +281,8 @@ mod tests {
         hours(&mut trust, 0, 83, STORM, |_| Some(1.0));
         near(trust.risen(6.0, 0.8), 0.0);
         hours(&mut trust, 83, 88, STORM, |_| Some(1.0));
-        near(trust.risen(6.0, 0.8), 0.8);
+        // Of the last hours 1 − (11/12)⁸² = 0.9992 came.
+        assert!((0.799..0.8).contains(&trust.risen(6.0, 0.8)), "{}", trust.risen(6.0, 0.8));
         // A lead between two counts as the longer one, of which six hours less were verified: 76, not 82.
         near(trust.risen(6.1, 0.8), 0.0);
         // And none beyond the last.
@@ -307,9 +308,11 @@ mod tests {
         // No rise, or a fall, is none.
         near(half.risen(6.0, 0.0), 0.0);
         near(half.risen(6.0, -0.1), 0.0);
-        // One hour of three it did not come: nothing. One of ten: all of it.
+        // One hour of three it did not come: nothing. One of ten: all of it, less what lately failed. In the long run the miss
+        // takes a twelfth of what the nine hours before have built up: from 0.953 to 0.874.
         near(tried(STORM, |hour| Some(if hour % 3 == 0 { 0.2 } else { 1.0 })).risen(6.0, 0.8), 0.0);
-        near(tried(STORM, |hour| Some(if hour % 10 == 0 { 0.2 } else { 1.0 })).risen(6.0, 0.8), 0.8);
+        let often = tried(STORM, |hour| Some(if hour % 10 == 0 { 0.2 } else { 1.0 })).risen(6.0, 0.8);
+        assert!((0.8 * 0.87..0.8 * 0.96).contains(&often), "{often}");
     }
 
     #[test]
@@ -328,6 +331,10 @@ mod tests {
     fn trust_is_lost_in_a_storm_and_bad_hours_are_forgotten_in_weeks() {
         let mut trust = tried(STORM, |_| Some(1.0));
         near(trust.risen(6.0, 0.8), 0.8);
+        // Twelve hours that failed: (11/12)¹² = 0.352.
+        let mut storm = trust.clone();
+        hours(&mut storm, 240, 252, STORM, |_| Some(0.2));
+        near(storm.risen(6.0, 0.8), 0.8 * (11.0_f64 / 12.0).powi(12));
         // 234 hours weigh (1 − 0.998²³⁴) / 0.002 = 187. Seventy that failed weigh 65.4 of then 228, more than a quarter.
         hours(&mut trust, 240, 310, STORM, |_| Some(0.2));
         near(trust.risen(6.0, 0.8), 0.0);
