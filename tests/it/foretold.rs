@@ -226,3 +226,9 @@ fn storms_that_are_foretold_cost_less_water_and_both_floors_are_held() {
 fn storms_that_are_foretold_wrongly_cost_no_floor() {
     assert_kept(&told("storms_foretold_wrongly", |_| {}));
 }
+
+/// Seed 11 is one in which a dam that stakes more than ponds can lend loses the floor.
+#[test]
+fn storms_that_are_foretold_falsely_after_a_fortnight_of_right_ones_cost_no_floor() {
+    assert_kept(&told("storms_foretold_falsely", |case| case.scenario.reseed(11)));
+}

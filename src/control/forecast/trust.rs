@@ -309,10 +309,10 @@ mod tests {
         near(half.risen(6.0, 0.0), 0.0);
         near(half.risen(6.0, -0.1), 0.0);
         // One hour of three it did not come: nothing. One of ten: all of it, less what lately failed. In the long run the miss
-        // takes a twelfth of what the nine hours before have built up: from 0.953 to 0.874.
+        // takes a twelfth of what the nine hours before have built up: from 0.934 to 0.857.
         near(tried(STORM, |hour| Some(if hour % 3 == 0 { 0.2 } else { 1.0 })).risen(6.0, 0.8), 0.0);
         let often = tried(STORM, |hour| Some(if hour % 10 == 0 { 0.2 } else { 1.0 })).risen(6.0, 0.8);
-        assert!((0.8 * 0.87..0.8 * 0.96).contains(&often), "{often}");
+        assert!((0.8 * 0.85..0.8 * 0.94).contains(&often), "{often}");
     }
 
     #[test]
