@@ -80,9 +80,9 @@ impl Foretold {
 /// Which view of what comes is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sight {
-    /// On the safe side: a foretold fall counts, a foretold rise does not.
+    /// On the safe side, whatever is foretold.
     Cautious,
-    /// As expected, the same of falls and rises.
+    /// As expected, whatever is foretold.
     Fair,
     /// As expected, with what is relied on of foretold rises.
     Foretold,
@@ -108,19 +108,16 @@ impl River {
     ) -> f64 {
         let control = &scene.basin.control;
         let anyhow = sight.of(outlook, lead, control);
-        if !scene.relies_on_forecasts() {
-            return anyhow;
+        match sight {
+            Sight::Cautious | Sight::Fair => return anyhow,
+            Sight::Foretold => {}
         }
         let Some(foretold) = self.foretold_now(scene, meter) else { return anyhow };
         let since_h = scene.utc.duration_since(foretold.since).as_secs_f64() / 3600.0;
         let (Some(mid), Some(trust)) = (foretold.at(lead + since_h), self.trust.get(&meter)) else {
             return anyhow;
         };
-        let fallen = trust.fallen(lead, anyhow, mid);
-        match sight {
-            Sight::Cautious | Sight::Fair => fallen,
-            Sight::Foretold => fallen + trust.risen(lead, mid - anyhow),
-        }
+        anyhow + trust.risen(lead, mid - anyhow)
     }
 
     /// What is relied on of the inflow that others foretell for path `at` beyond what is expected here, as it counts at the section
@@ -170,8 +167,7 @@ impl River {
             self.trust.entry(meter).or_default().pass(seen, |lead| {
                 let lead = f64::from(lead);
                 let mid = foretold.as_ref()?.at(lead)?;
-                let [cautious, fair] = [outlook.cautious(lead, control), outlook.fair(lead, control)];
-                Some(Expected { cautious, fair, mid })
+                Some(Expected { fair: outlook.fair(lead, control), mid })
             });
             if let Some(foretold) = foretold {
                 self.foretold.insert(meter, foretold);
@@ -194,32 +190,28 @@ impl River {
         self.trust.iter().map(one).collect()
     }
 
-    /// Forecasts that a release decided at `release` relies on for a path, by what they change of what joins it: falls, and
-    /// rises as far as the release stakes on them.
+    /// Forecasts that a release decided at `release` relies on for a path, by what of it is `staked` on each.
     pub(super) fn relied_on(
         &self,
         scene: &Scene<'_>,
         (path, at): (&Path, usize),
         (release, staked): (f64, f64),
     ) -> Vec<Because> {
-        if self.foretold.is_empty() {
+        if staked <= 0.0 {
             return Vec::new();
         }
         let pace = self.pace(scene, (path, at), release);
         let when = When::With(pace.over(&path.way));
         let rise = self.rise_by(scene, path, &pace);
         let part = if rise > 0.0 { (staked / rise).min(1.0) } else { 0.0 };
-        let alone = scene.without_forecasts();
         let told = metered(std::slice::from_ref(path)).into_iter().filter_map(|meter| {
             let issued = self.foretold_now(scene, meter)?.issued;
             let ways = || path.laterals.iter().filter(|it| it.source == LateralSource::Meter(meter));
-            let sum = |scene: &Scene<'_>, sight| -> f64 {
+            let sum = |sight| -> f64 {
                 ways().map(|it| it.gain * self.lateral_by(sight, scene, it, &pace, when).mid).sum()
             };
-            let fall = sum(scene, Sight::Cautious) - sum(&alone, Sight::Cautious);
-            let rise = sum(scene, Sight::Foretold) - sum(scene, Sight::Fair);
-            let change = Discharge::lossy(fall + part * rise);
-            (change.get().abs() >= WORTH_TELLING).then_some(Because::Foretold { meter, issued, change })
+            let change = Discharge::lossy(part * (sum(Sight::Foretold) - sum(Sight::Fair)));
+            (change.get() >= WORTH_TELLING).then_some(Because::Foretold { meter, issued, change })
         });
         told.collect()
     }

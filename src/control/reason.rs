@@ -33,7 +33,7 @@ pub enum Because {
         meter: MeterId,
         /// When the forecast was issued.
         issued: Timestamp,
-        /// What it changes of the inflow that is counted on, as it counts at the section; negative: less is counted on.
+        /// What it adds to the inflow that is relied on, as it counts at the section.
         change: Discharge,
     },
     /// The river has not been watched for one travel time yet: the release stays where it was found.

@@ -49,15 +49,6 @@ impl<'a> Scene<'a> {
         Self { forecasts: Some(forecasts), ..Self::new(basin, schedules, utc) }
     }
 
-    /// The same without.
-    pub(super) fn without_forecasts(self) -> Self {
-        Self { forecasts: None, ..self }
-    }
-
-    pub(super) fn relies_on_forecasts(&self) -> bool {
-        self.forecasts.is_some()
-    }
-
     /// The issue held of a target.
     pub(super) fn forecast(&self, target: Target) -> Option<&'a Forecast> {
         self.forecasts?.of(target)

@@ -1,9 +1,9 @@
 //! How far the forecasts of one flow have proved themselves: what they foretold beyond what the memory of the river expected,
 //! held against what came.
 //!
-//! Two things are kept apart. A *rise* over what would be expected without the forecast lets a dam release less, and is believed
-//! by the part of it that mostly came. A *fall* below it makes a dam release more, and is believed until falls do not come.
-//! What is believed of a rise can still fail, so that a release may rest on it only as far as others stand behind it.
+//! A *rise* over what would be expected without the forecast lets a dam release less, and is believed by the part of it that mostly
+//! came. That can still fail, so that a release may rest on it only as far as others stand behind it. A *fall* below it is not
+//! believed: the cautious view is the low side already, and in replays the falls of fair forecasts cost more than rises save.
 
 use std::collections::VecDeque;
 
@@ -28,7 +28,7 @@ pub const ENOUGH_H: f64 = 72.0;
 /// anything has proved nothing. Assumed: more than one storm of half a day leaves, whose first and last hours claim nothing.
 pub const CLAIMED_H: f64 = 10.0;
 
-/// A rise or fall that is less than this is the noise of a gauge and says nothing, m³/s. Assumed.
+/// A rise that is less than this is the noise of a gauge and says nothing, m³/s. Assumed.
 const LEAST: f64 = 0.01;
 
 /// One of this size has the weight of a whole hour, a smaller one that of its share, m³/s. Assumed: a fifteenth of the floor.
@@ -47,18 +47,9 @@ const PARTS: usize = 20;
 /// The same.
 const PARTS_F: f64 = 20.0;
 
-/// Part of what would be expected anyhow that a foretold fall takes away at most. Assumed: the fastest recession of a calm
-/// tributary within a day.
-const DEEPEST: f64 = 0.5;
-
-/// Hours in which a fall that does not come loses two thirds of its belief. Assumed: two days.
-const BELIEVED_H: f64 = 48.0;
-
 /// What is expected of a flow at some moment, m³/s.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Expected {
-    /// Without any forecast, cautiously.
-    pub cautious: f64,
     /// Without any forecast, fairly.
     pub fair: f64,
     /// Middle of what is foretold.
@@ -129,32 +120,19 @@ struct Lead {
     hours: f64,
     /// Rises over the fair view.
     rises: Claims,
-    /// Part of the falls that did not come, 0..=1.
-    #[serde(default)]
-    false_falls: f64,
 }
 
 impl Lead {
     /// Holds what was expected against what came.
     fn verify(&mut self, expected: Expected, seen: f64) {
-        let Expected { cautious, fair, mid } = expected;
+        let Expected { fair, mid } = expected;
         self.hours = self.hours * KEPT_ON + 1.0;
         self.rises.learn(mid - fair, seen - fair);
-        let fall = cautious - mid;
-        if fall >= LEAST {
-            let missed = 1.0 - ((cautious - seen) / fall).clamp(0.0, 1.0);
-            self.false_falls += (missed - self.false_falls) / BELIEVED_H;
-        }
     }
 
     /// Part of a rise that is relied on, and the largest that is, m³/s.
     fn relied_on(&self) -> (f64, f64) {
         if self.hours < ENOUGH_H { (0.0, 0.0) } else { (self.rises.part(), self.rises.proved) }
-    }
-
-    /// What is taken off `anyhow` for a fall to `mid`.
-    fn fallen(&self, anyhow: f64, mid: f64) -> f64 {
-        (1.0 - self.false_falls) * (anyhow - mid).clamp(0.0, DEEPEST * anyhow.max(0.0))
     }
 }
 
@@ -218,16 +196,6 @@ impl Trust {
         self.leads.iter().all(|lead| lead.open.is_empty() && lead.hours <= 0.0)
     }
 
-    /// The record of the next longer lead; `None` beyond the last.
-    fn lead(&self, hours: f64) -> Option<&Lead> {
-        self.leads.iter().zip(LEADS_H).find(|(_, lead)| hours <= f64::from(*lead)).map(|(lead, _)| lead)
-    }
-
-    /// What is left of a flow of `anyhow` that would be expected `lead_h` hours ahead without a forecast, when `mid` is foretold.
-    pub fn fallen(&self, lead_h: f64, anyhow: f64, mid: f64) -> f64 {
-        self.lead(lead_h).map_or(anyhow, |lead| anyhow - lead.fallen(anyhow, mid))
-    }
-
     /// What is relied on of a rise of `claim` over the fair view `lead_h` hours ahead, m³/s: the part that mostly came, never
     /// more than has come, at this lead and at every shorter one. What fails now fails at the short leads first.
     pub fn risen(&self, lead_h: f64, claim: f64) -> f64 {
@@ -251,10 +219,10 @@ mod tests {
     use super::*;
 
     /// A forecast of 1.0 m³/s where 0.2 would be expected anyhow: a rise of 0.8.
-    const STORM: Expected = Expected { cautious: 0.2, fair: 0.2, mid: 1.0 };
+    const STORM: Expected = Expected { fair: 0.2, mid: 1.0 };
 
     /// Nothing but what would be expected anyhow.
-    const CALM: Expected = Expected { cautious: 0.2, fair: 0.2, mid: 0.2 };
+    const CALM: Expected = Expected { fair: 0.2, mid: 0.2 };
 
     /// Lets hours pass in each of which the same is foretold for all leads and `seen` of its number comes.
     fn hours(trust: &mut Trust, from: u32, to: u32, expected: Expected, seen: impl Fn(u32) -> Option<f64>) {
@@ -348,21 +316,6 @@ mod tests {
         let trust = tried(STORM, |_| None);
         assert!(trust.standing().all(|standing| standing.verified_h <= 0.0));
         near(trust.risen(6.0, 0.8), 0.0);
-    }
-
-    #[test]
-    fn a_foretold_fall_is_believed_at_once_until_falls_do_not_come() {
-        // To 0.15: believed. To nothing: half of what would be expected anyhow is left.
-        let mut trust = Trust::default();
-        trust.pass(None, |_| None);
-        near(trust.fallen(6.0, 0.2, 0.15), 0.15);
-        near(trust.fallen(6.0, 0.2, 0.0), 0.1);
-        near(trust.fallen(6.0, 0.2, 0.3), 0.2);
-        // A fall that did not come 173 times: (47/48)^173 = 0.0262 of it is still believed.
-        let fall = Expected { cautious: 0.2, fair: 0.3, mid: 0.1 };
-        hours(&mut trust, 0, 180, fall, |_| Some(0.2));
-        let left = trust.fallen(6.0, 0.2, 0.1);
-        assert!((left - 0.2 + 0.1 * 0.0262).abs() < 2e-4, "{left}");
     }
 
     #[test]
