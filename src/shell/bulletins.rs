@@ -31,31 +31,41 @@ const AIR: Duration = Duration::from_secs(2);
 /// What is kept, and where.
 #[derive(Clone, Debug)]
 pub(super) struct Bulletins {
-    pub(super) config: Arc<Config>,
+    config: Arc<Config>,
     /// Configuration folder with rules and filings.
-    pub(super) rules: PathBuf,
-    pub(super) data: PathBuf,
+    rules: PathBuf,
+    data: PathBuf,
+    /// The first sample as far as it is known. It only becomes later, so that samples are read when a day may be missing, and not
+    /// at every look in the first days of a service.
+    first: Option<Timestamp>,
 }
 
 impl Bulletins {
+    /// Those of a configuration, with the folder of its rules and filings, below a data folder.
+    pub(super) const fn new(config: Arc<Config>, rules: PathBuf, data: PathBuf) -> Self {
+        Self { config, rules, data, first: None }
+    }
+
     /// Keeps the bulletins until told to stop.
-    pub(super) async fn keep(self, clock: Clock, stop: Stop) {
+    pub(super) async fn keep(mut self, clock: Clock, stop: Stop) {
         if self.config.service.bulletin_days == 0 {
             return;
         }
         let mut trouble = String::new();
         loop {
             let now = clock.now();
-            let this = self.clone();
-            let made = tokio::task::spawn_blocking(move || this.next(now.utc)).await;
+            let looked = tokio::task::spawn_blocking(move || (self.next(now.utc), self)).await;
+            // It panicked, which ends the process, or the service ends.
+            let Ok((made, this)) = looked else { return };
+            self = this;
             let (pause, until) = match made {
-                Ok(Ok(Some(day))) => {
+                Ok(Some(day)) => {
                     tracing::info!(date = %day.date, begins = day.begins.clock(), "daily bulletin made");
                     trouble.clear();
                     (AIR, now.mono)
                 }
-                Ok(Ok(None)) => (Duration::ZERO, now.mono + LOOK),
-                Ok(Err(error)) => {
+                Ok(None) => (Duration::ZERO, now.mono + LOOK),
+                Err(error) => {
                     let told = error.to_string();
                     if told != trouble {
                         tracing::error!(error = told, "no daily bulletin; it is tried again");
@@ -63,8 +73,6 @@ impl Bulletins {
                     }
                     (Duration::ZERO, now.mono + AGAIN)
                 }
-                // It panicked, which ends the process, or the service ends.
-                Err(_) => return,
             };
             let wait = async {
                 tokio::time::sleep(pause).await;
@@ -78,7 +86,7 @@ impl Bulletins {
     }
 
     /// Makes the oldest bulletin that is missing, if one is.
-    fn next(&self, now: Timestamp) -> Result<Option<Day>, ReportError> {
+    fn next(&mut self, now: Timestamp) -> Result<Option<Day>, ReportError> {
         let Some(day) = self.missing(now)? else { return Ok(None) };
         let rules = reports::load(&self.rules, &self.config.basin)?;
         let ground = Ground { config: &self.config, reports: &rules };
@@ -89,15 +97,15 @@ impl Bulletins {
     }
 
     /// The oldest day without a bulletin among those the setting looks back to and the samples reach.
-    fn missing(&self, now: Timestamp) -> Result<Option<Day>, ReportError> {
+    fn missing(&mut self, now: Timestamp) -> Result<Option<Day>, ReportError> {
         let after = SignedDuration::from_mins(i64::from(self.config.service.bulletin_after_min));
         let due = now.saturating_sub(after).unwrap_or(now);
-        if self.oldest(due, Timestamp::MIN).is_none() {
+        if self.oldest(due, self.first.unwrap_or(Timestamp::MIN)).is_none() {
             return Ok(None);
         }
         // Only now: this reads files. A day before the first sample is nobody's.
-        let span = history::span(&self.data.join("journal"))?;
-        Ok(span.and_then(|(first, _)| self.oldest(due, first)))
+        self.first = history::span(&self.data.join("journal"))?.map(|(first, _)| first);
+        Ok(self.first.and_then(|first| self.oldest(due, first)))
     }
 
     /// The oldest day over at `due` without a bulletin that ends after `first`.

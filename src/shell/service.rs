@@ -108,8 +108,7 @@ impl Running {
         let access = options.access;
         let data = options.data.clone();
         let folder = options.reports.clone();
-        let bulletins =
-            folder.clone().map(|rules| Bulletins { config: Arc::clone(&config), rules, data: data.clone() });
+        let bulletins = folder.clone().map(|rules| Bulletins::new(Arc::clone(&config), rules, data.clone()));
         let (door, from_door) = mpsc::channel(NOTES);
         let notes = door.clone();
         let opened = move || {
