@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use flate2::{Compression, GzBuilder};
 use sha2::{Digest, Sha256};
 
+#[path = "squeeze.rs"]
+mod squeeze;
+
 const ASSETS: &str = "src/shell/web/assets";
 
 fn main() -> io::Result<()> {
@@ -39,6 +42,7 @@ fn main() -> io::Result<()> {
     fs::write(out.join("assets.rs"), table)?;
     let mut stdout = io::stdout();
     writeln!(stdout, "cargo::rerun-if-changed={ASSETS}")?;
+    writeln!(stdout, "cargo::rerun-if-changed=src/squeeze.rs")?;
     writeln!(stdout, "cargo::rerun-if-changed=src/build.rs")
 }
 
@@ -64,8 +68,8 @@ fn name_of(file: &Path, root: &Path) -> io::Result<String> {
     Ok(parts.join("/"))
 }
 
-/// Our own scripts and styles without indentation and without lines that hold a comment alone; what others made stays as it is.
-/// No line of ours begins within a text of several lines: a test of the page looks.
+/// Our own scripts and styles without indentation and without lines that hold a comment alone, scripts without needless spaces too; what
+/// others made stays as it is. No line of ours begins within a text of several lines: a test of the page looks.
 fn slim(bytes: Vec<u8>, file: &Path) -> io::Result<Vec<u8>> {
     let own = matches!(file.extension().and_then(|ending| ending.to_str()), Some("js" | "css"));
     if !own || file.iter().any(|part| part == "vendor") {
@@ -85,7 +89,8 @@ fn slim(bytes: Vec<u8>, file: &Path) -> io::Result<Vec<u8>> {
             kept.push('\n');
         }
     }
-    Ok(kept.into_bytes())
+    let is_script = file.extension().is_some_and(|ending| ending == "js");
+    Ok(if is_script { squeeze::squeezed(&kept) } else { kept }.into_bytes())
 }
 
 /// No time and no name in the header, so that the same sources make the same bytes.

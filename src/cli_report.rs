@@ -12,6 +12,7 @@ use qindan::report::day::{DayBegins, Period};
 use qindan::report::document::Document;
 use qindan::report::{Ground, Lang, csv, html};
 use qindan::shell::clock::Clock;
+use qindan::shell::filings;
 use qindan::shell::reports::{Daily, Folder, write};
 
 use crate::cli::{Configuration, Data, Language};
@@ -34,9 +35,9 @@ pub(crate) enum Report {
 
 pub(crate) const NOTES: &str = "\
 Reports are read from the data folder alone, also while the service runs or after it died. Floors and names come from the
-configuration, rules and filings from reports.toml in it (config/README.md). The same data, configuration and rules make the
-same bytes. A day is called by the date it begins on, with either boundary. Missing data is never a number: it lowers the
-completeness, and a day with too little of it is told as missing.
+configuration, rules and filings from reports.toml in it (config/README.md), and filings people entered on the page from the
+record. The same data, configuration and rules make the same bytes. A day is called by the date it begins on, with either
+boundary. Missing data is never a number: it lowers the completeness, and a day with too little of it is told as missing.
 
 Without --out a report goes to standard output: a page of HTML to print, with --csv its tables. Each line of the CSV begins with
 the name of its table; numbers in it are not rounded.
@@ -154,7 +155,9 @@ pub(crate) fn report(
     let path = &common.config.config;
     let config = load(path)?;
     let rules = reports::load(path, &config.basin);
-    let rules = rules.with_context(|| format!("{} cannot be used", path.join(reports::FILE).display()))?;
+    let mut rules =
+        rules.with_context(|| format!("{} cannot be used", path.join(reports::FILE).display()))?;
+    rules.filings.extend(filings::recorded(&common.data.data, &config.basin)?);
     let ground = Ground { config: &config, reports: &rules };
     let folder = Folder::open(&common.data.data, ground, Clock::machine_utc())?;
     let begins = DayBegins::from(common.day_begins);

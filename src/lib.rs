@@ -19,4 +19,6 @@ pub mod points;
 pub mod registers;
 pub mod report;
 pub mod shell;
+#[cfg(test)]
+mod squeeze;
 pub mod units;

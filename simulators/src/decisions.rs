@@ -87,6 +87,9 @@ impl Line {
             | Kind::Forecast
             | Kind::Access
             | Kind::Notice
+            | Kind::Warning
+            | Kind::Incident
+            | Kind::Filing
             | Kind::Note => "other",
             Kind::Schedule => "calendar",
         };
@@ -215,6 +218,9 @@ impl Decisions {
                 | Kind::Access
                 | Kind::Notice
                 | Kind::Schedule
+                | Kind::Warning
+                | Kind::Incident
+                | Kind::Filing
                 | Kind::Note => {}
             }
         }

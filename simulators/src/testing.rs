@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use qindan::basin::{
-    Actuation, Basin, ControlParameters, CurvePoint, Duty, FixedOpening, FixedShape, Gate, GateId, GateKind,
-    Inflow, InflowKind, Intake, LagPoint, LagTable, MarginRule, Meter, MeterId, MeterKind, Name, Node,
-    NodeId, OnLinkLoss, Place, PowerStation, Priority, RampLimit, Reach, ReachId, ReachKind, Reservoir,
-    ReservoirId, ReservoirKind, Responsible, Season, Section, Share, StationClass, Stroke, StrokeUnit,
-    Transfer, Wetland, WetlandId,
+    Actuation, Basin, ControlParameters, CurvePoint, Duty, FixedOpening, FixedShape, FlowGrades, Gate,
+    GateId, GateKind, Inflow, InflowKind, Intake, LagPoint, LagTable, LevelGrades, MarginRule, Meter,
+    MeterId, MeterKind, Name, Node, NodeId, OnLinkLoss, Place, PowerStation, Priority, RampLimit, Reach,
+    ReachId, ReachKind, Reservoir, ReservoirId, ReservoirKind, Responsible, Season, Section, Share,
+    StationClass, Stroke, StrokeUnit, Transfer, Wetland, WetlandId,
 };
 use qindan::config::{Config, Schedules, Service};
 use qindan::control::operator::Mode;
@@ -356,6 +356,7 @@ pub(crate) fn small_basin() -> Basin {
         consumption_mm_d: 6.0,
         level_meter: None,
         flow_meter: None,
+        warning: LevelGrades::default(),
         responsible: who(),
     }];
     let share = |id: &str, rate: f64, priority, to| Share { name: name(id), rate: q(rate), priority, to };
@@ -390,6 +391,7 @@ pub(crate) fn small_basin() -> Basin {
         setpoint_cap: None,
         meter: MeterId(meter),
         guarantee: None,
+        warning: FlowGrades::default(),
         responsible: who(),
     };
     basin.sections = vec![section("outlet", 1, 0), section("section", 4, 1)];

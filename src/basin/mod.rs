@@ -13,6 +13,7 @@ mod network;
 mod rating;
 mod structure;
 mod uses;
+mod warning;
 
 pub use control::{ControlParameters, MarginRule, RampLimit};
 pub use lag::LagTable;
@@ -26,6 +27,7 @@ pub use structure::{
     Stroke, StrokeUnit,
 };
 pub use uses::{Intake, Priority, Share, Transfer, Wetland};
+pub use warning::{FlowGrades, Grade, LevelGrades};
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};

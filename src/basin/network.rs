@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::lag::LagTable;
-use super::{MeterId, Name, NodeId, Place, Priority, Responsible, Season};
+use super::{FlowGrades, MeterId, Name, NodeId, Place, Priority, Responsible, Season};
 use crate::units::{Discharge, Stage, Volume};
 
 /// A point where waters meet.
@@ -278,6 +278,8 @@ pub struct Section {
     pub meter: MeterId,
     /// Guarantee rate asked for, 0..=1.
     pub guarantee: Option<f64>,
+    /// When it is warned of.
+    pub warning: FlowGrades,
     /// Who answers for it.
     pub responsible: Responsible,
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{GateId, MeterId, Name, NodeId, Place, Responsible};
+use super::{GateId, LevelGrades, MeterId, Name, NodeId, Place, Responsible};
 use crate::units::{Discharge, Stage};
 
 /// Order of uses; a lower number is served first (domain notes, law).
@@ -98,6 +98,8 @@ pub struct Wetland {
     pub level_meter: Option<MeterId>,
     /// Inflow meter.
     pub flow_meter: Option<MeterId>,
+    /// When it is warned of.
+    pub warning: LevelGrades,
     /// Who answers for it.
     pub responsible: Responsible,
 }

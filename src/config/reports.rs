@@ -97,6 +97,31 @@ impl Rule {
     }
 }
 
+/// How a filing stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// It stands in the file, where the office keeps what was approved.
+    #[default]
+    Listed,
+    /// Entered on the page; nobody has said anything yet.
+    Open,
+    /// Approved by another person.
+    Approved,
+    /// Rejected by another person.
+    Rejected,
+}
+
+impl Standing {
+    /// Whether it may exempt.
+    pub const fn holds(self) -> bool {
+        match self {
+            Self::Listed | Self::Approved => true,
+            Self::Open | Self::Rejected => false,
+        }
+    }
+}
+
 /// An outage or order that was filed 报备.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Filing {
@@ -118,12 +143,16 @@ pub struct Filing {
     pub approved_by: Option<String>,
     /// Reason.
     pub reason: Name,
+    /// How it stands.
+    pub standing: Standing,
 }
 
 impl Filing {
-    /// Whether it was filed in time, and is of a kind that exempts.
+    /// Whether it holds, was filed in time, and is of a kind that exempts.
     pub fn counts(&self, rule: &Rule) -> bool {
-        rule.exemptions.contains(&self.kind) && self.filed.duration_since(self.from) <= rule.filing_within
+        self.standing.holds()
+            && rule.exemptions.contains(&self.kind)
+            && self.filed.duration_since(self.from) <= rule.filing_within
     }
 }
 
@@ -218,11 +247,17 @@ mod tests {
             document: "12".into(),
             approved_by: None,
             reason: Name { zh: "检修".into(), en: "maintenance".into() },
+            standing: Standing::Listed,
         };
         let rule = Rule::built_in();
         assert!(filing.counts(&rule));
         assert!(Filing { filed: at(20), ..filing.clone() }.counts(&rule), "before it begins");
         assert!(!Filing { filed: at(125), ..filing.clone() }.counts(&rule));
+        for (standing, counts) in
+            [(Standing::Open, false), (Standing::Approved, true), (Standing::Rejected, false)]
+        {
+            assert_eq!(Filing { standing, ..filing.clone() }.counts(&rule), counts, "{standing:?}");
+        }
         assert!(!filing.counts(&Rule { exemptions: vec![Exemption::FloodOrder], ..rule }));
     }
 }

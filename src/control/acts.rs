@@ -89,9 +89,9 @@ impl Controller {
                 wishes.push(stop(*gate, &act.who, why));
                 Ok("stopping".into())
             }
-            Order::Accept { gate, proposal, .. } => {
-                let (wish, answer) = self.accept((*gate, *proposal), &act.who, decision, now)?;
-                wishes.push(wish);
+            Order::Accept { gate, proposal, opening: _, second } => {
+                let (wish, answer) = self.accept((*gate, *proposal), (&act.who, *second), decision, now)?;
+                wishes.extend(wish);
                 Ok(answer)
             }
             Order::Reject { gate, proposal, reason } => {
@@ -119,6 +119,16 @@ impl Controller {
                 self.enter((meter, *value, *minutes), (&act.who, reason), now)
             }
             Order::Withdraw { meter } => self.withdraw(meter),
+            Order::IssueWarning { element, grade, cause, measure } => {
+                self.issue_warning((element, *grade), (&act.who, cause, measure), decision, now)
+            }
+            Order::CancelWarning { element, warning, reason } => {
+                self.cancel_warning((element, *warning), (&act.who, reason), decision)
+            }
+            Order::OpenIncident { report } => self.open_incident(report, &act.who, decision, now),
+            Order::CloseIncident { incident, reason } => {
+                self.close_incident(*incident, (&act.who, reason), decision)
+            }
             Order::ActivateSchedule { version, hash, entries } => {
                 self.activate((*version, hash.as_str(), entries.as_slice()), &act.who, now)
             }

@@ -16,7 +16,7 @@ use super::interlock::{self, Purpose, Wish};
 use super::operator::{Authority, Mode};
 use super::reason::{Because, Limit};
 use super::record::{Entry, Kind};
-use super::{Decision, Now, gate};
+use super::{Decision, Now, gate, incident};
 use crate::basin::GateId;
 use crate::units::Opening;
 
@@ -53,6 +53,25 @@ pub struct Proposal {
     pub made: Duration,
     /// Service time at which it ends unless dispatch means it still.
     pub until: Duration,
+    /// Pollution incident it is for: it stands in every mode, takes two people and leaves the gate to people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<u64>,
+    /// Who has accepted it, while it waits for another.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signed: Vec<String>,
+}
+
+impl Proposal {
+    /// Whether this person may be the next of the two it takes; what the second needs was asked of who knew to be it.
+    fn may_sign(&self, who: &str, second: bool) -> Result<(), String> {
+        if self.signed.iter().any(|name| name == who) {
+            return Err(format!("{who} has accepted it already; it takes another person"));
+        }
+        if second == self.signed.is_empty() {
+            return Err("somebody has answered meanwhile; look at it again".into());
+        }
+        Ok(())
+    }
 }
 
 /// How proposals for one gate were answered on one day.
@@ -76,6 +95,9 @@ struct Muted {
     gate: GateId,
     to: Opening,
     until: Duration,
+    /// Pollution incident it was proposed for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    incident: Option<u64>,
 }
 
 /// Proposals and their answers.
@@ -95,6 +117,7 @@ pub struct Advice {
 enum Change {
     Made,
     Replaced,
+    Signed,
     Accepted,
     Rejected,
     Lapsed,
@@ -105,6 +128,7 @@ impl Change {
         match self {
             Self::Made => "made",
             Self::Replaced => "replaced",
+            Self::Signed => "signed",
             Self::Accepted => "accepted",
             Self::Rejected => "rejected",
             Self::Lapsed => "lapsed",
@@ -143,9 +167,16 @@ impl Advice {
             Change::Accepted => tally.accepted += 1,
             Change::Rejected => tally.rejected += 1,
             Change::Lapsed => tally.lapsed += 1,
-            Change::Made | Change::Replaced => {}
+            Change::Made | Change::Replaced | Change::Signed => {}
         }
     }
+}
+
+/// The incident a wish is for.
+fn incident_of(wish: &Wish) -> Option<u64> {
+    wish.because
+        .iter()
+        .find_map(|why| if let Because::Pollution { incident, .. } = why { Some(*incident) } else { None })
 }
 
 impl Controller {
@@ -169,7 +200,8 @@ impl Controller {
             Action::Goto(_) => true,
             Action::Stop => false,
         };
-        wish.purpose != Purpose::Operator && moves && self.is_advising(wish.gate)
+        let of_people = wish.purpose == Purpose::Operator;
+        moves && (wish.actor == incident::ACTOR || (!of_people && self.is_advising(wish.gate)))
     }
 
     /// Makes a proposal of what would be cleared in automatic, or keeps the one that stands for it.
@@ -194,19 +226,43 @@ impl Controller {
         let (to, limits) = match reviewed {
             Ok((Action::Goto(to), limits)) => (to, limits),
             Ok((Action::Stop, _)) => return,
-            Err(limits) => return self.note_refusal(wish, limits, decision),
+            Err(limits) => {
+                // What is proposed in every cycle is refused on record once.
+                if !(incident_of(wish).is_some() && self.is_refused(wish.gate, &limits)) {
+                    self.note_refusal(wish, limits, decision);
+                }
+                return;
+            }
         };
-        self.refused.remove(&wish.gate);
+        // What refuses dispatch is told once, whatever is asked for an incident meanwhile.
+        if incident_of(wish).is_none() {
+            self.refused.remove(&wish.gate);
+        }
         let step = self.basin.gates.get(wish.gate.0).map_or(0.0, |gate| gate.min_step.max(gate.tolerance));
         let near = |one: Opening, by: f64| (one.fraction() - to.fraction()).abs() < by;
         let until = now.mono + LASTS;
         let advice = &mut self.carry.advice;
-        if advice.muted.iter().any(|muted| muted.gate == wish.gate && near(muted.to, ANOTHER)) {
+        let incident = incident_of(wish);
+        // What was rejected of dispatch hushes no incident, nor the other way round.
+        let is_muted =
+            |muted: &Muted| muted.gate == wish.gate && muted.incident == incident && near(muted.to, ANOTHER);
+        if advice.muted.iter().any(is_muted) {
             return;
         }
-        if let Some(open) = advice.open.iter_mut().find(|open| open.gate == wish.gate && near(open.to, step))
+        // What two people are asked is not put aside for what dispatch would do.
+        if incident.is_none()
+            && advice.open.iter().any(|open| open.gate == wish.gate && open.incident.is_some())
         {
+            return;
+        }
+        let is_same =
+            |open: &Proposal| open.gate == wish.gate && open.incident == incident && near(open.to, step);
+        if let Some(open) = advice.open.iter_mut().find(|open| is_same(open)) {
             open.until = until;
+            if incident.is_some() {
+                // The water comes nearer; the record is told hourly.
+                open.because.clone_from(&wish.because);
+            }
             return;
         }
         let old = advice.open.iter().position(|open| open.gate == wish.gate).map(|at| advice.open.remove(at));
@@ -221,6 +277,8 @@ impl Controller {
             limits,
             made: now.mono,
             until,
+            incident,
+            signed: Vec::new(),
         };
         advice.open.push(proposal.clone());
         if let Some(old) = old {
@@ -229,14 +287,28 @@ impl Controller {
         self.tell_proposal(&proposal, Change::Made, "dispatch", None, decision, now);
     }
 
-    /// Ends what is no longer meant: not made again for some time, or the gate is no longer in advice.
+    /// Whether the last refusal of a gate was for the same kinds of limits.
+    fn is_refused(&self, gate: GateId, limits: &[Limit]) -> bool {
+        let kind = std::mem::discriminant::<Limit>;
+        self.refused.get(&gate).is_some_and(|old| old.iter().map(kind).eq(limits.iter().map(kind)))
+    }
+
+    /// Whether a proposal can be one still: its incident is open, or its gate is in advice.
+    fn is_meant(&self, open: &Proposal) -> bool {
+        match open.incident {
+            Some(incident) => self.carry.incidents.is_open(incident),
+            None => self.is_advising(open.gate),
+        }
+    }
+
+    /// Ends what is no longer meant: not made again for some time, or what it is for is over.
     pub(super) fn lapse(&mut self, decision: &mut Decision, now: Now) {
         self.carry.advice.muted.retain(|muted| now.mono < muted.until);
         if self.carry.advice.open.is_empty() {
             return;
         }
         let all = std::mem::take(&mut self.carry.advice.open);
-        let is_over = |open: &Proposal| now.mono >= open.until || !self.is_advising(open.gate);
+        let is_over = |open: &Proposal| now.mono >= open.until || !self.is_meant(open);
         let (over, open): (Vec<_>, Vec<_>) = all.into_iter().partition(is_over);
         self.carry.advice.open = open;
         for proposal in over {
@@ -246,34 +318,62 @@ impl Controller {
 
     /// Takes an open proposal out for an answer.
     fn answered(&mut self, gate: GateId, id: u64) -> Result<Proposal, String> {
-        if !self.is_advising(gate) {
+        let at = self.carry.advice.open.iter().position(|open| open.gate == gate && open.id == id);
+        let open = at.and_then(|at| self.carry.advice.open.get(at));
+        if !open.map_or_else(|| self.is_advising(gate), |open| self.is_meant(open)) {
             return Err("neither the mode nor this gate is in advice: nothing is proposed".into());
         }
-        let at = self.carry.advice.open.iter().position(|open| open.gate == gate && open.id == id);
         at.map(|at| self.carry.advice.open.remove(at))
             .ok_or_else(|| "this proposal is no longer open; look at the newest".into())
     }
 
-    /// A person accepts: the wish goes through the interlocks as theirs, the gate stays with dispatch.
+    /// A person accepts: the wish goes through the interlocks as theirs, the gate stays with dispatch. For an incident it takes two:
+    /// the first signs, with the second the gate is left to people.
     pub(super) fn accept(
         &mut self,
         (gate, id): (GateId, u64),
-        who: &str,
+        (who, second): (&str, bool),
         decision: &mut Decision,
         now: Now,
-    ) -> Result<(Wish, String), String> {
+    ) -> Result<(Option<Wish>, String), String> {
         let (_, allowed) = self.situation(gate, self.record_ok, now).ok_or("no such gate")?;
         let refusals = allowed.refusals(Purpose::Operator);
         if !refusals.is_empty() {
             return Err(format!("refused: {}", serde_json::to_string(&refusals).unwrap_or_default()));
         }
-        let proposal = self.answered(gate, id)?;
+        let mut proposal = self.answered(gate, id)?;
         let actor = format!("operator:{who}");
+        if proposal.incident.is_some() {
+            if let Err(why) = proposal.may_sign(who, second) {
+                self.carry.advice.open.push(proposal);
+                return Err(why);
+            }
+            proposal.signed.push(who.to_owned());
+            if !second {
+                self.tell_proposal(&proposal, Change::Signed, &actor, None, decision, now);
+                self.carry.advice.open.push(proposal);
+                return Ok((None, "signed; it waits for another".into()));
+            }
+        }
         self.tell_proposal(&proposal, Change::Accepted, &actor, None, decision, now);
-        let accepted = Because::Advice { who: who.into() };
+        if let Some(incident) = proposal.incident {
+            self.leave_to_people(gate, incident, who);
+        }
+        let names = if proposal.incident.is_some() { proposal.signed.join(", ") } else { who.into() };
+        let accepted = Because::Advice { who: names };
         let because = std::iter::once(accepted).chain(proposal.because).collect();
         let (action, purpose) = (Action::Goto(proposal.to), Purpose::Operator);
-        Ok((Wish { gate, action, purpose, actor, because }, "accepted".into()))
+        Ok((Some(Wish { gate, action, purpose, actor, because }), "accepted".into()))
+    }
+
+    /// A gate that is shut for an incident is people's until it is closed. One that dispatch did not move before stays as it is.
+    fn leave_to_people(&mut self, gate: GateId, incident: u64, who: &str) {
+        if self.authority(gate) == Authority::Automatic
+            && let Some(spec) = self.basin.gates.get(gate.0)
+        {
+            self.carry.incidents.took(incident, &spec.id);
+            self.entrust(gate, Authority::Manual, (who, Some(&incident::taken_for(incident))));
+        }
     }
 
     /// A person rejects: the movement is not proposed again for some time.
@@ -285,7 +385,7 @@ impl Controller {
         now: Now,
     ) -> Result<String, String> {
         let proposal = self.answered(gate, id)?;
-        let muted = Muted { gate, to: proposal.to, until: now.mono + MUTED };
+        let muted = Muted { gate, to: proposal.to, until: now.mono + MUTED, incident: proposal.incident };
         self.carry.advice.muted.push(muted);
         let actor = format!("operator:{who}");
         self.tell_proposal(&proposal, Change::Rejected, &actor, Some(reason), decision, now);
@@ -302,7 +402,10 @@ impl Controller {
         now: Now,
     ) {
         let Some(gate) = self.basin.gates.get(proposal.gate.0).map(|gate| gate.id.clone()) else { return };
-        self.carry.advice.count(&gate, self.basin.date_at(now.utc), change);
+        // How people answer what an incident asks says nothing of dispatch.
+        if proposal.incident.is_none() {
+            self.carry.advice.count(&gate, self.basin.date_at(now.utc), change);
+        }
         let mut entry = Entry::new(Kind::Decision, actor);
         entry.gate = Some(gate);
         entry.action = Some(Action::Goto(proposal.to));
@@ -313,6 +416,12 @@ impl Controller {
         let (number, word) = (proposal.id, change.word());
         entry.detail =
             Some(serde_json::json!({ "proposal": number, "proposal_was": word, "reason": reason }));
+        if let (Some(incident), Some(serde_json::Value::Object(detail))) =
+            (proposal.incident, &mut entry.detail)
+        {
+            detail.insert("incident".to_owned(), incident.into());
+            detail.insert("signed".to_owned(), proposal.signed.clone().into());
+        }
         decision.entries.push(entry);
     }
 }

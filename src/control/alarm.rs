@@ -53,6 +53,12 @@ pub const LIST: &[(&str, u8, u64, u64)] = &[
     ("A44", 2, 0, 60),
     ("A45", 4, 600, 0),
     ("A46", 3, 0, 60),
+    ("A51", 3, 0, 0),
+    ("A52", 4, 0, 0),
+    ("A53", 3, 0, 0),
+    ("A54", 2, 0, 0),
+    ("A55", 1, 0, 0),
+    ("A56", 1, 0, 0),
 ];
 
 /// New alarms within [`WINDOW`] that are a flood. Source: EEMUA 191, as quoted by the summaries of it.

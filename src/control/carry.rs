@@ -14,11 +14,13 @@ use super::entered::{self, Entered};
 use super::estimate::River;
 use super::fallback::Fallback;
 use super::forecast::Forecasts;
+use super::incident::Incidents;
 use super::operator::{Authority, Mode};
 use super::routing::Path;
 use super::schedule::steps;
 use super::series::BIN_S;
 use super::ticket::Tickets;
+use super::warning::Warnings;
 use crate::basin::{Basin, SectionId};
 use crate::units::Discharge;
 
@@ -89,6 +91,12 @@ pub struct Carry {
     /// Tickets.
     #[serde(default)]
     pub tickets: Tickets,
+    /// Warnings of sections and wetlands.
+    #[serde(default)]
+    pub warnings: Warnings,
+    /// Pollution incidents.
+    #[serde(default)]
+    pub incidents: Incidents,
     /// Readings people entered in place of meters.
     #[serde(default)]
     pub entered: Vec<Entered>,
@@ -123,6 +131,8 @@ impl Carry {
             answered: VecDeque::new(),
             advice: Advice::default(),
             tickets: Tickets::default(),
+            warnings: Warnings::default(),
+            incidents: Incidents::default(),
             entered: Vec::new(),
             forecasts: Forecasts::default(),
             calendar: steps::Memory::default(),
@@ -131,8 +141,8 @@ impl Carry {
     }
 
     /// Brings a stored memory to `utc`: the time away is a gap in every series. What does not fit the basin any
-    /// more (its lists have other lengths) starts afresh; mode, hold, numbers, forecasts, calendar, tickets and whom each gate was
-    /// given to are kept.
+    /// more (its lists have other lengths) starts afresh; mode, hold, numbers, forecasts, calendar, tickets, warnings, incidents and whom
+    /// each gate was given to are kept.
     #[must_use]
     pub fn resumed(mut self, basin: &Basin, paths: &[Path], dispatched: usize, utc: Timestamp) -> Self {
         self.forecasts.tidy(basin, utc);
@@ -156,6 +166,7 @@ impl Carry {
             let (entered, advice, calendar) = (self.entered, self.advice, self.calendar);
             let tickets = self.tickets;
             let (authorities, given) = (authority::by_name(basin, &self.given), self.given);
+            let (warnings, incidents) = (self.warnings, self.incidents);
             return Self {
                 mode_since,
                 mode_by,
@@ -165,6 +176,8 @@ impl Carry {
                 next_command,
                 advice,
                 tickets,
+                warnings,
+                incidents,
                 entered,
                 forecasts,
                 calendar,

@@ -219,8 +219,7 @@ impl Controller {
         if cycle {
             self.next_cycle = due_after(self.next_cycle, self.basin.control.cycle_s, now.mono);
             self.plan(now, &mut decision);
-            if self.foreseen_in != self.bins {
-                self.foreseen_in = self.bins;
+            if std::mem::replace(&mut self.foreseen_in, self.bins) != self.bins {
                 self.foresee(now);
             } else if self.ahead.is_empty() {
                 self.look_ahead(now);
@@ -229,6 +228,7 @@ impl Controller {
         self.hold_release(&mut wishes, dt, cycle, now);
         if cycle {
             wishes.extend(self.rules(&mut decision, now));
+            wishes.extend(self.shut_off(&mut decision, now));
         }
         self.clear(wishes, seen, &mut decision, now);
         self.lapse(&mut decision, now);

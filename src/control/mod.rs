@@ -19,6 +19,7 @@ pub mod forecast;
 pub mod gate;
 pub mod grade;
 mod handover;
+pub mod incident;
 pub mod interlock;
 pub mod learnt;
 mod offers;
@@ -51,6 +52,7 @@ pub(crate) mod testing;
 pub mod ticket;
 pub mod timing;
 mod twins;
+pub mod warning;
 mod watch;
 
 use std::time::Duration;

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::incident::Report;
 use super::schedule::Entry;
 use super::ticket::Permit;
-use crate::basin::GateId;
+use crate::basin::{GateId, Grade};
 use crate::units::Opening;
 
 /// How the service as a whole works.
@@ -108,6 +109,9 @@ pub enum Order {
         proposal: u64,
         /// Where to, as it was shown.
         opening: Opening,
+        /// As the second of two people, where one has accepted already.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        second: bool,
     },
     /// Leave it.
     Reject {
@@ -179,6 +183,38 @@ pub enum Order {
         /// The meter.
         meter: String,
     },
+    /// Issue a warning 预警; see [`super::warning`].
+    IssueWarning {
+        /// Identifier of the section or wetland.
+        element: String,
+        /// Its grade.
+        grade: Grade,
+        /// Cause.
+        cause: String,
+        /// Measure.
+        measure: String,
+    },
+    /// Cancel the warning in force 销警.
+    CancelWarning {
+        /// Identifier of the section or wetland.
+        element: String,
+        /// Number of the warning.
+        warning: u64,
+        /// Why.
+        reason: String,
+    },
+    /// Mark a pollution incident; see [`super::incident`].
+    OpenIncident {
+        /// What is known of it.
+        report: Report,
+    },
+    /// Close it: its gates go back to dispatch.
+    CloseIncident {
+        /// Its number.
+        incident: u64,
+        /// Why.
+        reason: String,
+    },
     /// Put a calendar of gates in force in place of the one activated before.
     ActivateSchedule {
         /// Its number, above that of the one before.
@@ -210,6 +246,10 @@ impl Order {
             | Self::Unshelve { .. }
             | Self::Enter { .. }
             | Self::Withdraw { .. }
+            | Self::IssueWarning { .. }
+            | Self::CancelWarning { .. }
+            | Self::OpenIncident { .. }
+            | Self::CloseIncident { .. }
             | Self::ActivateSchedule { .. } => None,
         }
     }

@@ -51,6 +51,8 @@ impl Controller {
             forecasts: Arc::clone(&self.forecasts),
             entered: self.carry.entered.clone(),
             tickets: self.carry.tickets.open().to_vec(),
+            warnings: self.carry.warnings.watches().to_vec(),
+            incidents: self.carry.incidents.open().to_vec(),
             proposals: self.carry.advice.open().to_vec(),
             answers: self.carry.advice.tallies().to_vec(),
             calendar: self.carry.calendar.clone(),

@@ -112,6 +112,21 @@ pub enum Because {
         /// Who.
         who: String,
     },
+    /// Polluted water is on its way to the gate.
+    Pollution {
+        /// Number of the incident.
+        incident: u64,
+        /// Hours until its first arrives, negative once it has; `None`: nobody can tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        arrives_h: Option<f64>,
+    },
+    /// Two people ordered a release for the time of an incident.
+    IncidentRelease {
+        /// Number of the ticket.
+        ticket: u64,
+        /// The release.
+        flow: Discharge,
+    },
     /// Hold-all: stop moving gates.
     HoldAll,
     /// The gate goes away from where it was sent, or past it.

@@ -57,6 +57,12 @@ pub enum Kind {
     Schedule = 22,
     /// A note of a person for the shift.
     Note = 23,
+    /// A warning of a section or wetland was proposed, withdrawn, issued, replaced or cancelled.
+    Warning = 26,
+    /// A pollution incident was opened or closed, or what is foretold of it.
+    Incident = 27,
+    /// An outage or exemption was filed 报备, or another person approved or rejected it.
+    Filing = 28,
 }
 
 /// One entry, before the journal gives it number, time and chain.

@@ -4,15 +4,18 @@ use jiff::Timestamp;
 
 use super::carry::Parcel;
 use super::controller::Controller;
-use super::dispatch::{self, Inputs};
+use super::dispatch::{self, Inputs, Release};
 use super::estimate;
 use super::operator::{Authority, Mode};
+use super::outlets::Outlets;
 use super::plan::model::Task;
 use super::plan::programme::Unsolved;
 use super::plan::{Plan, Planned};
 use super::pond::Owed;
+use super::reason::Because;
 use super::record::{Entry, Kind};
 use super::status::Rung;
+use super::ticket::Permit;
 use super::{Decision, Now, rules};
 use crate::basin::{Duty, Place, ReservoirId};
 use crate::units::{Discharge, Stage};
@@ -75,6 +78,7 @@ impl Controller {
             }
             let stands_on = release.decide(&scene, &self.carry.river, &self.paths, outlets.source.0, inputs);
             rung = rung.max(stands_on);
+            self.ordered_release(outlets, release, stands_on, (view.setpoint, left));
             if let (Some(old), Some(new)) = (old, release.target)
                 && (new - old).abs() >= PARCEL
             {
@@ -101,6 +105,25 @@ impl Controller {
         }
         let arrived = |p: &Parcel| now.utc.duration_since(p.left).as_secs_f64() > 1.5 * p.lag_h * 3600.0;
         self.carry.parcels.retain(|p| !arrived(p));
+    }
+
+    /// A release two people ordered for an incident goes before that of dispatch, but below neither what the outlet needs nor, to hold
+    /// it, that of dispatch where the sections are not seen. It fades with the water that is left, as that does.
+    fn ordered_release(
+        &self,
+        outlets: &Outlets,
+        release: &mut Release,
+        rung: Rung,
+        (least, left): (f64, f64),
+    ) {
+        let ordered = outlets.trim.iter().find_map(|gate| self.carry.tickets.release_of(*gate));
+        let Some((ticket, flow)) = ordered.and_then(|one| Some((one, one.permit.release()?))) else { return };
+        let given = (flow.get() * left).max(least);
+        let holds = matches!(ticket.permit, Permit::Hold { .. }) && rung < Rung::F3;
+        if holds || release.target.is_none_or(|target| target < given) {
+            release.target = Some(given);
+            release.because = vec![Because::IncidentRelease { ticket: ticket.id, flow }];
+        }
     }
 
     /// The releases of each dam as one programme over the horizon sees them from here, with what binds them and its price,

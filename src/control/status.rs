@@ -11,11 +11,13 @@ use super::authority::Given;
 use super::command::{Action, CommandId, Terminal};
 use super::entered::Entered;
 use super::forecast::Forecasts;
+use super::incident::Incident;
 use super::operator::{Authority, Mode};
 use super::quality::{Quality, Reading, Reason};
 use super::reason::{Because, Limit};
 use super::schedule::steps;
 use super::ticket::Ticket;
+use super::warning::Watch;
 use crate::basin::{GateId, MeterId, SectionId};
 use crate::units::{Discharge, Opening};
 
@@ -296,6 +298,12 @@ pub struct Status {
     /// Tickets, oldest first.
     #[serde(default)]
     pub tickets: Vec<Ticket>,
+    /// What is known of warnings, by element in the order of the basin: sections with a floor, then wetlands.
+    #[serde(default)]
+    pub warnings: Vec<Watch>,
+    /// Open pollution incidents, oldest first.
+    #[serde(default)]
+    pub incidents: Vec<Incident>,
     /// What is proposed, oldest first; empty in other modes than advice.
     #[serde(default)]
     pub proposals: Vec<Proposal>,

@@ -1,9 +1,11 @@
 //! Tickets 操作票: what takes two persons. A gate that is shut by season may open, a flood gate may be moved by an order, the motor of
-//! a gate may start more often than its limit, each for some time and when enough people have signed.
+//! a gate may start more often than its limit, the dam of a trim gate releases what a pollution incident needs, each for some time and
+//! when enough people have signed.
 //!
 //! One person asks, others sign; the ticket then stands for the minutes asked for. What it permits it permits to people alone: nothing
-//! automatic is freed by it. When it is over a gate that is shut by season goes back to dispatch, whose rule shuts it; another stays
-//! where it stands. Without enough names within half an hour nothing comes of it.
+//! automatic is freed by it; a release that is ordered is trimmed by dispatch within the interlocks. When it is over a gate that is shut
+//! by season goes back to dispatch, whose rule shuts it; another stays where it stands, and dispatch decides the release again. Without
+//! enough names within half an hour nothing comes of it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -13,6 +15,7 @@ use super::operator::Authority;
 use super::record::{Entry, Kind};
 use super::{Decision, Now};
 use crate::basin::{Basin, Duty, Gate, GateId};
+use crate::units::Discharge;
 
 /// How long a ticket waits for the names it lacks, s. Assumed: who signs has to look, an emergency does not wait.
 const WAITS_S: f64 = 1800.0;
@@ -23,11 +26,14 @@ pub const ORDER_MOST: u32 = 720;
 /// Longest time a limit is released, min. Source: page notes, permissive bypass.
 pub const RELEASE_MOST: u32 = 120;
 
+/// Longest release ordered for an incident, min: a day; it can be ordered again. Assumed.
+pub const INCIDENT_MOST: u32 = 1440;
+
 /// Signatures where no plan of the gate says more. Source: product notes, flood command; page notes, permissive bypass.
 const TWO: u8 = 2;
 
 /// What a ticket permits.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "permit", deny_unknown_fields)]
 pub enum Permit {
     /// To open a gate outside the flood season that is shut then.
@@ -42,6 +48,17 @@ pub enum Permit {
     },
     /// To start the motor more often in the hour than its limit.
     Starts,
+    /// During an incident: the dam of this trim gate releases as much as this, whatever dispatch would do, but no less than its outlet
+    /// needs: what is foretold of the incident stays true.
+    Hold {
+        /// Release, m³/s.
+        flow_m3s: Discharge,
+    },
+    /// During an incident: the dam of this trim gate releases no less than this.
+    Dilute {
+        /// Release, m³/s.
+        flow_m3s: Discharge,
+    },
 }
 
 impl Permit {
@@ -50,11 +67,19 @@ impl Permit {
         *self == Self::Season
     }
 
+    /// The release it orders.
+    pub fn release(&self) -> Option<Discharge> {
+        match self {
+            Self::Hold { flow_m3s } | Self::Dilute { flow_m3s } => Some(*flow_m3s),
+            Self::Season | Self::Order { .. } | Self::Starts => None,
+        }
+    }
+
     /// Signatures it takes for a gate, and how long it stands at most, min.
     ///
     /// # Errors
     /// Why this gate takes no such ticket.
-    pub fn terms(&self, gate: &Gate) -> Result<(u8, u32), String> {
+    pub fn terms(&self, basin: &Basin, gate: &Gate) -> Result<(u8, u32), String> {
         let is_by_order = matches!(gate.duty, Duty::Flood | Duty::Emergency);
         match self {
             Self::Season => {
@@ -78,6 +103,19 @@ impl Permit {
             }
             Self::Starts if gate.is_driven() => Ok((TWO, RELEASE_MOST)),
             Self::Starts => Err(format!("{}: has no motor that is driven from here", gate.id)),
+            Self::Hold { flow_m3s } | Self::Dilute { flow_m3s } => {
+                if gate.duty != Duty::Trim {
+                    return Err(format!(
+                        "{}: is no trim gate of a dam; name the one of the incident",
+                        gate.id
+                    ));
+                }
+                let most = basin.control.siren_above;
+                if *flow_m3s > Discharge::ZERO && *flow_m3s <= most {
+                    return Ok((TWO, INCIDENT_MOST));
+                }
+                Err(format!("{}: flow_m3s = {flow_m3s}: must be above 0 and at most {most}", gate.id))
+            }
         }
     }
 }
@@ -132,29 +170,31 @@ impl Tickets {
         &self.open
     }
 
-    fn in_force(&self, gate: GateId) -> impl Iterator<Item = &Permit> {
-        self.open
-            .iter()
-            .filter(move |ticket| ticket.gate == gate && ticket.in_force)
-            .map(|ticket| &ticket.permit)
+    fn in_force(&self, gate: GateId) -> impl Iterator<Item = &Ticket> {
+        self.open.iter().filter(move |ticket| ticket.gate == gate && ticket.in_force)
     }
 
     /// Whether a ticket frees this gate of its season.
     pub(super) fn frees(&self, gate: GateId) -> bool {
-        self.in_force(gate).any(Permit::is_season)
+        self.in_force(gate).any(|ticket| ticket.permit.is_season())
     }
 
     /// What else tickets free this gate of.
     pub(super) fn freed(&self, gate: GateId) -> Freed {
         let mut freed = Freed::default();
-        for permit in self.in_force(gate) {
-            match permit {
-                Permit::Season => {}
+        for ticket in self.in_force(gate) {
+            match ticket.permit {
+                Permit::Season | Permit::Hold { .. } | Permit::Dilute { .. } => {}
                 Permit::Order { .. } => freed.order = true,
                 Permit::Starts => freed.starts = true,
             }
         }
         freed
+    }
+
+    /// The ticket by which a dam with this trim gate releases what was ordered.
+    pub(super) fn release_of(&self, gate: GateId) -> Option<&Ticket> {
+        self.in_force(gate).find(|ticket| ticket.permit.release().is_some())
     }
 
     /// Lets time pass; what is over comes back.
@@ -200,7 +240,10 @@ impl Controller {
         now: Now,
     ) -> Result<String, String> {
         let spec = self.basin.gates.get(gate.0).ok_or("no such gate")?;
-        let (signatures, most) = permit.terms(spec)?;
+        let (signatures, most) = permit.terms(&self.basin, spec)?;
+        if permit.release().is_some() && self.carry.incidents.open().is_empty() {
+            return Err(format!("{}: no incident is open; a release is ordered for one", spec.id));
+        }
         if permit.is_season() && self.flood_season(now) {
             return Err(format!("{}: it is flood season, the gate needs no ticket", spec.id));
         }
@@ -240,7 +283,7 @@ impl Controller {
         let tickets = &mut self.carry.tickets.open;
         let open = tickets.iter_mut().find(|ticket| ticket.gate == gate && ticket.id == id);
         let ticket = open.ok_or("this ticket is no longer open")?;
-        let needed = usize::from(ticket.permit.terms(spec)?.0);
+        let needed = usize::from(ticket.permit.terms(&self.basin, spec)?.0);
         if ticket.in_force {
             return Err("this ticket is in force already".into());
         }
@@ -269,6 +312,17 @@ impl Controller {
         let ticket = tickets.remove(at.ok_or("this ticket is no longer open")?);
         self.over(&ticket, "ended", who, decision);
         Ok("ended".into())
+    }
+
+    /// Ends the releases ordered for incidents.
+    pub(super) fn end_releases(&mut self, who: &str, decision: &mut Decision) {
+        let is_release = |ticket: &Ticket| ticket.permit.release().is_some();
+        let (ended, open) = std::mem::take(&mut self.carry.tickets.open).into_iter().partition(is_release);
+        self.carry.tickets.open = open;
+        let ended: Vec<Ticket> = ended;
+        for ticket in ended {
+            self.over(&ticket, "ended", who, decision);
+        }
     }
 
     /// Lets the time of tickets pass.

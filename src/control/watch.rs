@@ -84,6 +84,8 @@ impl Controller {
         self.foretold(&mut conditions, now);
         self.calendar_conditions(&mut conditions);
         self.water(&mut conditions, now);
+        self.warn(&mut conditions, since, decision, now);
+        self.pollution(&mut conditions, now);
         for change in self.carry.alarms.advance(conditions, since, now.utc) {
             let mut entry = Entry::new(Kind::Alarm, "service");
             entry.detail = serde_json::to_value(&change).ok();

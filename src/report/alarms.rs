@@ -35,6 +35,12 @@ pub const TITLES: &[(&str, Word)] = &[
     ("A44", ("两台水位计不符", "Two meters of one level disagree")),
     ("A45", ("预报已过期，无后续", "A forecast has ended without a successor")),
     ("A46", ("通知发不出去", "Notices of alarms do not get through")),
+    ("A51", ("预警待发布或待销警", "A warning waits for a person")),
+    ("A52", ("蓝色预警在行", "Blue warning in force")),
+    ("A53", ("黄色预警在行", "Yellow warning in force")),
+    ("A54", ("橙色预警在行", "Orange warning in force")),
+    ("A55", ("红色预警在行", "Red warning in force")),
+    ("A56", ("突发污染事件在处理", "Pollution incident is open")),
 ];
 
 /// The title of an alarm; of an unknown one nothing.

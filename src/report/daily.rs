@@ -11,7 +11,7 @@ use super::section::{self, SectionDay, Verdict};
 use super::{Ground, Lang, Recorded, Samples, figure, gates, name, number, told, uses, words};
 use crate::aggregate::HOLD;
 use crate::basin::{Name, SectionId};
-use crate::config::reports::Rule;
+use crate::config::reports::{Rule, Standing};
 use crate::control::command::Terminal;
 use crate::control::schedule::{Entry, Span, Target};
 
@@ -376,7 +376,22 @@ pub(super) fn filing_table(
             Cell::Time(Some(filing.filed)),
             Cell::Plain(filing.document.clone()),
             Cell::Name(filing.reason.clone()),
-            if counts { Cell::text("计", "counts") } else { Cell::Marked(name("不计", "does not count")) },
+            match (counts, filing.standing) {
+                (true, Standing::Approved) => {
+                    let by = filing.approved_by.as_deref().unwrap_or_default();
+                    Cell::text(format!("计（{by}批准）"), format!("counts, approved by {by}"))
+                }
+                (true, Standing::Listed | Standing::Open | Standing::Rejected) => Cell::text("计", "counts"),
+                (false, Standing::Open) => {
+                    Cell::Marked(name("不计（待审核）", "does not count: not approved"))
+                }
+                (false, Standing::Rejected) => {
+                    Cell::Marked(name("不计（已驳回）", "does not count: rejected"))
+                }
+                (false, Standing::Listed | Standing::Approved) => {
+                    Cell::Marked(name("不计", "does not count"))
+                }
+            },
         ]
     });
     Table {

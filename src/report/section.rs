@@ -223,7 +223,7 @@ fn corrections(samples: &[Kept], day: Day) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::basin::{MeterId, Name, NodeId, Place, Responsible};
+    use crate::basin::{FlowGrades, MeterId, Name, NodeId, Place, Responsible};
     use crate::report::day::DayBegins;
     use crate::units::Discharge;
     use jiff::civil::date;
@@ -242,6 +242,7 @@ mod tests {
             setpoint_cap: None,
             meter: MeterId(0),
             guarantee: Some(0.9),
+            warning: FlowGrades::default(),
             responsible: Responsible { unit: name, person: "p".into() },
         }
     }
@@ -276,6 +277,7 @@ mod tests {
             document: "d".into(),
             approved_by: Some("a".into()),
             reason: Name { zh: "检修".into(), en: "maintenance".into() },
+            standing: crate::config::reports::Standing::Listed,
         }
     }
 

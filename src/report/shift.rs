@@ -108,11 +108,16 @@ fn taken(record: &Record) -> Option<Order> {
     serde_json::from_value::<Order>(detail.get("order")?.clone()).ok().filter(|_| is_taken)
 }
 
-/// Whether the ticket of a gate that is shut by season is over with this record: the gate is dispatch's again.
-fn gives_back(record: &Record) -> bool {
-    let Some(detail) = record.detail.as_ref().filter(|_| record.kind == Kind::Order) else { return false };
+/// Gates that are dispatch's again with this record: one shut by season whose ticket is over, those shut for an incident that is closed.
+fn given_back(record: &Record) -> Vec<&str> {
+    let Some(detail) = &record.detail else { return Vec::new() };
     let is_season = detail.get("of").is_none_or(|of| of["permit"] == "season");
-    is_season && matches!(detail["ticket_was"].as_str(), Some("over" | "ended"))
+    let is_over = is_season && matches!(detail["ticket_was"].as_str(), Some("over" | "ended"));
+    if record.kind == Kind::Order && is_over {
+        return record.gate.as_deref().into_iter().collect();
+    }
+    let gates = detail["given_back"].as_array().filter(|_| record.kind == Kind::Incident);
+    gates.into_iter().flatten().filter_map(|gate| gate.as_str()).collect()
 }
 
 /// What stands by hand at the end: the mode, the hold, gates that are not in automatic, each with who and since when. Of a mode nobody
@@ -124,9 +129,8 @@ fn not_automatic(ground: Ground<'_>, records: &[Record], to: Timestamp) -> Table
     let mut manual: BTreeMap<&str, (Authority, &Record)> = BTreeMap::new();
     for record in records.iter().filter(|record| record.utc < to) {
         let gate = record.gate.as_deref();
-        if gives_back(record) {
-            manual.retain(|held, (authority, _)| gate != Some(*held) || *authority != Authority::Manual);
-        }
+        let back = given_back(record);
+        manual.retain(|held, (authority, _)| !back.contains(held) || *authority != Authority::Manual);
         let Some(order) = taken(record) else { continue };
         match order {
             Order::HoldAll => hold = Some(record),
@@ -138,7 +142,7 @@ fn not_automatic(ground: Ground<'_>, records: &[Record], to: Timestamp) -> Table
                     manual.insert(gate, (authority, record));
                 }
             }
-            Order::SetPoint { .. } | Order::StopGate { .. } => {
+            Order::SetPoint { .. } | Order::StopGate { .. } | Order::Accept { second: true, .. } => {
                 let Some(gate) = gate else { continue };
                 let is_manual =
                     manual.get(gate).is_some_and(|(authority, _)| *authority == Authority::Manual);
@@ -156,6 +160,10 @@ fn not_automatic(ground: Ground<'_>, records: &[Record], to: Timestamp) -> Table
             | Order::EndTicket { .. }
             | Order::Enter { .. }
             | Order::Withdraw { .. }
+            | Order::IssueWarning { .. }
+            | Order::CancelWarning { .. }
+            | Order::OpenIncident { .. }
+            | Order::CloseIncident { .. }
             | Order::ActivateSchedule { .. } => {}
         }
     }

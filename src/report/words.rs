@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::document::Word;
 use super::name;
 use super::section::Verdict;
-use crate::basin::{Basin, Name};
+use crate::basin::{Basin, Grade, Name};
 use crate::config::reports::Exemption;
 use crate::control::command::{FailReason, Terminal};
 use crate::control::operator::{Authority, Mode, Order};
@@ -87,8 +87,15 @@ pub fn element(basin: &Basin, id: &str) -> Name {
     let wetlands = basin.wetlands.iter().map(|wetland| (&wetland.id, &wetland.name));
     let bodies = basin.reservoirs.iter().map(|body| (&body.id, &body.name));
     let stations = basin.stations.iter().map(|station| (&station.id, &station.name));
-    let mut all =
-        gates.chain(sections).chain(meters).chain(intakes).chain(wetlands).chain(bodies).chain(stations);
+    let reaches = basin.reaches.iter().map(|reach| (&reach.id, &reach.name));
+    let mut all = gates
+        .chain(sections)
+        .chain(meters)
+        .chain(intakes)
+        .chain(wetlands)
+        .chain(bodies)
+        .chain(stations)
+        .chain(reaches);
     all.find(|(known, _)| *known == id).map_or_else(|| name(id, id), |(_, name)| name.clone())
 }
 
@@ -131,6 +138,12 @@ pub fn cause(basin: &Basin, value: &Value) -> Name {
         "season_lock" => "非汛期封堵".into(),
         "operator" => format!("{}：{}", text("who"), text("reason")),
         "advice" => format!("{} 采纳建议", text("who")),
+        "pollution" => match value["arrives_h"].as_f64() {
+            Some(hours) if hours > 0.0 => format!("突发污染 {}：污水 {hours:.1} h 后到达", value["incident"]),
+            Some(_) => format!("突发污染 {}：污水已到", value["incident"]),
+            None => format!("突发污染 {}：到达时间不明", value["incident"]),
+        },
+        "incident_release" => format!("操作票 {}：按令下泄 {}", value["ticket"], flow("flow")),
         "hold_all" => "全部保持：停下正在动的闸门".into(),
         "astray" => format!("已到 {}，与所令 {} 背道而行：停闸", percent("at"), percent("to")),
         "announced_turn" => format!("{} 预告取水变化 {}", of("intake"), flow("change")),
@@ -191,14 +204,7 @@ pub fn order(basin: &Basin, order: &Order, gate: Option<&str>) -> Name {
             format!("{}: proposal rejected ({reason})", gate.en),
         ),
         Order::AskTicket { minutes, reason, permit, .. } => {
-            let (zh, en) = match permit {
-                Permit::Season => ("非汛期开启".to_owned(), "to open out of season".to_owned()),
-                Permit::Order { number, giver } => (
-                    format!("凭指令 {number}（{giver}）操作"),
-                    format!("to move by order {number} of {giver}"),
-                ),
-                Permit::Starts => ("放开启动次数".into(), "for more motor starts".into()),
-            };
+            let (zh, en) = permit_words(permit);
             name(
                 format!("{}：申请操作票，{zh} {minutes} 分钟（{reason}）", gate.zh),
                 format!("{}: ticket asked for {en}, {minutes} min ({reason})", gate.en),
@@ -230,6 +236,31 @@ pub fn order(basin: &Basin, order: &Order, gate: Option<&str>) -> Name {
             let meter = element(basin, meter);
             name(format!("{}：撤销人工置数", meter.zh), format!("{}: entered value taken back", meter.en))
         }
+        Order::IssueWarning { element: id, grade, cause, measure } => {
+            let (of, (zh, en)) = (element(basin, id), grade_word(*grade));
+            name(
+                format!("{}：发布{zh}预警（{cause}；{measure}）", of.zh),
+                format!("{}: {en} warning issued ({cause}; {measure})", of.en),
+            )
+        }
+        Order::CancelWarning { element: id, warning, reason } => {
+            let of = element(basin, id);
+            name(
+                format!("{}：销警 {warning}（{reason}）", of.zh),
+                format!("{}: warning {warning} cancelled ({reason})", of.en),
+            )
+        }
+        Order::OpenIncident { report } => {
+            let (id, km, what) = (&report.reach, report.km, &report.what);
+            name(
+                format!("突发污染 {id} {km} km：{what}"),
+                format!("pollution incident at {id} km {km}: {what}"),
+            )
+        }
+        Order::CloseIncident { incident, reason } => name(
+            format!("结束突发污染 {incident}（{reason}）"),
+            format!("incident {incident} closed ({reason})"),
+        ),
         Order::ActivateSchedule { version, entries, .. } => {
             let count = entries.len();
             name(
@@ -237,6 +268,33 @@ pub fn order(basin: &Basin, order: &Order, gate: Option<&str>) -> Name {
                 format!("activate calendar version {version} ({count} entries)"),
             )
         }
+    }
+}
+
+/// What a ticket is asked for.
+fn permit_words(permit: &Permit) -> (String, String) {
+    match permit {
+        Permit::Season => ("非汛期开启".into(), "to open out of season".into()),
+        Permit::Order { number, giver } => {
+            (format!("凭指令 {number}（{giver}）操作"), format!("to move by order {number} of {giver}"))
+        }
+        Permit::Starts => ("放开启动次数".into(), "for more motor starts".into()),
+        Permit::Hold { flow_m3s } => {
+            (format!("稳定下泄 {flow_m3s}"), format!("to hold the release at {flow_m3s}"))
+        }
+        Permit::Dilute { flow_m3s } => {
+            (format!("加大下泄稀释 {flow_m3s}"), format!("to dilute with {flow_m3s}"))
+        }
+    }
+}
+
+/// A grade of a warning.
+pub(super) const fn grade_word(grade: Grade) -> Word {
+    match grade {
+        Grade::Blue => ("蓝色", "blue"),
+        Grade::Yellow => ("黄色", "yellow"),
+        Grade::Orange => ("橙色", "orange"),
+        Grade::Red => ("红色", "red"),
     }
 }
 

@@ -6,13 +6,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::aggregates_csv::aggregates;
 use super::alarm_log::{self, AlarmLog};
+use super::filings::{self, Filed};
 use super::history::{self, Kept};
+use super::incident_log;
 use super::journal::Record;
 use super::levels::Level;
 use super::reports::Folder;
@@ -26,6 +28,9 @@ use crate::report::{Ground, Lang, csv, html};
 
 /// Records looked at for one answer, so that a rare name does not read years.
 const LOOKED_AT: usize = 20_000;
+
+/// Records of one incident at most.
+const INCIDENT_MOST: usize = 10 * LOOKED_AT;
 /// Records asked for at once.
 const PIECE: usize = 1000;
 
@@ -166,6 +171,29 @@ impl Archive {
         Ok(alarm_log::of(&records, from, to, rows))
     }
 
+    /// The filings on record, in order of their numbers.
+    ///
+    /// # Errors
+    /// When the record cannot be read, in words.
+    pub async fn filings(&self) -> Result<Vec<Filed>, String> {
+        let query = Query { kinds: vec![Kind::Filing], ..Query::newest(LOOKED_AT) };
+        let records = self.store.find(query).await.map_err(|error| error.to_string())?;
+        Ok(filings::of(&records))
+    }
+
+    /// Number of the record of a filing that came with this request after `since`.
+    ///
+    /// # Errors
+    /// When the record cannot be read, in words.
+    pub async fn filing_of(&self, request: &str, since: Timestamp) -> Result<Option<u64>, String> {
+        let utc = Some((since, Timestamp::MAX));
+        let query = Query { kinds: vec![Kind::Filing], utc, ..Query::newest(PIECE) };
+        let records = self.store.find(query).await.map_err(|error| error.to_string())?;
+        let is_it = |detail: &Value| detail["request"] == request;
+        let found = records.iter().find(|record| record.detail.as_ref().is_some_and(is_it));
+        Ok(found.map(|record| record.seq))
+    }
+
     /// The report files there are, newest name first.
     ///
     /// # Errors
@@ -218,6 +246,35 @@ impl Archive {
             Ok(text.into_bytes())
         };
         aside(make).await?
+    }
+
+    /// The log of a pollution incident as CSV; `None` when no incident of this number is on record.
+    ///
+    /// # Errors
+    /// When the record cannot be read, in words.
+    pub async fn incident(&self, incident: u64) -> Result<Option<Vec<u8>>, String> {
+        let find = async |kinds: Vec<Kind>, utc, newest: u64| {
+            let query = Query { kinds, utc, seqs: Some((0, newest)), ..Query::newest(LOOKED_AT) };
+            self.store.find(query).await.map_err(|error| error.to_string())
+        };
+        let of_kind = find(vec![Kind::Incident], None, u64::MAX).await?;
+        let Some((from, closed)) = incident_log::span(&of_kind, incident) else { return Ok(None) };
+        // What follows the closing in the same second belongs to it.
+        let second = SignedDuration::from_secs(1);
+        let to = closed.and_then(|closed| closed.checked_add(second).ok()).unwrap_or(Timestamp::MAX);
+        let (mut records, mut newest) = (Vec::new(), u64::MAX);
+        while records.len() <= INCIDENT_MOST {
+            let found = find(incident_log::KINDS.to_vec(), Some((from, to)), newest).await?;
+            let oldest = found.iter().map(|record| record.seq).min();
+            let is_all = found.len() < LOOKED_AT;
+            records.extend(found);
+            let Some(seq) = oldest.filter(|seq| !is_all && *seq > 0) else {
+                records.sort_by_key(|record| record.seq);
+                return Ok(Some(incident_log::csv(&records).into_bytes()));
+            };
+            newest = seq - 1;
+        }
+        Err(format!("more than {INCIDENT_MOST} records; take them with qindan log export"))
     }
 
     /// Samples of some points as CSV.

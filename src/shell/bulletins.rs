@@ -14,6 +14,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::clock::Clock;
+use super::filings;
 use super::history;
 use super::reports::{Daily, Folder, ReportError, whole, write};
 use super::service::Stop;
@@ -88,7 +89,8 @@ impl Bulletins {
     /// Makes the oldest bulletin that is missing, if one is.
     fn next(&mut self, now: Timestamp) -> Result<Option<Day>, ReportError> {
         let Some(day) = self.missing(now)? else { return Ok(None) };
-        let rules = reports::load(&self.rules, &self.config.basin)?;
+        let mut rules = reports::load(&self.rules, &self.config.basin)?;
+        rules.filings.extend(filings::recorded(&self.data, &self.config.basin)?);
         let ground = Ground { config: &self.config, reports: &rules };
         let folder = Folder::open(&self.data, ground, now)?;
         let document = folder.daily(Daily::Bulletin, day)?;

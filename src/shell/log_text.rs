@@ -83,6 +83,15 @@ impl Display for Cause<'_> {
             "season_lock" => f.write_str("season lock"),
             "operator" => write!(f, "{} asked: {}", t("who"), t("reason")),
             "advice" => write!(f, "{} accepted what was proposed", t("who")),
+            "pollution" => {
+                write!(f, "polluted water of incident {}", n("incident"))?;
+                match self.0.get("arrives_h").and_then(Value::as_f64) {
+                    Some(hours) if hours > 0.0 => write!(f, " arrives in {hours:.1} h"),
+                    Some(_) => f.write_str(" is there"),
+                    None => f.write_str(" arrives, nobody can tell when"),
+                }
+            }
+            "incident_release" => write!(f, "ticket {}: release of {} m³/s ordered", n("ticket"), n("flow")),
             "hold_all" => f.write_str("hold-all"),
             "astray" => {
                 let (at, to) = (fields.percent("at"), fields.percent("to"));

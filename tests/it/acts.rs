@@ -1,9 +1,11 @@
 //! Acts in two steps: previews, their tokens, and confirmations that are refused.
 
 use axum::http::StatusCode;
+use qindan::control::advice::Proposal;
 use qindan::control::operator::{Mode, Order};
-use qindan::control::reason::Limit;
+use qindan::control::reason::{Because, Limit};
 use qindan::control::status::Status;
+use qindan::shell::people::Role;
 use qindan::shell::web::preview;
 use qindan::units::Opening;
 use serde_json::{Value, json};
@@ -209,4 +211,75 @@ async fn why_a_gate_no_longer_protects_by_itself_is_asked() {
     let manual = json!({ "order": "set_authority", "gate": "v1", "authority": "manual" });
     let (_, shown) = bench.post("/api/v1/acts/preview", manual).await;
     assert_eq!((&shown["needs_reason"], &shown["preview"]["unprotected"]), (&json!(false), &json!(false)));
+}
+
+/// A warning goes out under the name of a shift leader, whatever an operator asks; who issues it needs no control of a river.
+#[tokio::test]
+async fn a_warning_is_issued_by_a_shift_leader_alone() {
+    let bench = small_bench();
+    let issue = |element: &str, cause: &str| json!({ "order": "issue_warning", "element": element, "grade": "orange", "cause": cause, "measure": "cut the mill" });
+    let (status, shown) = bench.post("/api/v1/acts/preview", issue("ford", "low water")).await;
+    assert_eq!((status, &shown["needs_password"]), (StatusCode::OK, &json!(false)), "{shown}");
+    assert_eq!(shown["needs_control"], json!([]));
+    for (body, word) in [
+        (issue("nowhere", "low water"), "no warning is given of it"),
+        (issue("ford", " "), "cause: must have"),
+        (
+            json!({ "order": "cancel_warning", "element": "ford", "warning": 1, "reason": "x" }),
+            "not in force",
+        ),
+    ] {
+        let (status, answer) = bench.post("/api/v1/acts/preview", body).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(answer["error"].as_str().unwrap().contains(word), "{answer}");
+    }
+    bench.is_now(Role::Operator);
+    let (status, _) = bench.post("/api/v1/acts/preview", issue("ford", "low water")).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+}
+
+/// Any operator marks an incident; the second of two who accept what is proposed for it is a shift leader with the own password, and
+/// has control of nothing.
+#[tokio::test]
+async fn what_is_proposed_for_an_incident_takes_a_second_person() {
+    let bench = small_bench();
+    let proposal = |signed: &[&str]| Proposal {
+        id: 4,
+        gate: qindan::basin::GateId(0),
+        from: Some(Opening::clamped(0.24)),
+        to: Opening::SHUT,
+        protective: false,
+        because: vec![Because::Pollution { incident: 1, arrives_h: Some(1.5) }],
+        limits: Vec::new(),
+        made: std::time::Duration::from_secs(1),
+        until: std::time::Duration::from_secs(1_000_000),
+        incident: Some(1),
+        signed: signed.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    let accept = || json!({ "order": "accept", "gate": "v1", "proposal": 4 });
+    bench.change(|status| status.proposals = vec![proposal(&[])]);
+    bench.is_now(Role::Operator);
+    let (status, shown) = bench.post("/api/v1/acts/preview", accept()).await;
+    assert_eq!((status, &shown["needs_password"]), (StatusCode::OK, &json!(false)), "{shown}");
+    bench.change(|status| status.proposals = vec![proposal(&["wang"])]);
+    assert_eq!(bench.post("/api/v1/acts/preview", accept()).await.0, StatusCode::FORBIDDEN);
+    bench.is_now(Role::ShiftLeader);
+    let (status, shown) = bench.post("/api/v1/acts/preview", accept()).await;
+    assert_eq!((status, &shown["needs_password"]), (StatusCode::OK, &json!(true)), "{shown}");
+    assert_eq!(shown["needs_control"], json!([]));
+
+    bench.is_now(Role::Operator);
+    let mark = |km: f64, ago_s: i64| {
+        json!({
+            "order": "open_incident", "reach": "A2", "km": km, "happened_s": fixture::NOW - ago_s, "lasts_min": 30, "what": "oil" })
+    };
+    assert_eq!(bench.post("/api/v1/acts/preview", mark(5.0, 60)).await.0, StatusCode::OK);
+    for (body, word) in [(mark(20.1, 60), "from 0 to 20"), (mark(5.0, -60), "within the last")] {
+        let (status, answer) = bench.post("/api/v1/acts/preview", body).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(answer["error"].as_str().unwrap().contains(word), "{answer}");
+    }
+    let close = json!({ "order": "close_incident", "incident": 1, "reason": "x" });
+    let (status, answer) = bench.post("/api/v1/acts/preview", close).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{answer}");
 }

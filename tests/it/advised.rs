@@ -61,6 +61,7 @@ fn whoever_accepts_what_is_proposed_keeps_the_floors() {
             gate: open.gate,
             proposal: open.id,
             opening: open.to,
+            second: false,
         });
         for order in orders.collect::<Vec<_>>() {
             act(run, &mut number, order);
@@ -163,7 +164,7 @@ fn answers_to_proposals_stand_in_the_record() {
         }
         if let (Some(open), 1) = (run.controller().advice().open().first().cloned(), number) {
             let (gate, proposal, opening) = (open.gate, open.id, open.to);
-            act(&mut run, &mut number, Order::Accept { gate, proposal, opening });
+            act(&mut run, &mut number, Order::Accept { gate, proposal, opening, second: false });
         }
         let tick = run.tick(day(5));
         told.extend(tick.decision.entries.into_iter().filter_map(|entry| {

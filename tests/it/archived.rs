@@ -69,8 +69,15 @@ pub(crate) fn filled(config: &Config) -> (Folder, Archive) {
         json!({ "request": "1", "address": "loopback", "order": order, "accepted": true, "answer": "mode set" }),
     );
     put(-900, act);
+    let incident = |was: &str| {
+        let mut entry = Entry::new(Kind::Incident, "operator:zhao");
+        entry.detail = Some(json!({ "incident": 1, "incident_was": was, "reason": "柴油, \"溢出\"" }));
+        entry
+    };
+    put(-850, incident("opened"));
     put(-800, alarm("A05:v1", 2, "raised", "service"));
     put(-700, alarm("A05:v1", 2, "acknowledged", "operator:li"));
+    put(-650, incident("closed"));
     for number in 0..12 {
         put(-600 + number, alarm(&format!("A10:site{number}"), 3, "raised", "service"));
     }
@@ -265,4 +272,23 @@ async fn links_tell_round_trips_and_exceptions_by_code() {
     assert_eq!((&link["id"], &link["requests"], &link["timeouts"]), (&json!("dam"), &json!(12), &json!(1)));
     assert_eq!(link["codes"], json!([[0, 1], [2, 3]]), "three times illegal address, one of no known code");
     assert_eq!(bench.get("/api/v1/records").await.status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn the_log_of_an_incident_is_what_is_on_record_between_its_ends() {
+    let (_folder, bench) = bench();
+    let response = bench.get("/api/v1/incident-log?incident=1").await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.headers()["content-disposition"], "attachment; filename=\"incident-1.csv\"");
+    let csv = web::text(response).await;
+    let lines: Vec<_> = csv.lines().collect();
+    // Opened 850 s before the moment, closed 650 s before; the alarm between was raised and acknowledged. What came before and
+    // after is not of it.
+    let kinds: Vec<_> = lines.iter().skip(1).map(|line| line.split(',').nth(2).unwrap()).collect();
+    assert_eq!(kinds, ["incident", "alarm", "alarm", "incident"], "{csv}");
+    assert!(lines[0].starts_with("seq,utc,kind,actor,gate"));
+    // A quote within a field is doubled (RFC 4180), and again within the JSON of the detail.
+    assert!(lines[1].contains(r#"柴油, \""溢出\"""#), "{}", lines[1]);
+    assert_eq!(bench.get("/api/v1/incident-log?incident=2").await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(bench.get("/api/v1/incident-log?incident=x").await.status(), StatusCode::BAD_REQUEST);
 }

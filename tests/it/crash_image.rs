@@ -150,7 +150,10 @@ impl Image {
                 return Ok(());
             }
         }
-        Err(format!("{} keeps its loop device", self.path("image")))
+        Err(format!(
+            "{} keeps its loop device: another mount namespace may hold the mount (findmnt -N PID; mount --make-rshared / before it was made)",
+            self.path("image")
+        ))
     }
 
     /// What `errors=remount-ro` does when ext4 finds something wrong: read-only though files are open for writing.

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use qindan::control::command::{Action, CommandId, FailReason, Terminal, WriteResult};
+use qindan::control::command::{Action, CommandId};
 use qindan::control::record::Kind;
 use qindan::shell::clock::Clock;
 use qindan::shell::data_dir;
@@ -24,11 +24,10 @@ use tokio::sync::watch;
 
 use crate::crash_power::number;
 use crate::crash_site::{Field, Fuse, GO, Pacer, VALVES, Written};
+use crate::crash_told::{SETTLED, intents, settled_in_time, told_and_written};
 use crate::door;
 use crate::running::PATIENCE;
 
-/// Service time after a restart within which every intent has its outcome.
-const SETTLED: Duration = Duration::from_secs(60);
 /// Service time for which a service whose disk is dead is watched.
 const LINGERED: Duration = Duration::from_secs(20);
 
@@ -221,7 +220,7 @@ pub(crate) struct Lab<G> {
     pub(crate) records: Vec<Record>,
     head: Chain,
     /// Acts whose confirmation was answered: number of the record, and the request.
-    acknowledged: Vec<(u64, String)>,
+    pub(crate) acknowledged: Vec<(u64, String)>,
     /// Those answered while the end was under way: they may be there or not.
     pub(crate) in_doubt: Vec<(u64, String)>,
     /// Writes on the word of a false sync.
@@ -229,7 +228,7 @@ pub(crate) struct Lab<G> {
     /// The highest number a service said it had acknowledged before its end, in its metrics.
     claimed: u64,
     /// By start of the service, from 1: its boot identifier once it stands in the record, and how long it lived.
-    boots: BTreeMap<usize, (String, Duration)>,
+    pub(crate) boots: BTreeMap<usize, (String, Duration)>,
     pub(crate) starts: usize,
     orders: u64,
     pub(crate) first_polls: Vec<Duration>,
@@ -544,7 +543,7 @@ impl<G: Ground> Lab<G> {
     }
 
     /// The intent a write belongs to: same number, valve, opening and start of the service.
-    fn intent_of(&self, write: &Written) -> Option<CommandId> {
+    pub(crate) fn intent_of(&self, write: &Written) -> Option<CommandId> {
         let (boot, _) = self.boots.get(&write.start)?;
         let of = self.records.iter().filter(|record| record.kind == Kind::Intent && record.boot == *boot);
         let found = of.filter(|record| {
@@ -558,91 +557,4 @@ impl<G: Ground> Lab<G> {
         let mut found = found.filter_map(|record| record.command);
         found.next().filter(|_| write.command == GO)
     }
-}
-
-type Told<'a> = (&'a Record, Option<&'a Record>);
-
-/// Intents with their outcomes.
-fn intents(records: &[Record]) -> BTreeMap<CommandId, Told<'_>> {
-    let mut found: BTreeMap<CommandId, Told<'_>> = BTreeMap::new();
-    for record in records {
-        let Some(command) = record.command else { continue };
-        if record.kind == Kind::Intent {
-            assert!(found.insert(command, (record, None)).is_none(), "{command:?}: two intents");
-        } else if record.kind == Kind::Outcome {
-            let before = found.get_mut(&command).unwrap().1.replace(record);
-            assert!(before.is_none(), "{command:?}: two outcomes");
-        }
-    }
-    found
-}
-
-/// Whether the log says of a command that it never left the machine: an outcome with a write that was not sent; one that
-/// expired or failed as not sent; or one told after a restart as not done, since the register held what stood there before.
-/// Every other outcome says that it was sent, once: verified, refused, not done though answered, foreign, without arrival,
-/// superseded or abandoned behind its write.
-fn never_sent(outcome: &Record) -> bool {
-    let recovered = outcome.detail.as_ref().is_some_and(|detail| detail["recovered"] == true);
-    if matches!(outcome.write, Some(WriteResult::NotSent(_))) {
-        return true;
-    }
-    match outcome.outcome.as_ref().unwrap() {
-        Terminal::Expired | Terminal::Failed { why: FailReason::NotSent } => true,
-        Terminal::Failed { why: FailReason::NotDone } => recovered,
-        Terminal::Verified | Terminal::Superseded | Terminal::Abandoned | Terminal::Failed { .. } => false,
-    }
-}
-
-/// Field and record say the same: one write for each intent that was sent, none for the others.
-fn told_and_written<G: Ground>(lab: &Lab<G>) {
-    let mut of_intent: BTreeMap<CommandId, usize> = BTreeMap::new();
-    let mut written = lab.field.written();
-    written.retain(|write| !lab.unproved.contains(write));
-    for write in &written {
-        *of_intent.entry(lab.intent_of(write).unwrap()).or_default() += 1;
-    }
-    let intents = intents(&lab.records);
-    let unsent = intents.values().filter(|(_, outcome)| never_sent(outcome.unwrap())).count();
-    let mut outcomes: BTreeMap<String, usize> = BTreeMap::new();
-    for (command, (intent, outcome)) in &intents {
-        let outcome = outcome.unwrap();
-        let expected = usize::from(!never_sent(outcome));
-        let writes = of_intent.get(command).copied().unwrap_or_default();
-        assert_eq!(writes, expected, "seed {}: {intent:#?} {outcome:#?} {written:?}", lab.seed);
-        let recovered = if outcome.detail.is_some() { ", told after a restart" } else { "" };
-        *outcomes.entry(format!("{:?}{recovered}", outcome.outcome.as_ref().unwrap())).or_default() += 1;
-    }
-    assert_eq!(written.len(), intents.len() - unsent);
-    let records = lab.records.len();
-    let (acts, writes) = (lab.acknowledged.len(), written.len());
-    eprintln!(
-        "{records} records, {acts} acts acknowledged, {} intents, {unsent} never sent, {writes} writes seen by the field",
-        intents.len()
-    );
-    eprintln!("{outcomes:#?}");
-}
-
-/// What a start finds open has its outcome within a minute of service time, where that start lived so long.
-fn settled_in_time<G>(lab: &Lab<G>) {
-    let (mut taken_up, mut looked) = (0, 0);
-    for (boot, lived) in lab.boots.values() {
-        let told =
-            lab.records.iter().find(|record| record.kind == Kind::Boot && record.boot == *boot).unwrap();
-        let open = told.detail.as_ref().unwrap()["open_intents"].as_array().unwrap();
-        taken_up += open.len();
-        if *lived < SETTLED {
-            continue;
-        }
-        for command in open.iter().map(|command| CommandId(command.as_u64().unwrap())) {
-            looked += 1;
-            let ended = lab.records.iter().find(|record| {
-                record.kind == Kind::Outcome && record.command == Some(command) && record.boot == *boot
-            });
-            let at = ended.map(|record| Duration::from_micros(record.mono_us));
-            assert!(at.is_some_and(|at| at <= SETTLED), "seed {}: {command:?} {at:?}", lab.seed);
-        }
-    }
-    eprintln!(
-        "{taken_up} intents taken up by a start, {looked} of them by one that lived for a minute or longer"
-    );
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use qindan::basin::{
-    Actuation, Basin, ControlParameters, CurvePoint, Duty, Gate, GateId, GateKind, Inflow, InflowKind,
-    Intake, LagPoint, LagTable, MarginRule, Meter, MeterId, MeterKind, Name, Node, NodeId, OnLinkLoss, Place,
-    Priority, RampLimit, Reach, ReachId, ReachKind, Reservoir, ReservoirId, ReservoirKind, Responsible,
-    Season, Section, Stroke, StrokeUnit,
+    Actuation, Basin, ControlParameters, CurvePoint, Duty, FlowGrades, Gate, GateId, GateKind, Inflow,
+    InflowKind, Intake, LagPoint, LagTable, MarginRule, Meter, MeterId, MeterKind, Name, Node, NodeId,
+    OnLinkLoss, Place, Priority, RampLimit, Reach, ReachId, ReachKind, Reservoir, ReservoirId, ReservoirKind,
+    Responsible, Season, Section, Stroke, StrokeUnit,
 };
 use qindan::config::{Config, Schedules, Service, Turn};
 use qindan::control::gate::GateFacts;
@@ -62,6 +62,12 @@ pub(crate) fn ticket(
     let permit = qindan::control::ticket::Permit::Season;
     let (in_force, left_s) = (false, 1800.0);
     qindan::control::ticket::Ticket { id: 1, gate, name, permit, minutes, reason, signed, in_force, left_s }
+}
+
+/// A file of the page as it is written; what is served has fewer spaces.
+pub(crate) fn asset(name: &str) -> String {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/shell/web/assets/");
+    std::fs::read_to_string(format!("{folder}{name}")).unwrap()
 }
 
 /// A reading the console entered at [`NOW`].
@@ -145,6 +151,7 @@ fn section(id: &str, zh: &str, en: &str, at: usize, km: f64, floor: f64, meter: 
         setpoint_cap: Some(q(floor * 1.1)),
         meter: MeterId(meter),
         guarantee: Some(0.9),
+        warning: FlowGrades::default(),
         responsible: who(),
     }
 }

@@ -66,7 +66,7 @@ async fn no_request_ends_in_a_server_error_and_nobody_unknown_brings_anything_ab
     // Nothing was written to the field, done, handed in or changed.
     assert!(site.written().is_empty(), "{:?}", site.written());
     assert_eq!(folder.of_kind(Kind::Lease).len(), 1, "the one above");
-    for kind in [Kind::Operator, Kind::Forecast, Kind::Intent] {
+    for kind in [Kind::Operator, Kind::Forecast, Kind::Intent, Kind::Filing] {
         assert!(folder.of_kind(kind).is_empty(), "{:?}", folder.of_kind(kind));
     }
     let after = std::fs::read(folder.root.path().join("people/people.json")).unwrap();

@@ -11,6 +11,7 @@ use qindan::control::quality::{Quality, Reading};
 use qindan::control::schedule::steps::Active;
 use qindan::control::status::{AlarmStatus, AsideStatus, Status};
 use qindan::control::ticket::Ticket;
+use qindan::control::warning::Issued;
 use qindan::shell::clock::Clock;
 use qindan::shell::people::{Book, People, Role};
 use qindan::shell::trend::Series;
@@ -202,7 +203,7 @@ fn obey(status: &mut Status, order: &Order) {
             status.gates[gate.0].authority = Authority::Manual;
         }
         Order::StopGate { gate } => status.gates[gate.0].authority = Authority::Manual,
-        Order::Accept { gate, proposal, opening } => {
+        Order::Accept { gate, proposal, opening, .. } => {
             status.gates[gate.0].target = Some(*opening);
             status.proposals.retain(|open| open.id != *proposal);
         }
@@ -237,6 +238,24 @@ fn obey(status: &mut Status, order: &Order) {
         Order::Enter { meter, value, minutes, reason } => {
             status.entered.retain(|entry| entry.meter != *meter);
             status.entered.push(fixture::entered(meter, *value, (*minutes, reason)));
+        }
+        Order::IssueWarning { element, grade, cause, measure } => {
+            let at = status.utc;
+            if let Some(watch) = status.warnings.iter_mut().find(|watch| watch.element == *element) {
+                let (cause, measure) = (cause.clone(), measure.clone());
+                let by = "console".to_owned();
+                watch.issued =
+                    Some(Issued { id: 1, grade: *grade, at, by, cause, measure, found: watch.found });
+            }
+        }
+        Order::OpenIncident { .. } => {}
+        Order::CloseIncident { incident, .. } => status.incidents.retain(|open| open.id != *incident),
+        Order::CancelWarning { element, .. } => {
+            status
+                .warnings
+                .iter_mut()
+                .filter(|watch| watch.element == *element)
+                .for_each(|watch| watch.issued = None);
         }
         Order::Withdraw { meter } => status.entered.retain(|entry| entry.meter != *meter),
     }

@@ -46,7 +46,7 @@ fn in_advice_dispatch_proposes_and_a_person_sends() {
     assert_eq!((status.gates[0].authority, given.authority), (Authority::Advice, Authority::Advice));
     assert!(core.alarms().contains(&"A08:v1".to_owned()), "{:?}", core.alarms());
     // As a person would: accepted, it goes through the interlocks as theirs, and the gate stays in advice.
-    core.order(Order::Accept { gate: V1, proposal: open.id, opening: open.to });
+    core.order(Order::Accept { gate: V1, proposal: open.id, opening: open.to, second: false });
     let sent = core.tick();
     assert_eq!(
         (sent.len(), sent[0].action(), sent[0].purpose()),

@@ -103,6 +103,8 @@ pub(crate) fn empty_status(config: &Config) -> Status {
         forecasts: Arc::default(),
         entered: Vec::new(),
         tickets: Vec::new(),
+        warnings: qindan::control::warning::unseen(basin),
+        incidents: Vec::new(),
         proposals: Vec::new(),
         answers: Vec::new(),
         calendar: Memory::default(),

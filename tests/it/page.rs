@@ -380,8 +380,7 @@ async fn nothing_is_asked_of_any_other_origin_and_both_languages_say_the_same() 
     println!("first paint: {:.0} ms", paint.as_f64().unwrap());
     let differ = browser
         .wait(
-            "window.differ ?? (window.asked ??= Promise.all(['zh', 'en', 'screens.zh', 'screens.en'].map(f => import(`/assets/${f}.js`))).then(([zhMain, enMain, zhMore, enMore]) => {
-               const [a, b] = [[zhMain, zhMore], [enMain, enMore]].map(([one, more]) => ({ default: { ...one.default, ...more.default } }));
+            "window.differ ?? (window.asked ??= Promise.all(['zh', 'en'].map(f => import(`/assets/${f}.js`))).then(([a, b]) => {
                const keys = (x, at) => Object.entries(x).flatMap(([k, v]) => typeof v === 'object' ? keys(v, `${at}.${k}`) : [`${at}.${k}`]);
                const [zh, en] = [keys(a.default, ''), keys(b.default, '')].map(k => new Set(k));
                window.differ = { keys: [...zh].filter(k => !en.has(k)).concat([...en].filter(k => !zh.has(k))) };
@@ -402,11 +401,9 @@ pub(crate) fn basins() -> Vec<Config> {
 #[test]
 fn the_whole_page_is_small() {
     let sum = |without: &str| -> usize {
-        let other = [format!("{without}.js"), format!("screens.{without}.js")];
+        let other = format!("{without}.js");
         let loaded = ASSETS.iter().filter(|asset| {
-            !other.iter().any(|name| name == asset.name)
-                && !asset.name.starts_with("simulated.")
-                && !asset.name.ends_with("LICENSE")
+            asset.name != other && !asset.name.starts_with("simulated.") && !asset.name.ends_with("LICENSE")
         });
         loaded.map(|asset| asset.brotli.len()).sum()
     };
@@ -468,9 +465,10 @@ fn no_script_of_the_page_makes_markup() {
 fn every_alarm_is_explained_in_both_languages() {
     let manual = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/ops/alarms.md")).unwrap();
     let row = |file: &str, id: &str| {
-        let text = std::str::from_utf8(find(file).unwrap().plain).unwrap();
         let start = format!("{id}: {{");
-        text.lines()
+        fixture::asset(file)
+            .lines()
+            .map(str::trim)
             .find(|line| line.starts_with(&start))
             .unwrap_or_else(|| panic!("{file}: {id}"))
             .to_owned()
@@ -528,7 +526,7 @@ fn every_reason_has_words_in_both_languages() {
     let variants: Vec<_> = variants.collect();
     assert!(variants.len() > 35, "{variants:?}");
     for file in ["zh.js", "en.js"] {
-        let words = std::str::from_utf8(find(file).unwrap().plain).unwrap();
+        let words = fixture::asset(file);
         for variant in &variants {
             let mut key = String::from(" ");
             for (at, letter) in variant.char_indices() {

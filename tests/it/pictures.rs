@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use qindan::basin::{Duty, GateId, Grade};
+use qindan::control::incident::{Dilution, Report, What};
 use qindan::control::quality::{Quality, Reading, Reason};
 use qindan::control::status::AlarmStatus;
+use qindan::control::warning::{Basis, Finding, Issued, Proposed, Sign};
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -16,7 +19,7 @@ use crate::browser::Browser;
 use crate::fixture;
 use crate::live::open;
 use crate::page::{TURN, basins};
-use crate::screens;
+use crate::{polluted, screens};
 
 /// A desk, a small desk, a tablet, a telephone.
 const SIZES: [(u32, u32); 4] = [(1920, 1080), (1366, 768), (1024, 768), (390, 844)];
@@ -165,7 +168,7 @@ async fn pictures_of_what_is_seldom() {
     let Some(folder) = folder() else { return };
     let config = basins().pop().unwrap();
     let far = fixture::far_section(&config);
-    let trim = config.basin.gates.iter().find(|g| g.duty == qindan::basin::Duty::Trim).unwrap();
+    let trim = config.basin.gates.iter().find(|g| g.duty == Duty::Trim).unwrap();
     for (language, theme) in DRESSES {
         let (mut service, browser) = open(config.clone(), fixture::status(&config)).await;
         dress(&browser, language, theme).await;
@@ -224,6 +227,92 @@ async fn pictures_of_what_is_seldom() {
         service.kill();
         browser.wait("!document.querySelector('[data-testid=blind]').hidden").await;
         look("state-blind").await;
+    }
+    index(&folder);
+}
+
+/// Warnings proposed and in force, a pollution incident with what is proposed for it, and what is asked for both.
+#[tokio::test]
+async fn pictures_of_warnings_and_incidents() {
+    let _turn = TURN.lock().await;
+    let Some(folder) = folder() else { return };
+    let config = basins().pop().unwrap();
+    let basin = &config.basin;
+    let trim = basin.gates.iter().position(|gate| gate.duty == Duty::Trim).unwrap();
+    let far = &basin.sections[fixture::far_section(&config).0].id;
+    let wetland = basin.wetlands.iter().find(|one| one.inlet.is_some()).unwrap();
+    for (language, theme) in DRESSES {
+        let (service, browser) = open(config.clone(), fixture::status(&config)).await;
+        dress(&browser, language, theme).await;
+        let look = async |name: &str| {
+            for size in SIZES {
+                let file = format!("{name}.{language}.{theme}.{}x{}.png", size.0, size.1);
+                take(&browser, &folder.join(file), size).await;
+            }
+            browser.size(1366, 768).await;
+        };
+        service.change(|s| {
+            let since = s.utc;
+            let found = |sign, basis, value, limit, in_h| Some(Finding { sign, basis, value, limit, in_h });
+            for watch in &mut s.warnings {
+                if watch.element == *far {
+                    (watch.known, watch.grade) = (true, Some(Grade::Orange));
+                    watch.found = found(Sign::HourMean, Basis::Measured, 1.42, 1.5, None);
+                    watch.proposed = Some(Proposed { grade: Some(Grade::Orange), since });
+                    let before = found(Sign::Forecast, Basis::Foretold, 1.38, 1.5, Some(19.5));
+                    let (cause, measure) = ("上游取水未报".into(), "削减端氏灌溉，通知润城提水站".into());
+                    let (by, at) = ("li".into(), fixture::utc(-7200));
+                    watch.issued = Some(Issued { id: 7, grade: Grade::Yellow, at, by, cause, measure, found: before });
+                } else if watch.element == wetland.id {
+                    (watch.known, watch.grade) = (true, Some(Grade::Red));
+                    watch.found = found(Sign::Level, Basis::Estimated, 699.31, 699.5, None);
+                    watch.proposed = Some(Proposed { grade: Some(Grade::Red), since });
+                }
+            }
+            let report = Report {
+                reach: "R4".into(),
+                km: 2.5,
+                happened: fixture::utc(-1800),
+                lasts_min: 60,
+                what: "油罐车侧翻，柴油入河".into(),
+                mass_kg: Some(500.0),
+                limit_mg_l: Some(0.05),
+            };
+            polluted::incident(s, report, (What::Wetland, &wetland.id), far, wetland.inlet.unwrap());
+            s.incidents[0].taken = vec!["rz.supply".into()];
+            s.incidents[0].dilution = Some(Dilution { gate: GateId(trim), hold_m3s: 2.2, dilute_m3s: Some(6.4) });
+            let alarm = |id: &str, element: &str, priority, detail| AlarmStatus {
+                key: format!("{id}:{element}"),
+                id: id.into(),
+                element: element.into(),
+                priority,
+                active: true,
+                acknowledged: false,
+                since: fixture::utc(-600),
+                detail,
+            };
+            let spill = json!({ "incident": 1, "km": 2.5, "name": { "zh": "端氏至嘉峰", "en": "Duanshi to Jiafeng" }, "in_h": 2.0, "by": "operator:li" });
+            let found = json!({ "grade": "orange", "flow_m3s": 1.42, "floor_m3s": 1.5 });
+            s.alarms.insert(0, alarm("A56", "R4", 1, spill));
+            s.alarms.push(alarm("A51", far, 3, found));
+            s.alarms.push(alarm("A53", far, 3, json!({ "warning": 7, "by": "operator:li", "flow_m3s": 1.38, "floor_m3s": 1.5, "in_h": 19.5 })));
+        });
+        browser.says("count-1", "1").await;
+        look("warned-overview").await;
+        screens::go(&browser, "#/warnings").await;
+        look("warned-warnings").await;
+        browser.click(&format!("issue-{far}")).await;
+        look("warned-issue").await;
+        browser.run("document.querySelector('dialog')?.close()").await;
+        screens::go(&browser, "#/incident").await;
+        look("polluted-incident").await;
+        browser.click("incident-open").await;
+        look("polluted-open").await;
+        browser.run("document.querySelector('dialog')?.close()").await;
+        browser.click("incident-dam-1").await;
+        look("polluted-dam").await;
+        browser.click("ticket-ask").await;
+        look("polluted-release").await;
     }
     index(&folder);
 }

@@ -28,6 +28,8 @@ async fn a_proposal_is_accepted_or_rejected_with_a_reason() {
         limits: Vec::new(),
         made: Duration::from_secs(1),
         until: Duration::from_secs(1_000_000),
+        incident: None,
+        signed: Vec::new(),
     };
     service.change(|s| {
         s.mode = Mode::Advice;
@@ -43,7 +45,7 @@ async fn a_proposal_is_accepted_or_rejected_with_a_reason() {
     browser.says("taken", "884214").await;
     browser.run("document.querySelector('dialog').close()").await;
     let opening = Opening::clamped(0.3);
-    assert_eq!(service.acts(), [Order::Accept { gate: GateId(0), proposal: 7, opening }]);
+    assert_eq!(service.acts(), [Order::Accept { gate: GateId(0), proposal: 7, opening, second: false }]);
 
     service.change(|s| s.proposals = vec![proposal(8, 0.35)]);
     browser.click("reject-v1").await;

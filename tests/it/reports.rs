@@ -29,7 +29,7 @@ use crate::journal::{intent, outcome};
 use crate::running::{Bench, Folder, PATIENCE};
 use crate::site::{self, Drive, Site};
 
-const MINUTE: SignedDuration = SignedDuration::from_secs(60);
+pub(crate) const MINUTE: SignedDuration = SignedDuration::from_secs(60);
 
 fn reading(value: Option<f64>) -> Reading {
     let quality = if value.is_some() { Quality::Good } else { Quality::Bad };
@@ -59,12 +59,12 @@ fn fill(
 }
 
 /// The day from 08:00 on 17 May to 08:00 on 18 May at the site.
-fn seventeenth(config: &Config) -> Day {
+pub(crate) fn seventeenth(config: &Config) -> Day {
     Day::new(date(2026, 5, 17), DayBegins::Eight, &config.basin.zone).unwrap()
 }
 
 /// The outlet at 1.1 m³/s, but for two hours from 10:00 at 0.7; the ford silent for five hours from 20:00; the lake at 742 m.
-fn a_day(folder: &Folder, config: &Config) -> Day {
+pub(crate) fn a_day(folder: &Folder, config: &Config) -> Day {
     let day = seventeenth(config);
     fill(folder, config, (day.from, day.to + MINUTE * 60), |point, minute| match point {
         "q.outlet/value" => Some(if (120..240).contains(&minute) { 0.7 } else { 1.1 }),
@@ -75,7 +75,7 @@ fn a_day(folder: &Folder, config: &Config) -> Day {
     day
 }
 
-fn bytes(folder: &Folder, ground: Ground<'_>, what: Daily, day: Day) -> [String; 4] {
+pub(crate) fn bytes(folder: &Folder, ground: Ground<'_>, what: Daily, day: Day) -> [String; 4] {
     let reported = Reported::open(folder.root.path(), ground, day.to).unwrap();
     let document = reported.daily(what, day).unwrap();
     [
@@ -227,6 +227,7 @@ fn a_filing_exempts_and_is_named() {
         document: "〔2026〕17号".into(),
         approved_by: None,
         reason: Name { zh: "测站断电".into(), en: "power of the gauge".into() },
+        standing: reports::Standing::Listed,
     };
     let rules = Reports { filings: vec![filing], ..Reports::default() };
     let ground = Ground { config: &config, reports: &rules };
@@ -318,7 +319,7 @@ colour = "red"
     assert_eq!(rules.rules, [built_in], "the shipped rule is the built-in one with a date");
 }
 
-fn qindan(args: &[&str]) -> String {
+pub(crate) fn qindan(args: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_qindan")).args(args).output().unwrap();
     assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()

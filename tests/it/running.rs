@@ -167,6 +167,18 @@ impl Page {
         (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
     }
 
+    /// Sends a form of a page without scripts.
+    pub(crate) async fn form(&self, path: &str, fields: &str) -> (u16, String) {
+        let (address, cookie) = (self.address, self.cookie());
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: {address}\r\norigin: http://{address}\r\nsec-fetch-site: same-origin\r\n\
+             cookie: {cookie}\r\ncontent-type: application/x-www-form-urlencoded\r\nconnection: close\r\n\
+             content-length: {}\r\n\r\n{fields}",
+            fields.len()
+        );
+        self.exchange(head).await
+    }
+
     /// Asks for a set-point and confirms its preview.
     pub(crate) async fn set_point(&self, percent: f64, request: &str) -> (u16, Value) {
         self.control().await;

@@ -380,7 +380,7 @@ fn a_gate_in_advice_begins_its_entry_when_a_person_accepts() {
     assert_eq!(core.ticks(240), []);
     let open = core.status().proposals.first().cloned().unwrap();
     assert_eq!((open.gate, open.to), (V1, Opening::clamped(0.4)));
-    core.order(Order::Accept { gate: V1, proposal: open.id, opening: open.to });
+    core.order(Order::Accept { gate: V1, proposal: open.id, opening: open.to, second: false });
     assert_eq!(core.tick().len(), 1);
     core.stand(0.4);
     core.ticks(600);

@@ -8,7 +8,6 @@ use qindan::control::operator::Order;
 use qindan::control::status::{AlarmStatus, AsideStatus, Balance, FloodStatus};
 use qindan::control::ticket::Permit;
 use qindan::shell::people::Role;
-use qindan::shell::web::assets::find;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -47,7 +46,7 @@ async fn the_rail_keeps_its_place_and_any_gate_is_two_clicks_away() {
     let places = "return [...document.querySelectorAll('[data-testid=nav] a')].map(a => { const r = a.getBoundingClientRect(); return [a.dataset.testid, Math.round(r.x), Math.round(r.y)]; })";
     let at_first = browser.run(places).await;
     let addresses = screens(&browser).await;
-    assert_eq!(addresses.len(), 9, "{addresses:?}");
+    assert_eq!(addresses.len(), 11, "{addresses:?}");
     for address in &addresses {
         go(&browser, address).await;
         assert_eq!(browser.run(places).await, at_first, "{address}");
@@ -507,9 +506,9 @@ fn the_accessibility_checker_is_the_one_that_was_published() {
 /// Each alarm has a time to act on the page, and `ops/alarms.md` says the same.
 #[test]
 fn every_alarm_has_a_time_to_act_in_both_languages() {
-    let text = |file: &str| std::str::from_utf8(find(file).unwrap().plain).unwrap().to_owned();
+    let text = fixture::asset;
     let page = text("alarmscreen.js");
-    let (zh, en) = (text("screens.zh.js"), text("screens.en.js"));
+    let (zh, en) = (text("zh.js"), text("en.js"));
     let manual = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/ops/alarms.md")).unwrap();
     for (id, ..) in alarm::LIST {
         let (_, after) =

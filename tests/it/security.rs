@@ -16,8 +16,18 @@ use crate::web::{Bench, answer, small_bench};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 /// Paths whose forms need no script, and so no header of ours.
-const FORMS: &[&str] =
-    &["/login", "/enter", "/first-run", "/logout", "/account/end", "/account/password", "/users", "/shift"];
+const FORMS: &[&str] = &[
+    "/login",
+    "/enter",
+    "/first-run",
+    "/logout",
+    "/account/end",
+    "/account/password",
+    "/users",
+    "/shift",
+    "/filings",
+    "/filings/verdict",
+];
 const HOST: &str = "127.0.0.1:8080";
 const ORIGIN: &str = "http://127.0.0.1:8080";
 
@@ -31,6 +41,7 @@ fn real(path: &str) -> String {
         .replace("{name}", "daily_2026-05-17_0800.en.html")
         .replace("/trends", "/trends?series=section:ford")
         .replace("/history", "/history?series=meter:q.ford&from_s=1779000000&to_s=1779080000")
+        .replace("/incident-log", "/incident-log?incident=1")
 }
 
 /// A request as our own page would send it.

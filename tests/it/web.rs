@@ -223,6 +223,7 @@ async fn every_route_answers_with_the_headers_of_the_house() {
             "/api/v1/records/{seq}" => "/api/v1/records/1",
             "/api/v1/reports/{name}" => "/api/v1/reports/daily_2026-05-17_0800.en.html",
             "/api/v1/history" => "/api/v1/history?series=meter:q.ford&from_s=1779000000&to_s=1779080000",
+            "/api/v1/incident-log" => "/api/v1/incident-log?incident=1",
             other => other,
         };
         let response = bench.get(path).await;
@@ -244,7 +245,7 @@ async fn every_route_answers_with_the_headers_of_the_house() {
         );
         assert!(!policy.contains("unsafe"), "{route}");
         assert_eq!(headers["x-content-type-options"], "nosniff", "{route}");
-        let made_here = ["/login", "/enter", "/account", "/status", "/shift"].contains(&route);
+        let made_here = ["/login", "/enter", "/account", "/status", "/shift", "/filings"].contains(&route);
         let referrer = if made_here { "same-origin" } else { "no-referrer" };
         assert_eq!(headers["referrer-policy"], referrer, "{route}");
     }

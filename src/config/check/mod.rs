@@ -18,6 +18,7 @@ pub(super) mod service;
 pub(super) mod structure;
 pub(super) mod transport;
 pub(super) mod uses;
+pub(super) mod warning;
 pub(super) mod water;
 pub(super) mod wiring;
 

@@ -4,6 +4,7 @@ use super::super::raw::Given;
 use super::super::raw::network::{RawBerm, RawInflow, RawNode, RawReach, RawReachKind, RawSection};
 use super::super::sheet::Spot;
 use super::names::Names;
+use super::warning::flow_grades;
 use super::{FINITE, NOT_NEGATIVE, PERCENT, POSITIVE, Rule};
 use crate::basin::{
     Berm, Inflow, InflowKind, LagPoint, LagTable, Node, Place, Reach, ReachKind, SeasonalFloor, Section,
@@ -253,6 +254,10 @@ pub(in crate::config) fn section(names: &Names, id: &str, raw: RawSection, at: &
         at.key("meter").complain("is missing", "name the meter that decides");
     }
     let guarantee = at.optional("guarantee_pct", raw.guarantee_pct, PERCENT, "give the share of days in %");
+    if observe == Some(true) && !has_floor && raw.warning.is_there() {
+        at.key("warning").complain("belongs to a section with a floor", "remove it, or give the floor");
+    }
+    let warning = flow_grades(at, raw.warning);
     let responsible = names.responsible(at, raw.responsible);
     Some(Section {
         id: id.into(),
@@ -265,6 +270,7 @@ pub(in crate::config) fn section(names: &Names, id: &str, raw: RawSection, at: &
         setpoint_cap: cap.and_then(Discharge::new),
         meter: meter.ok()??,
         guarantee: guarantee.map(|share| share / 100.0),
+        warning: warning?,
         responsible: responsible?,
     })
 }

@@ -8,7 +8,7 @@ use super::calendar::{instant, span};
 use super::rating::date;
 use super::{NOT_NEGATIVE, PERCENT, Rule as Must};
 use crate::basin::{Basin, Name, SectionId};
-use crate::config::reports::{Exemption, Filing, Rule};
+use crate::config::reports::{Exemption, Filing, Rule, Standing};
 
 /// A share that some of a day can reach.
 const SHARE: Must = Must { holds: |x| x > 0.0 && x <= 100.0, must: "must be above 0, at most 100" };
@@ -100,6 +100,7 @@ fn filing(basin: &Basin, id: String, raw: RawFiling, at: &Spot<'_>) -> Option<Fi
         document: document?,
         approved_by,
         reason: Name { zh: zh?, en: en? },
+        standing: Standing::Listed,
     })
 }
 

@@ -4,6 +4,7 @@ use super::super::raw::Given;
 use super::super::raw::uses::{RawIntake, RawShare, RawTransfer, RawWetland};
 use super::super::sheet::Spot;
 use super::names::Names;
+use super::warning::level_grades;
 use super::{NOT_NEGATIVE, POSITIVE};
 use crate::basin::{Intake, Place, Share, Transfer, Wetland};
 use crate::units::{Discharge, Stage};
@@ -98,6 +99,7 @@ pub(in crate::config) fn wetland(names: &Names, id: &str, raw: RawWetland, at: &
     let consumption = at.number("consumption_mm_d", raw.consumption_mm_d, NOT_NEGATIVE, remedy);
     let level_meter = names.meter(at, "level_meter", raw.level_meter);
     let flow_meter = names.meter(at, "flow_meter", raw.flow_meter);
+    let warning = level_grades(at, raw.warning);
     let responsible = names.responsible(at, raw.responsible);
     let mut inlets = inlets?.into_iter();
     Some(Wetland {
@@ -115,6 +117,7 @@ pub(in crate::config) fn wetland(names: &Names, id: &str, raw: RawWetland, at: &
         consumption_mm_d: consumption?,
         level_meter: level_meter.ok()?,
         flow_meter: flow_meter.ok()?,
+        warning: warning?,
         responsible: responsible?,
     })
 }

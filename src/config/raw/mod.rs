@@ -10,6 +10,7 @@ pub(in crate::config) mod reports;
 pub(in crate::config) mod site;
 pub(in crate::config) mod structure;
 pub(in crate::config) mod uses;
+pub(in crate::config) mod warning;
 
 use serde::{Deserialize, Deserializer};
 

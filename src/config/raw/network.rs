@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::warning::RawFlowGrades;
 use super::{Given, RawPlace, RawResponsible};
 use crate::basin::{InflowKind, MeterKind, Priority, ReservoirKind};
 
@@ -148,5 +149,6 @@ pub(in crate::config) struct RawSection {
     pub(in crate::config) setpoint_cap_m3s: Given<f64>,
     pub(in crate::config) meter: Given<String>,
     pub(in crate::config) guarantee_pct: Given<f64>,
+    pub(in crate::config) warning: Given<RawFlowGrades>,
     pub(in crate::config) responsible: Given<RawResponsible>,
 }

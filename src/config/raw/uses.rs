@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::warning::RawLevelGrades;
 use super::{Given, RawPlace, RawResponsible};
 use crate::basin::Priority;
 
@@ -37,6 +38,7 @@ pub(in crate::config) struct RawWetland {
     pub(in crate::config) consumption_mm_d: Given<f64>,
     pub(in crate::config) level_meter: Given<String>,
     pub(in crate::config) flow_meter: Given<String>,
+    pub(in crate::config) warning: Given<RawLevelGrades>,
     pub(in crate::config) responsible: Given<RawResponsible>,
 }
 

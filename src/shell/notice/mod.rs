@@ -323,6 +323,7 @@ fn river(basin: &Basin, id: &str) -> Option<String> {
     let meter = || basin.meters.iter().find(|one| one.id == id).and_then(|meter| place(meter.at));
     let body = || basin.reservoirs.iter().find(|one| one.id == id).and_then(|body| node(body.at));
     let station = || basin.stations.iter().find(|one| one.id == id).and_then(|one| node(one.weir_toe));
+    let reach = || basin.reaches.iter().find(|one| one.id == id).map(|reach| reach.river.clone());
     let wetland = || {
         let wetland = basin.wetlands.iter().find(|one| one.id == id)?;
         wetland.inlet.and_then(gate).or_else(|| place(wetland.source))
@@ -335,6 +336,7 @@ fn river(basin: &Basin, id: &str) -> Option<String> {
         .or_else(body)
         .or_else(station)
         .or_else(wetland)
+        .or_else(reach)
 }
 
 #[cfg(test)]

@@ -139,6 +139,8 @@ fn service(status: &Status) -> impl Serialize + use<> {
         forecasts: _,
         entered: _,
         tickets: _,
+        warnings: _,
+        incidents: _,
         proposals: _,
         answers: _,
         // As those; what it comes to shows in gates and alarms.

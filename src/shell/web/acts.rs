@@ -14,20 +14,23 @@ use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::auth::{From, Known};
+use super::permits::{needs_password, needs_reason, permit, rivers};
 use super::preview::Basis;
 use super::tokens::{LIFE, Shown};
 use super::{App, control, doors, failure};
-use crate::basin::GateId;
+use crate::basin::{GateId, Grade};
 use crate::control::alarm::SHELF_MOST;
 use crate::control::entered;
+use crate::control::incident::{self, Report};
 use crate::control::operator::{Authority, Mode, OperatorAct, Order};
 use crate::control::ticket::Permit;
-use crate::shell::people::{self, Caller, Need, Person};
+use crate::shell::people::{self, Person};
 use crate::units::Opening;
 
 /// How long the cycle may take to answer, real time.
@@ -172,6 +175,33 @@ pub(super) enum Asked {
     Withdraw {
         meter: String,
     },
+    IssueWarning {
+        element: String,
+        grade: Grade,
+        cause: String,
+        measure: String,
+    },
+    CancelWarning {
+        element: String,
+        warning: u64,
+        reason: String,
+    },
+    OpenIncident {
+        reach: String,
+        km: f64,
+        /// Unix seconds.
+        happened_s: i64,
+        lasts_min: u32,
+        what: String,
+        #[serde(default)]
+        mass_kg: Option<f64>,
+        #[serde(default)]
+        limit_mg_l: Option<f64>,
+    },
+    CloseIncident {
+        incident: u64,
+        reason: String,
+    },
 }
 
 type Body<T> = Result<Json<T>, JsonRejection>;
@@ -301,97 +331,6 @@ pub(super) async fn confirm(
     once(&app, &request, confirmed(&app, &request, &token, &who)).await
 }
 
-/// Whether this person may give this order at all: role, and the gates the person is here for.
-fn permit(app: &App, person: &Person, address: &str, order: &Order) -> Result<(), Answer> {
-    let (need, gate, is_all) = match order {
-        Order::HoldAll
-        | Order::StopGate { .. }
-        | Order::Acknowledge { .. }
-        | Order::Shelve { .. }
-        | Order::Unshelve { .. }
-        | Order::Enter { .. }
-        | Order::Withdraw { .. } => (Need::Operate, None, false),
-        Order::ReleaseHold => (Need::Operate, None, true),
-        Order::SetMode { .. } => (Need::Lead, None, true),
-        Order::ActivateSchedule { .. } => (Need::Schedule, None, false),
-        Order::SetAuthority { gate, .. }
-        | Order::SetPoint { gate, .. }
-        | Order::Accept { gate, .. }
-        | Order::Reject { gate, .. }
-        | Order::AskTicket { gate, .. }
-        | Order::EndTicket { gate, .. } => (Need::Operate, Some(*gate), false),
-        Order::SignTicket { gate, .. } => (Need::Lead, Some(*gate), false),
-    };
-    let named = gate.and_then(|gate| app.web.config.basin.gates.get(gate.0)).map(|gate| gate.id.as_str());
-    let own = person.gates.as_ref().is_none_or(|gates| !is_all && named.is_none_or(|id| gates.contains(id)));
-    if person.role.may(need) && own {
-        return Ok(());
-    }
-    let why = if own {
-        format!("not with your role; this needs {}", need.words())
-    } else {
-        "not among the gates you are here for".to_owned()
-    };
-    let asked =
-        serde_json::to_value(order).unwrap_or_default()["order"].as_str().unwrap_or_default().to_owned();
-    let asked = named.map_or_else(|| asked.clone(), |gate| format!("{asked} {gate}"));
-    app.web.people.tell_refused(&Caller::Person(person.clone()), &asked, need.words(), address);
-    Err(Answer::refused(StatusCode::FORBIDDEN, &why))
-}
-
-/// Rivers whose control an order needs; stopping, holding and what concerns an alarm alone need none.
-fn rivers(app: &App, order: &Order) -> Vec<String> {
-    match order {
-        Order::HoldAll
-        | Order::StopGate { .. }
-        | Order::Acknowledge { .. }
-        | Order::Shelve { .. }
-        | Order::Unshelve { .. }
-        | Order::ActivateSchedule { .. }
-        // Who signs is another person than who has control.
-        | Order::SignTicket { .. } => Vec::new(),
-        // What is entered may change a release anywhere below or above.
-        Order::ReleaseHold | Order::SetMode { .. } | Order::Enter { .. } | Order::Withdraw { .. } => {
-            app.web.people.rivers()
-        }
-        Order::SetAuthority { gate, .. }
-        | Order::SetPoint { gate, .. }
-        | Order::Accept { gate, .. }
-        | Order::Reject { gate, .. }
-        | Order::AskTicket { gate, .. }
-        | Order::EndTicket { gate, .. } => {
-            app.web.config.basin.river_of(*gate).map(str::to_owned).into_iter().collect()
-        }
-    }
-}
-
-/// Whether an order needs the own password, and a reason.
-fn needs_password(order: &Order) -> bool {
-    match order {
-        Order::SetMode { .. } | Order::SignTicket { .. } => true,
-        Order::HoldAll
-        | Order::ReleaseHold
-        | Order::SetAuthority { .. }
-        | Order::SetPoint { .. }
-        | Order::StopGate { .. }
-        | Order::Accept { .. }
-        | Order::Reject { .. }
-        | Order::AskTicket { .. }
-        | Order::EndTicket { .. }
-        | Order::Acknowledge { .. }
-        | Order::Shelve { .. }
-        | Order::Unshelve { .. }
-        | Order::Enter { .. }
-        | Order::Withdraw { .. }
-        | Order::ActivateSchedule { .. } => false,
-    }
-}
-
-/// Whether an order needs a reason that has no place in itself: why a gate no longer protects by itself.
-fn needs_reason(order: &Order) -> bool {
-    matches!(order, Order::SetAuthority { authority, .. } if !authority.protects())
-}
-
 /// Checks an act against configuration and range.
 fn order(app: &App, asked: Asked) -> Result<Order, String> {
     Ok(match asked {
@@ -401,18 +340,7 @@ fn order(app: &App, asked: Asked) -> Result<Order, String> {
             Order::SetAuthority { gate: gate(app, &id)?, authority }
         }
         Asked::SetPoint { gate: id, opening_pct, reason } => {
-            let gate = gate(app, &id)?;
-            let opening = Opening::from_fraction(opening_pct / 100.0)
-                .ok_or_else(|| format!("{id}: opening_pct = {opening_pct}: must be from 0 to 100"))?;
-            let known = app.web.config.basin.gates.get(gate.0);
-            let known = known.ok_or_else(|| format!("{id}: no such gate; names are in /api/v1/basin"))?;
-            if !known.is_driven() {
-                return Err(format!("{id}: cannot be commanded; it moves by hand or by water alone"));
-            }
-            let (lowest, highest) = (known.lowest.percent(), known.highest.percent());
-            if opening < known.lowest || opening > known.highest {
-                return Err(format!("{id}: opening_pct = {opening_pct}: must be from {lowest} to {highest}"));
-            }
+            let (gate, opening) = set_point(app, &id, opening_pct)?;
             let reason = reasoned(&id, &reason)?;
             Order::SetPoint { gate, opening, reason }
         }
@@ -436,7 +364,7 @@ fn order(app: &App, asked: Asked) -> Result<Order, String> {
             let status = app.web.status.borrow();
             let open = status.proposals.iter().find(|open| open.gate == gate && open.id == proposal);
             let open = open.ok_or_else(|| format!("{id}: this proposal is no longer open"))?;
-            Order::Accept { gate, proposal, opening: open.to }
+            Order::Accept { gate, proposal, opening: open.to, second: !open.signed.is_empty() }
         }
         Asked::Reject { gate: id, proposal, reason } => {
             let gate = gate(app, &id)?;
@@ -444,13 +372,7 @@ fn order(app: &App, asked: Asked) -> Result<Order, String> {
             Order::Reject { gate, proposal, reason }
         }
         Asked::AskTicket { gate: id, minutes, reason, permit } => {
-            let gate = gate(app, &id)?;
-            let known = app.web.config.basin.gates.get(gate.0);
-            let known = known.ok_or_else(|| format!("{id}: no such gate; names are in /api/v1/basin"))?;
-            let (_, most) = permit.terms(known)?;
-            if minutes == 0 || minutes > most {
-                return Err(format!("{id}: minutes = {minutes}: must be from 1 to {most}"));
-            }
+            let gate = ask_ticket(app, &id, minutes, &permit)?;
             let reason = reasoned(&id, &reason)?;
             Order::AskTicket { gate, minutes, reason, permit }
         }
@@ -474,16 +396,84 @@ fn order(app: &App, asked: Asked) -> Result<Order, String> {
             }
             Order::Withdraw { meter }
         }
+        Asked::IssueWarning { element, grade, cause, measure } => {
+            if app.web.status.borrow().warnings.iter().all(|watch| watch.element != element) {
+                return Err(format!(
+                    "{element}: no warning is given of it; names are in warnings of /api/v1/state"
+                ));
+            }
+            let measure = texted(&element, "measure", &measure)?;
+            Order::IssueWarning { cause: texted(&element, "cause", &cause)?, element, grade, measure }
+        }
+        Asked::CancelWarning { element, warning, reason } => {
+            let status = app.web.status.borrow();
+            let watch = status.warnings.iter().find(|watch| watch.element == element);
+            let in_force = watch.and_then(|watch| watch.issued.as_ref()).map(|issued| issued.id);
+            if in_force != Some(warning) {
+                return Err(format!("{element}: this warning is not in force any more"));
+            }
+            let reason = reasoned(&element, &reason)?;
+            Order::CancelWarning { element, warning, reason }
+        }
+        Asked::OpenIncident { reach, km, happened_s, lasts_min, what, mass_kg, limit_mg_l } => {
+            let happened = Timestamp::from_second(happened_s);
+            let happened = happened.map_err(|_| format!("{reach}: happened_s: must be Unix seconds"))?;
+            let what = texted(&reach, "what", &what)?;
+            let report = Report { reach, km, happened, lasts_min, what, mass_kg, limit_mg_l };
+            incident::check(&app.web.config.basin, &report, app.web.status.borrow().utc)?;
+            Order::OpenIncident { report }
+        }
+        Asked::CloseIncident { incident, reason } => {
+            if app.web.status.borrow().incidents.iter().all(|open| open.id != incident) {
+                return Err(format!("incident {incident} is not open any more"));
+            }
+            Order::CloseIncident { incident, reason: reasoned("incident", &reason)? }
+        }
     })
+}
+
+/// A gate and where it is to go.
+fn set_point(app: &App, id: &str, opening_pct: f64) -> Result<(GateId, Opening), String> {
+    let gate = gate(app, id)?;
+    let opening = Opening::from_fraction(opening_pct / 100.0)
+        .ok_or_else(|| format!("{id}: opening_pct = {opening_pct}: must be from 0 to 100"))?;
+    let known = app.web.config.basin.gates.get(gate.0);
+    let known = known.ok_or_else(|| format!("{id}: no such gate; names are in /api/v1/basin"))?;
+    if !known.is_driven() {
+        return Err(format!("{id}: cannot be commanded; it moves by hand or by water alone"));
+    }
+    let (lowest, highest) = (known.lowest.percent(), known.highest.percent());
+    if opening < known.lowest || opening > known.highest {
+        return Err(format!("{id}: opening_pct = {opening_pct}: must be from {lowest} to {highest}"));
+    }
+    Ok((gate, opening))
+}
+
+/// The gate a ticket is asked for.
+fn ask_ticket(app: &App, id: &str, minutes: u32, permit: &Permit) -> Result<GateId, String> {
+    let gate = gate(app, id)?;
+    let basin = &app.web.config.basin;
+    let known = basin.gates.get(gate.0);
+    let known = known.ok_or_else(|| format!("{id}: no such gate; names are in /api/v1/basin"))?;
+    let (_, most) = permit.terms(basin, known)?;
+    if minutes == 0 || minutes > most {
+        return Err(format!("{id}: minutes = {minutes}: must be from 1 to {most}"));
+    }
+    Ok(gate)
 }
 
 /// A reason as it is kept: what is asked about `what` needs one.
 fn reasoned(what: &str, reason: &str) -> Result<String, String> {
-    let reason = reason.trim();
-    if reason.is_empty() || reason.chars().count() > TEXT_LIMIT {
-        return Err(format!("{what}: reason: must have 1 to {TEXT_LIMIT} characters"));
+    texted(what, "reason", reason)
+}
+
+/// The text `key` of an act about `what`.
+fn texted(what: &str, key: &str, text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > TEXT_LIMIT {
+        return Err(format!("{what}: {key}: must have 1 to {TEXT_LIMIT} characters"));
     }
-    Ok(reason.to_owned())
+    Ok(text.to_owned())
 }
 
 /// The gate of an open ticket.

@@ -36,8 +36,18 @@ const FORM_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self';
 pub(super) struct FormPage;
 
 /// Paths that take what a form of ours sends.
-pub(super) const FORMS: &[&str] =
-    &["/login", "/enter", "/first-run", "/logout", "/account/end", "/account/password", "/users", "/shift"];
+pub(super) const FORMS: &[&str] = &[
+    "/login",
+    "/enter",
+    "/first-run",
+    "/logout",
+    "/account/end",
+    "/account/password",
+    "/users",
+    "/shift",
+    "/filings",
+    "/filings/verdict",
+];
 
 /// Where the page is reached.
 #[derive(Clone, Debug, Default)]

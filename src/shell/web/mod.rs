@@ -13,11 +13,14 @@ mod basin;
 mod control;
 mod doors;
 mod feed;
+mod filings;
+mod filings_page;
 mod forecasts;
 pub mod guard;
 mod host;
 mod markup;
 mod metrics;
+mod permits;
 mod plain;
 pub mod preview;
 mod query;
@@ -137,6 +140,8 @@ struct App {
     /// Drafts of the calendar that may be activated.
     ready: schedule::Tokens,
     streams: Arc<Semaphore>,
+    /// Held by who judges a filing.
+    filings: tokio::sync::Mutex<()>,
 }
 
 /// The service's routes, all behind the same guard and the same lookup of who asks.
@@ -161,6 +166,7 @@ pub fn router(web: WebState) -> Router {
         book: tokens::Book::default(),
         ready: schedule::Tokens::default(),
         streams: Arc::new(Semaphore::new(STREAMS)),
+        filings: tokio::sync::Mutex::default(),
         web,
     });
     mounted

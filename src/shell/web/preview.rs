@@ -201,8 +201,14 @@ pub fn preview(config: &Config, status: &Status, order: &Order) -> Preview {
         blocked_by: now.map_or_else(Vec::new, |now| standing(now, order)),
         permitted: now.map(|now| Permitted { range: now.permitted, by: now.permitted_by.clone() }),
         inputs: inputs(basin, status, gate.zip(now)),
-        takes_manual: matches!(order, Order::SetPoint { .. })
-            && now.is_some_and(|now| now.authority != Authority::Manual),
+        takes_manual: now.is_some_and(|now| match now.authority {
+            Authority::Manual => false,
+            // As the second of two people, for an incident.
+            Authority::Automatic => {
+                matches!(order, Order::SetPoint { .. } | Order::Accept { second: true, .. })
+            }
+            Authority::Advice | Authority::Observe => matches!(order, Order::SetPoint { .. }),
+        }),
         unprotected: is_last_guard(basin, status, order),
     }
 }

@@ -155,9 +155,12 @@ fn kinds(word: &str) -> Option<Vec<Kind>> {
         }
         "moves" => vec![Kind::Intent, Kind::LateIntent, Kind::Outcome],
         "refusals" => vec![Kind::Refusal],
-        "people" => vec![Kind::Operator, Kind::Order, Kind::Lease, Kind::Schedule, Kind::Note],
+        "people" => vec![Kind::Operator, Kind::Order, Kind::Lease, Kind::Schedule, Kind::Note, Kind::Filing],
         "schedule" => vec![Kind::Schedule],
+        "warnings" => vec![Kind::Warning],
+        "incidents" => vec![Kind::Incident],
         "notes" => vec![Kind::Note],
+        "filings" => vec![Kind::Filing],
         "decisions" => vec![Kind::Decision, Kind::Plan],
         "alarms" => vec![Kind::Alarm],
         "service" => vec![
@@ -184,8 +187,7 @@ pub(super) async fn records(
         Err(error) => return failure(StatusCode::BAD_REQUEST, &error.body_text()),
     };
     let Some(kinds) = kinds(asked.kind.as_deref().unwrap_or("acts")) else {
-        let why =
-            "kind: must be acts, moves, refusals, people, schedule, notes, decisions, alarms or service";
+        let why = "kind: must be acts, moves, refusals, people, schedule, warnings, incidents, notes, filings, decisions, alarms or service";
         return failure(StatusCode::BAD_REQUEST, why);
     };
     let time = |second: Option<i64>, otherwise| {
@@ -324,6 +326,32 @@ fn base64(bytes: &[u8]) -> String {
         }
     }
     text
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AskedLog {
+    incident: u64,
+}
+
+/// The log of a pollution incident, as a file.
+pub(super) async fn incident_log(
+    State(app): State<Arc<App>>,
+    query: Result<Query<AskedLog>, QueryRejection>,
+) -> Response {
+    let AskedLog { incident } = match query {
+        Ok(Query(asked)) => asked,
+        Err(error) => return failure(StatusCode::BAD_REQUEST, &error.body_text()),
+    };
+    let found = match archive(&app) {
+        Ok(archive) => archive.incident(incident).await,
+        Err(response) => return *response,
+    };
+    match found {
+        Ok(Some(csv)) => as_file(&format!("incident-{incident}.csv"), csv),
+        Ok(None) => failure(StatusCode::NOT_FOUND, "no incident of this number on record"),
+        Err(why) => unreadable(&why),
+    }
 }
 
 #[derive(Deserialize)]

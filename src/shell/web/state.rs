@@ -11,12 +11,14 @@ use serde_json::{Map, Value, json};
 use crate::basin::Rating;
 use crate::config::Config;
 use crate::control::advice::Proposal;
+use crate::control::incident::{Arrival, Incident};
 use crate::control::quality::{Quality, Reading};
 use crate::control::schedule::steps::Memory;
 use crate::control::status::{
     AlarmStatus, AsideStatus, Balance, CommandStatus, Estimate, Explanation, GateStatus, SectionStatus,
     Status, Transit,
 };
+use crate::control::warning::{Finding, Watch};
 use crate::units::{Discharge, Opening};
 
 /// The state as published, without its sequence number.
@@ -63,6 +65,8 @@ pub(super) fn document(config: &Config, status: &Status) -> Value {
             "of": ticket.permit,
             "in_force": ticket.in_force, "left_s": round(ticket.left_s, 1.0),
         })).collect::<Vec<_>>(),
+        "warnings": status.warnings.iter().map(watch).collect::<Vec<_>>(),
+        "incidents": status.incidents.iter().map(incident).collect::<Vec<_>>(),
         "proposals": status.proposals.iter().map(proposal).collect::<Vec<_>>(),
         "answers": answers(config, status),
         "entered": status.entered.iter().map(|entry| json!({
@@ -73,6 +77,55 @@ pub(super) fn document(config: &Config, status: &Status) -> Value {
         "flood": status.flood.as_ref().map(|flood| json!({
             "since_s": flood.since.as_second(), "first": flood.first,
         })),
+    })
+}
+
+/// What is known of the warnings of a section or wetland.
+fn watch(watch: &Watch) -> Value {
+    json!({
+        "element": watch.element, "known": watch.known, "grade": watch.grade, "found": watch.found.as_ref().map(finding),
+        "proposed": watch.proposed.as_ref().map(|proposed| json!({
+            "grade": proposed.grade, "since_s": proposed.since.as_second(),
+        })),
+        "issued": watch.issued.as_ref().map(|issued| json!({
+            "id": issued.id, "grade": issued.grade, "at_s": issued.at.as_second(), "by": issued.by,
+            "cause": issued.cause, "measure": issued.measure, "found": issued.found.as_ref().map(finding),
+        })),
+    })
+}
+
+/// An open incident.
+fn incident(incident: &Incident) -> Value {
+    let report = &incident.report;
+    json!({
+        "id": incident.id, "reach": report.reach, "km": report.km, "happened_s": report.happened.as_second(),
+        "lasts_min": report.lasts_min, "what": report.what, "mass_kg": report.mass_kg, "limit_mg_l": report.limit_mg_l,
+        "opened_s": incident.opened.as_second(), "by": incident.by, "taken": incident.taken,
+        "arrivals": incident.arrivals.iter().map(arrival).collect::<Vec<_>>(),
+        "dilution": incident.dilution.as_ref().map(|dilution| json!({
+            "gate": dilution.gate, "hold_m3s": round(dilution.hold_m3s, 1e3),
+            "dilute_m3s": dilution.dilute_m3s.map(|flow| round(flow, 1e3)),
+        })),
+    })
+}
+
+fn arrival(arrival: &Arrival) -> Value {
+    let travel = arrival.reached.travel;
+    json!({
+        "what": arrival.reached.what, "element": arrival.reached.element,
+        "first_s": arrival.window.map(|window| window.first.as_second()),
+        "peak_s": arrival.window.map(|window| (window.peak.0.as_second(), window.peak.1.as_second())),
+        "over_s": arrival.window.map(|window| window.over.as_second()),
+        "share": travel.map(|travel| round(travel.share, 1e3)), "km": travel.map(|travel| round(travel.km, 10.0)),
+        "flow_m3s": travel.map(|travel| round(travel.flow_m3s, 1e3)),
+        "peak_mg_l": arrival.peak_mg_l.map(|peak| round(peak, 1e4)),
+    })
+}
+
+fn finding(found: &Finding) -> Value {
+    json!({
+        "sign": found.sign, "basis": found.basis, "value": round(found.value, 1e3), "limit": round(found.limit, 1e3),
+        "in_h": found.in_h.map(|hours| round(hours, 10.0)),
     })
 }
 
@@ -262,7 +315,7 @@ fn proposal(proposal: &Proposal) -> Value {
     json!({
         "id": proposal.id, "gate": proposal.gate, "from": proposal.from.map(opening), "to": opening(proposal.to),
         "protective": proposal.protective, "because": proposal.because, "limits": proposal.limits,
-        "made_at": seconds(proposal.made),
+        "made_at": seconds(proposal.made), "incident": proposal.incident, "signed": proposal.signed,
     })
 }
 

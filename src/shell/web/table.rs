@@ -11,9 +11,9 @@ use axum::routing::{MethodRouter, delete, get, post};
 use serde::Serialize;
 
 use super::{
-    App, account, acts, assets, basin_document, control, doors, forecasts, guard, metrics, openapi, plain,
-    query, schedule, screens, shift, shift_page, simulated, state_document, stream, users, users_page,
-    whatif,
+    App, account, acts, assets, basin_document, control, doors, filings, filings_page, forecasts, guard,
+    metrics, openapi, plain, query, schedule, screens, shift, shift_page, simulated, state_document, stream,
+    users, users_page, whatif,
 };
 use crate::shell::forecast::TEXT_MOST;
 use crate::shell::people::Need;
@@ -56,7 +56,7 @@ impl Row {
 
 /// Every route; `river` adds those of a demonstration.
 pub(super) fn rows(river: bool) -> Vec<Row> {
-    use Need::{Administer, Diagnose, Forecast, Metrics, Operate, Person, Public, Schedule, View};
+    use Need::{Administer, Diagnose, Forecast, Lead, Metrics, Operate, Person, Public, Schedule, View};
     let mut rows = vec![
         Row::get("/", View, assets::page),
         Row::get("/status", View, plain::status),
@@ -79,6 +79,9 @@ pub(super) fn rows(river: bool) -> Vec<Row> {
         Row::get("/shift", View, shift_page::page),
         // Two thousand characters of three bytes, each byte written as three.
         Row::post("/shift", Operate, shift_page::note).up_to(32 * 1024),
+        Row::get("/filings", View, filings_page::page),
+        Row::post("/filings", Operate, filings_page::enter),
+        Row::post("/filings/verdict", Lead, filings_page::judge),
         Row::get("/api/v1/session", View, doors::session),
         Row::post("/api/v1/session", Public, doors::sign_in),
         Row::delete("/api/v1/session", Person, doors::sign_out),
@@ -107,6 +110,10 @@ pub(super) fn rows(river: bool) -> Vec<Row> {
         Row::get("/api/v1/reports", View, screens::reports),
         Row::get("/api/v1/reports/{name}", View, screens::report),
         Row::get("/api/v1/history", View, screens::history),
+        Row::get("/api/v1/incident-log", View, screens::incident_log),
+        Row::get("/api/v1/filings", View, filings::list),
+        Row::post("/api/v1/filings", Operate, filings::enter),
+        Row::post("/api/v1/filings/verdict", Lead, filings::judge),
         Row::get("/api/v1/shift", View, shift::report),
         Row::post("/api/v1/notes", Operate, shift::note),
         Row::post("/api/v1/acts/hold-all", Operate, acts::hold_all),

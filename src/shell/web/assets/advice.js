@@ -1,6 +1,6 @@
 // Advice: what dispatch would do now, for a person to accept or reject.
 
-import { openDialog } from "./confirm.js";
+import { askFirst, lineInput, openDialog } from "./confirm.js";
 import { h, renew } from "./dom.js";
 import { known, percent, positionUnit } from "./format.js";
 import { lang, named, t } from "./i18n.js";
@@ -17,24 +17,16 @@ export function buildAdvice(basin, pick) {
     const causes = [...proposal.because.map((cause) => because(basin, cause)), ...proposal.limits.map((found) => `${t("limited")} ${limit(basin, found, gate)}`)];
     return h("li", { tid: `proposal-${gate.id}` },
       h("p", { class: "headline" }, h("button", { type: "button", class: "link", on: { click: () => pick(proposal.gate) } }, name), " ", h("b", { class: "live" }, move), proposal.protective && h("span", { class: "badge" }, t("advice.urgent"))),
+      proposal.signed?.length > 0 && h("p", { tid: `signed-${gate.id}` }, t("advice.signed", { signed: proposal.signed.join(t("comma")) })),
       h("p", { class: "cause" }, causes.join(t("stop") === "。" ? "；" : "; ")),
       h("div", { class: "row" },
-        h("button", { type: "button", class: "command primary", tid: `accept-${gate.id}`, on: { click: () => openDialog(`${t("advice.accept")}${t("colon")}${name}`, { order: "accept", gate: gate.id, proposal: proposal.id }, { about: t("advice.accept_about"), what: t("advice.accept") }) } }, t("advice.accept_button")),
+        h("button", { type: "button", class: "command primary", tid: `accept-${gate.id}`, on: { click: () => openDialog(`${t("advice.accept")}${t("colon")}${name}`, { order: "accept", gate: gate.id, proposal: proposal.id }, { about: t(known(proposal.incident) ? "advice.incident_about" : "advice.accept_about"), what: t("advice.accept") }) } }, t("advice.accept_button")),
         h("button", { type: "button", class: "command", tid: `reject-${gate.id}`, on: { click: () => reject(gate, name, proposal) } }, t("advice.reject_button"))));
   }
 
   function reject(gate, name, proposal) {
-    openDialog(`${t("advice.reject")}${t("colon")}${name}`, null, { body: (close) => {
-      const reason = h("input", { type: "text", maxlength: "200", required: true, tid: "reject-reason", placeholder: t("reason_placeholder") });
-      const form = h("form", { class: "select", novalidate: true, on: { submit: (event) => {
-        event.preventDefault();
-        if (!form.reportValidity()) return;
-        const order = { order: "reject", gate: gate.id, proposal: proposal.id, reason: reason.value.trim() };
-        close();
-        openDialog(`${t("advice.reject")}${t("colon")}${name}`, order, { about: t("advice.reject_about", { reason: order.reason }), what: t("advice.reject") });
-      } } }, h("label", {}, h("span", {}, t("reason")), reason), h("div", { class: "row" }, h("button", { type: "submit", class: "command primary", tid: "reject-next" }, t("preview"))));
-      return form;
-    } });
+    const reason = lineInput("reject-reason");
+    askFirst(`${t("advice.reject")}${t("colon")}${name}`, "reject", [[t("reason"), reason]], () => ({ order: "reject", gate: gate.id, proposal: proposal.id, reason: reason.value.trim() }), (order) => t("advice.reject_about", { reason: order.reason }));
   }
 
   function score(answers) {

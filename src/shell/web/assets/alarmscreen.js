@@ -3,7 +3,7 @@
 
 import { acknowledgeAll, detailOf, placeOf, words } from "./alarms.js";
 import { load } from "./api.js";
-import { openDialog } from "./confirm.js";
+import { askFirst, lineInput, openDialog } from "./confirm.js";
 import { flag, glyph, h, panel, renew, text } from "./dom.js";
 import { known, moment, who } from "./format.js";
 import { lang, named, t } from "./i18n.js";
@@ -16,7 +16,7 @@ const SHELF_MINUTES = [30, 60, 120, 240, 480];
 export const WITHIN = {
   A01: "now", A03: "hour", A04: "now", A05: "hour", A06: "shift", A08: "hour", A09: "hour", A10: "shift", A11: "hour", A12: "hour", A13: "shift", A14: "hour",
   A15: "hour", A20: "now", A21: "day", A22: "shift", A27: "day", A30: "hour", A31: "hour", A32: "now", A33: "hour", A34: "hour", A36: "hour", A39: "shift", A40: "hour", A41: "now",
-  A42: "now", A43: "hour", A44: "shift", A45: "day", A46: "shift",
+  A42: "now", A43: "hour", A44: "shift", A45: "day", A46: "shift", A51: "hour", A52: "shift", A53: "shift", A54: "hour", A55: "now", A56: "now",
 };
 
 /** The device an alarm speaks of, or that serves what it speaks of, with its link: what fails together. */
@@ -106,20 +106,10 @@ export function buildAlarmScreen(basin, { pick, state: newest }) {
   }
 
   function shelve(alarm) {
-    const name = `${words(alarm)("title")}${t("sep")}${placeOf(basin, alarm) || alarm.key}`;
-    openDialog(t("alarmpage.shelve_title"), null, { body: (close) => {
-      const minutes = h("select", { tid: "shelf-minutes" }, SHELF_MINUTES.map((m) => h("option", { value: m, selected: m === 60 }, m < 60 ? `${m} min` : `${m / 60} h`)));
-      const reason = h("input", { type: "text", maxlength: "200", required: true, tid: "shelf-reason", placeholder: t("reason_placeholder") });
-      const form = h("form", { class: "select", novalidate: true, on: { submit: (event) => {
-        event.preventDefault();
-        if (!form.reportValidity()) return;
-        const order = { order: "shelve", alarm: alarm.key, minutes: Number(minutes.value), reason: reason.value.trim() };
-        close();
-        openDialog(`${t("alarmpage.shelve")}${t("colon")}${name}`, order, { about: t("alarmpage.shelve_about", { for: minutes.selectedOptions[0].textContent, reason: order.reason }), what: t("alarmpage.shelve") });
-      } } }, h("p", { class: "about" }, name), h("label", {}, h("span", {}, t("alarmpage.shelve_for")), minutes), h("label", {}, h("span", {}, t("reason")), reason),
-      h("div", { class: "row" }, h("button", { type: "submit", class: "command primary", tid: "shelf-next" }, t("preview"))));
-      return form;
-    } });
+    const minutes = h("select", { tid: "shelf-minutes" }, SHELF_MINUTES.map((m) => h("option", { value: m, selected: m === 60 }, m < 60 ? `${m} min` : `${m / 60} h`)));
+    const reason = lineInput("shelf-reason");
+    askFirst(`${t("alarmpage.shelve")}${t("colon")}${words(alarm)("title")}${t("sep")}${placeOf(basin, alarm) || alarm.key}`, "shelf", [[t("alarmpage.shelve_for"), minutes], [t("reason"), reason]],
+      () => ({ order: "shelve", alarm: alarm.key, minutes: Number(minutes.value), reason: reason.value.trim() }), (order) => t("alarmpage.shelve_about", { for: minutes.selectedOptions[0].textContent, reason: order.reason }));
   }
 
   function unshelve(alarm) {

@@ -11,6 +11,7 @@ import { openFaceplate } from "./faceplate.js";
 import { setSite } from "./format.js";
 import { buildBlind, buildHeader, setTheme } from "./header.js";
 import { lang, named, setLang, t } from "./i18n.js";
+import { buildIncident } from "./incident.js";
 import { buildLinks } from "./links.js";
 import { buildMap } from "./map.js";
 import { buildMeters } from "./meters.js";
@@ -21,6 +22,7 @@ import { buildReach } from "./reach.js";
 import { buildRecords } from "./records.js";
 import { buildSchedule } from "./schedule.js";
 import { follow } from "./stream.js";
+import { buildWarnings } from "./warnings.js";
 
 const page = { basin: null, state: null, around: [], screen: null, route: null, header: null, nav: null, blind: null, faceplate: null, actions: null, alarms: null, host: null, wanted: null, live: "link" };
 
@@ -29,6 +31,8 @@ const SCREENS = {
   overview: () => buildOverview(page.basin, { pick, alarms: page.alarms, actions: page.actions }),
   reach: (id) => buildReach(page.basin, id, { pick }),
   alarms: () => buildAlarmScreen(page.basin, { pick, state: () => page.state }),
+  incident: () => buildIncident(page.basin, { pick, state: () => page.state }),
+  warnings: () => buildWarnings(page.basin),
   schedule: () => buildSchedule(page.basin, { pick }),
   map: () => buildMap(page.basin, { pick }),
   meters: (id) => buildMeters(page.basin, id),

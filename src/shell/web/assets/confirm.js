@@ -219,3 +219,21 @@ export function openDialog(title, order, { about, what, body } = {}) {
   return dialog;
 }
 
+/** Asks for `fields` ([label, input]) first, then goes on with the act `order()` makes of them, told by `about(order)`. */
+export function askFirst(title, tid, fields, order, about) {
+  openDialog(title, null, { body: (close) => {
+    const form = h("form", { class: "select", novalidate: true, on: { submit: (event) => {
+      event.preventDefault();
+      if (!form.reportValidity()) return;
+      const whole = order();
+      close();
+      openDialog(title, whole, { about: about(whole), what: title.split(t("colon"))[0] });
+    } } }, fields.map(([label, input]) => h("label", {}, h("span", {}, label), input)), h("div", { class: "row" }, h("button", { type: "submit", class: "command primary", tid: `${tid}-next` }, t("preview"))));
+    return form;
+  } });
+}
+
+/** A line of text for an act, 1 to 200 characters. */
+export function lineInput(tid, placeholder = t("reason_placeholder")) {
+  return h("input", { type: "text", maxlength: "200", required: true, tid, placeholder });
+}

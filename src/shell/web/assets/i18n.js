@@ -10,9 +10,8 @@ export function lang() {
 /** Chooses the language, once its texts are there: nobody needs those of the other. */
 export async function setLang(next) {
   const chosen = next === "en" ? "en" : "zh";
-  const [main, more] = await Promise.all([import(`./${chosen}.js`), import(`./screens.${chosen}.js`)]);
-  texts[chosen] = { ...main.default, ...more.default };
-  language = next === "en" ? "en" : "zh";
+  texts[chosen] = (await import(`./${chosen}.js`)).default;
+  language = chosen;
   localStorage.setItem("language", language);
   document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
 }

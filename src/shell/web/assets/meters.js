@@ -1,7 +1,7 @@
 // Meters: can this reading be trusted. All of them in a list; one in full, from its register to what control makes of it.
 
 import { load } from "./api.js";
-import { openDialog } from "./confirm.js";
+import { askFirst, lineInput, openDialog } from "./confirm.js";
 import { flag, h, panel, renew, text } from "./dom.js";
 import { age, civil, flow, known, level, moment, qualityText, showValue, who } from "./format.js";
 import { elementName } from "./reasons.js";
@@ -144,20 +144,12 @@ function oneOf(basin, at) {
   }
 
   function enterDialog() {
-    openDialog(t("meters.enter_title"), null, { body: (close) => {
-      const value = h("input", { type: "number", step: "any", required: true, tid: "enter-value", ...(about && known(about.min) ? { min: about.min } : {}), ...(about && known(about.max) ? { max: about.max } : {}) });
-      const minutes = h("select", { tid: "enter-minutes" }, STAND_MINUTES.map((m) => h("option", { value: m, selected: m === 60 }, m < 60 ? `${m} min` : `${m / 60} h`)));
-      const reason = h("input", { type: "text", maxlength: "200", required: true, tid: "enter-reason", placeholder: t("meters.enter_reason") });
-      const form = h("form", { class: "select", novalidate: true, on: { submit: (event) => {
-        event.preventDefault();
-        if (!form.reportValidity()) return;
-        const order = { order: "enter", meter: meter.id, value: Number(value.value), minutes: Number(minutes.value), reason: reason.value.trim() };
-        close();
-        openDialog(`${t("meters.enter")}${t("colon")}${named(meter.name)}`, order, { about: t("meters.enter_about", { value: `${show(order.value)} ${meter.unit}`, for: minutes.selectedOptions[0].textContent, reason: order.reason }), what: t("meters.enter") });
-      } } }, h("p", { class: "about" }, named(meter.name)), h("label", {}, h("span", {}, `${t("meters.value")}, ${meter.unit}`), value), h("label", {}, h("span", {}, t("meters.enter_for")), minutes), h("label", {}, h("span", {}, t("reason")), reason),
-      h("div", { class: "row" }, h("button", { type: "submit", class: "command primary", tid: "enter-next" }, t("preview"))));
-      return form;
-    } });
+    const value = h("input", { type: "number", step: "any", required: true, tid: "enter-value", ...(about && known(about.min) ? { min: about.min } : {}), ...(about && known(about.max) ? { max: about.max } : {}) });
+    const minutes = h("select", { tid: "enter-minutes" }, STAND_MINUTES.map((m) => h("option", { value: m, selected: m === 60 }, m < 60 ? `${m} min` : `${m / 60} h`)));
+    const reason = lineInput("enter-reason", t("meters.enter_reason"));
+    askFirst(`${t("meters.enter")}${t("colon")}${named(meter.name)}`, "enter", [[`${t("meters.value")}, ${meter.unit}`, value], [t("meters.enter_for"), minutes], [t("reason"), reason]],
+      () => ({ order: "enter", meter: meter.id, value: Number(value.value), minutes: Number(minutes.value), reason: reason.value.trim() }),
+      (order) => t("meters.enter_about", { value: `${show(order.value)} ${meter.unit}`, for: minutes.selectedOptions[0].textContent, reason: order.reason }));
   }
 
   function checkList(state, reading) {

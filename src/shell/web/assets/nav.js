@@ -26,6 +26,8 @@ const ICONS = {
   overview: ["M2 2h7v7H2z", "M11 2h7v7h-7z", "M2 11h7v7H2z", "M11 11h7v7h-7z"],
   reach: ["M1 6c3-3 6-3 9 0s6 3 9 0", "M1 13c3-3 6-3 9 0s6 3 9 0"],
   alarms: ["M10 2 19 18H1z", "M10 8v5", "M10 15v1"],
+  incident: ["M10 2c4 5 6 8 6 11a6 6 0 0 1-12 0c0-3 2-6 6-11z", "M10 9v4", "M10 15v1"],
+  warnings: ["M4 3v16", "M4 3h12l-3 4 3 4H4"],
   map: ["M3 2c0 6 7 4 7 9s6 3 7 7", "M17 2c-1 5-5 5-7 9"],
   schedule: ["M2 4h16v14H2z", "M2 8h16", "M6 2v4", "M14 2v4"],
   meters: ["M2 14a8 8 0 0 1 16 0z", "M10 14l4-5"],
@@ -55,6 +57,8 @@ export function buildNav(basin) {
     entry("overview", null, t("nav.overview")),
     ...reachesOf(basin).map((section) => entry("reach", section.id, short(named(section.name)).replace(/\s*(断面|section)$/i, ""), named(section.name))),
     entry("alarms", null, t("nav.alarms")),
+    entry("warnings", null, t("nav.warnings")),
+    entry("incident", null, t("nav.incident"), t("incident.title")),
     entry("map", null, t("nav.map")),
     ...(hasSchedule(basin) ? [entry("schedule", null, t("nav.schedule"))] : []),
     entry("meters", null, t("nav.meters")),
@@ -81,6 +85,13 @@ export function buildNav(basin) {
           const fresh = state.alarms.filter((alarm) => !alarm.acknowledged).length;
           one.mark.hidden = fresh === 0;
           renew(one.mark, String(fresh), () => [h("span", { "aria-hidden": "true" }, String(fresh)), h("span", { class: "unseen" }, t("unacked", { n: fresh }))]);
+        } else if (one.name === "warnings") {
+          const waits = state.warnings.filter((watch) => watch.proposed).length;
+          one.mark.hidden = waits === 0;
+          text(one.mark, String(waits));
+        } else if (one.name === "incident") {
+          one.mark.hidden = state.incidents.length === 0;
+          text(one.mark, String(state.incidents.length));
         } else if (one.name === "reach") {
           const i = basin.sections.findIndex((section) => section.id === one.id);
           const low = below(state.sections[i]);

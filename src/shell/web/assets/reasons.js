@@ -13,14 +13,19 @@ export function nameOf(list, ref) {
   return found ? named(found.name) : String(ref ?? "–");
 }
 
-/** Name of whatever an identifier means. */
+/** Name of whatever an identifier means; a wetland may have that of its pond, and goes before it, as in reports. */
 export function elementName(basin, id) {
   if (!id) return "";
-  for (const list of [basin.gates, basin.sections, basin.meters, basin.reservoirs, basin.wetlands, basin.stations, basin.intakes, basin.transfers]) {
+  for (const list of [basin.gates, basin.sections, basin.meters, basin.intakes, basin.wetlands, basin.reservoirs, basin.stations, basin.transfers]) {
     const found = list.find((element) => element.id === id);
     if (found) return named(found.name);
   }
   return id;
+}
+
+/** When polluted water arrives, of hours from now. */
+export function arrives(hours) {
+  return !known(hours) ? t("incident.unknown") : hours > 0 ? t("incident.in_h", { h: hours.toFixed(1) }) : t("incident.here");
 }
 
 /** A cause as a sentence. */
@@ -34,7 +39,7 @@ export function because(basin, cause) {
     lag: known(c.lag_h) ? c.lag_h.toFixed(c.lag_h < 10 ? 1 : 0) : "–", lost: withUnit(c.lost), error: change(c.error), flow: withUnit(c.flow), owed: withUnit(c.owed), comes: withUnit(c.comes),
     left: known(c.hours_left) ? c.hours_left.toFixed(c.hours_left < 10 ? 1 : 0) : "–",
     level: `${level(c.level_m)} m`, target: `${level(c.target_m)} m`, asked: withUnit(c.asked), entry: c.entry, by: c.order ? ` (${c.order})` : "", who: who(c.who), reason: c.reason, change: change(c.change), margin: percent(c.margin),
-    at: share(c.at), to: share(c.to),
+    at: share(c.at), to: share(c.to), incident: c.incident, ticket: c.ticket, arrives: arrives(c.arrives_h),
   });
 }
 

@@ -9,7 +9,7 @@ import { outcomeSign } from "./reasons.js";
 import { words as alarmWords } from "./alarms.js";
 
 const ROWS = 50;
-const KINDS = ["acts", "moves", "refusals", "people", "notes", "decisions", "alarms", "service"];
+const KINDS = ["acts", "moves", "refusals", "people", "warnings", "incidents", "notes", "filings", "decisions", "alarms", "service"];
 
 /** A civil time of an input as Unix seconds at the site; null when empty. */
 function instant(value, offset_s) {
@@ -88,7 +88,7 @@ export function buildRecords(basin, { state: newest }) {
     }
     if (one.kind === "note") return { what: [t("records.kind_of.note"), one.gate ?? one.detail?.section].filter(Boolean).join(t("sep")), end: "", key: "", why: one.detail?.text ?? "" };
     const say = rowWords(basin, one);
-    return { what: [t(`records.kind_of.${one.kind}`), say.gate].filter(Boolean).join(t("sep")), end: "", key: "", why: say.why || brief(one.detail) };
+    return { what: [t(`records.kind_of.${one.kind}`), say.gate].filter(Boolean).join(t("sep")), end: "", key: "", why: say.why || brief({ ...one.detail, ...one.detail?.claim }) };
   }
 
   function row(one) {
@@ -126,7 +126,7 @@ export function buildRecords(basin, { state: newest }) {
 
   // Reports
   const reports = h("div", { class: "reports", tid: "reports" });
-  const reportPanel = panel("reports-panel", t("records.reports"), t("records.reports_note"), h("a", { href: "/shift", tid: "shift" }, t("records.shift")), reports);
+  const reportPanel = panel("reports-panel", t("records.reports"), t("records.reports_note"), h("span", {}, h("a", { href: "/filings", tid: "filings" }, t("records.kinds.filings")), " ", h("a", { href: "/shift", tid: "shift" }, t("records.shift"))), reports);
   async function listReports() {
     try {
       const { reports: files } = await load("/api/v1/reports");

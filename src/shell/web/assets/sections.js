@@ -5,6 +5,7 @@ import { flag, glyph, h, panel, renew, text } from "./dom.js";
 import { flow, known, moment, percent, qualityText, showValue } from "./format.js";
 import { named, t } from "./i18n.js";
 import { sectionTrend } from "./trend.js";
+import { warningMark } from "./warnings.js";
 
 /** Trends are fetched again when this much service time has passed, and not more often than every 5 s. */
 const TREND_EVERY_S = 60;
@@ -69,9 +70,10 @@ function card(basin, section, i) {
   const day = foot("day_mean");
   const hour = foot("hour_mean");
   const least = foot("forecast_min");
+  const warning = warningMark(section.id);
   const river = basin.rivers.find((r) => r.id === section.river);
   const note = [named(river?.name), known(section.km) ? `km ${section.km}` : "", meter && known(meter.accuracy) && meter.accuracy > 0 ? `±${+(meter.accuracy * 100).toFixed(1)} %` : ""];
-  const el = panel(`section s-${i}`, named(section.name), note.filter(Boolean).join(t("sep")), quality,
+  const el = panel(`section s-${i}`, named(section.name), note.filter(Boolean).join(t("sep")), [warning.el, quality],
     h("div", { class: "section-body" },
       h("div", { class: "left" }, big, own,
         h("div", { class: "margin" }, h("span", {}, t("margin")), margin, below, h("span", { class: "set" }, setText)),
@@ -87,6 +89,7 @@ function card(basin, section, i) {
     const clock = { at: state.at, utc_s: now_s };
     const value = sectionValue(now);
     showValue(big, value, clock);
+    warning.update(state);
     text(quality, qualityText(now.reading, state.at));
     own.hidden = value.measured || (!known(now.reading.v) && !known(now.reading.last));
     if (!own.hidden) {

@@ -4,6 +4,7 @@ import { flag, h, panel, renew, text } from "./dom.js";
 import { flow, known, level, showValue, signed, volume } from "./format.js";
 import { gateTable, groupsOf, primary, sumFlow } from "./gates.js";
 import { named, t } from "./i18n.js";
+import { warningMark } from "./warnings.js";
 
 /** Volume below a level by the table of the reservoir, straight between its rows. */
 function volumeAt(curve, z) {
@@ -106,13 +107,15 @@ function wetlandCell(wetland) {
     mark.style.bottom = share(v);
     return mark;
   });
+  const warning = warningMark(wetland.id);
   const z = h("span", { tid: `level-${wetland.id}` });
   const q = h("span", {}, "–");
   const el = h("div", { class: "wetland", tid: `wetland-${wetland.id}` }, h("span", { class: "tank", "aria-hidden": "true" }, fill, marks),
-    h("span", { class: "wet-name" }, named(wetland.name)), h("span", { class: "wet-level" }, z),
+    h("span", { class: "wet-name" }, named(wetland.name), " ", warning.el), h("span", { class: "wet-level" }, z),
     h("span", { class: "wet-flow", title: `${t("intake")} / ${t("survival")} / ${t("design")} m³/s` }, q, h("small", {}, ` / ${flow(wetland.survival_m3s)} / ${flow(wetland.design_m3s)}`)));
   return { el, update(state, ctx) {
     const reading = known(wetland.level_meter) ? state.meters[wetland.level_meter] : {};
+    warning.update(state);
     showValue(z, reading, ctx.clock, { show: level, unit: "m" });
     fill.style.height = known(reading.v) ? share(reading.v) : "0";
     flag(el, "low", known(reading.v) && reading.v < least);
