@@ -57,6 +57,10 @@ const LEVEL_BAND_M: f64 = 0.1;
 /// Depth below a level over which a pond stops giving more than its minimum release, m. Assumed.
 const STOCK_M: f64 = 0.2;
 
+/// Depth under its normal level within which a pond fills less and less, m: with an edge there its sluice would follow every
+/// ripple, half open and half shut in turn. Assumed.
+const FULL_M: f64 = 0.05;
+
 /// Height over the level of its cut from which a use gets all it asks for, m: over this it is cut in steps, so that the
 /// centimetre of a level meter does not switch a city's water. Assumed.
 const CUT_OVER_M: f64 = 0.1;
@@ -444,7 +448,6 @@ pub struct Owing {
 impl Owing {
     /// What should leave the pond with the water at `level`.
     fn wanted(self, pond: &Reservoir, level: Stage) -> f64 {
-        let is_full = pond.normal_level.is_some_and(|normal| level >= normal);
         let Some(least) = pond.lends_above else {
             return self.passed * pond.normal_level.map_or(0.0, |normal| stock(level - normal));
         };
@@ -452,11 +455,13 @@ impl Owing {
         let empty = least + Head::lossy(-STOCK_M);
         if self.lent > self.comes {
             self.comes * stock(level - empty) + pond::lends(pond, level) * (self.lent - self.comes)
-        } else if is_full {
-            self.passed
         } else {
-            // It fills from what is not needed.
-            self.lent * stock(level - empty)
+            // It fills from what is not needed, the less the fuller it is.
+            let full = pond
+                .normal_level
+                .map_or(0.0, |normal| ((level - normal).get() / FULL_M + 1.0).clamp(0.0, 1.0));
+            let fills = self.lent * stock(level - empty);
+            fills + full * (self.passed - fills)
         }
     }
 }
@@ -465,4 +470,25 @@ impl Owing {
 /// on what comes, it does not empty the pond.
 fn stock(over: Head) -> f64 {
     ((over.get() + STOCK_M) / STOCK_M).clamp(0.0, 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::testing;
+
+    #[test]
+    fn a_pond_that_is_nearly_full_fills_less_and_less() {
+        let gate = testing::gate(GateKind::Plane { width_m: 1.0, height_m: 1.0 }, 0.0);
+        let basin = testing::basin(gate);
+        let level = Stage::lossy;
+        let (normal_level, lends_above) = (Some(level(10.0)), Some(level(9.0)));
+        let pond = Reservoir { normal_level, lends_above, ..basin.reservoirs[0].clone() };
+        // 2.2 come, 1.8 are needed, 2.1 by a cautious view: from 5 cm below the normal level on it gives up more of the 0.4.
+        let owing = Owing { passed: 2.1, lent: 1.8, comes: 2.2, gives: None };
+        for (at, wanted) in [(9.5, 1.8), (9.95, 1.8), (9.975, 1.95), (10.0, 2.1), (10.3, 2.1)] {
+            let found = owing.wanted(&pond, level(at));
+            assert!((found - wanted).abs() < 1e-9, "{at}: {found}");
+        }
+    }
 }
