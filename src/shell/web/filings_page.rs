@@ -212,18 +212,27 @@ fn row(mut page: Markup, basin: &Basin, filed: &Filed, caller: &Caller) -> Marku
     let second = |s: i64| Timestamp::from_second(s).map(civil).unwrap_or_default();
     let claim = &filed.claim;
     page = page.raw("<tr><td>#").text(&filed.number.to_string()).raw("</td><td>");
-    for id in &claim.sections {
-        let name = element(basin, id);
-        page = page.both(&name.zh, &name.en).raw(" ");
+    if claim.sections.len() > 1 && claim.sections.len() == basin.sections.len() {
+        page = page.both("全部", "all");
+    } else {
+        for (nth, id) in claim.sections.iter().enumerate() {
+            let name = element(basin, id);
+            page = page.raw(if nth > 0 { "<br>" } else { "" }).both(&name.zh, &name.en);
+        }
     }
     let (zh, en) = exemption(claim.kind);
     page = page.raw("</td><td>").both(zh, en).raw("<br>").text(&claim.reason);
-    page = page.raw("</td><td>").text(&second(claim.from_s)).raw(" – ").text(&second(claim.to_s));
+    page = page
+        .raw("</td><td class=\"time\">")
+        .text(&second(claim.from_s))
+        .raw("<br>")
+        .text(&second(claim.to_s));
     page = page.raw("</td><td>").text(&claim.document);
-    if let Some(hash) = &claim.sha256 {
-        page = page.raw("<br><small>SHA-256 ").text(hash).raw("</small>");
+    // As the reports print it; all of it is at `/api/v1/filings`.
+    if let Some(begin) = claim.sha256.as_deref().and_then(|hash| hash.get(..16)) {
+        page = page.raw("<br><small>SHA-256 ").text(begin).raw("…</small>");
     }
-    page = page.raw("</td><td>").text(&filed.by).raw(" ").text(&civil(filed.at));
+    page = page.raw("</td><td class=\"time\">").text(&filed.by).raw("<br>").text(&civil(filed.at));
     // How late is too late stands in the rule of a report; how late it is stands here.
     let hours = filed.at.as_second().saturating_sub(claim.from_s) / 3600;
     if hours > 0 {
