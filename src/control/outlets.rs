@@ -404,7 +404,11 @@ impl Outlets {
         if error.abs() < control.dead_band.get() || (!large && !self.quiet(view, control.min_interval_s)) {
             return;
         }
-        let Some(id) = self.trim.first() else { return };
+        // What stands by was opened for what is now too much: it goes first, or the valve would shut for it and open again.
+        let over = self.standby.iter().find(|id| {
+            error < 0.0 && Self::obeys(view, **id) && self.flow_or_gone(view, **id, level) > AT_REST
+        });
+        let Some(id) = over.or(self.trim.first()) else { return };
         let now = self.flow_or_gone(view, *id, level);
         if error < 0.0 && now < control.min_action.get() {
             // Nothing left to shut here: the turbine carries too much, which its share puts right.

@@ -243,6 +243,21 @@ fn a_valve_that_passes_nothing_is_made_good_by_the_stand_by() {
     assert!(passes >= FLOOR, "{passes} m³/s after {moved:?}");
 }
 
+/// A meter that showed nothing has opened the stand-by, and shows the truth again: what is too much is taken from the stand-by, and
+/// the valve stays where it is wanted.
+#[test]
+fn what_stands_by_goes_before_the_valve() {
+    let mut dam = Dam::new();
+    let (valve, standby) = (dam.gate("zf.eco.v1"), dam.gate("zf.eco.v2"));
+    dam.pass(valve, 1.6);
+    dam.pass(standby, 1.7);
+    let moved = dam.minutes(30, 1.65);
+    // 3.30 pass and 1.65 are wanted: 0.05 are left to the stand-by.
+    assert!(moved[0].0 == standby && (moved[0].1 - 0.05).abs() < 0.03, "{moved:?}");
+    assert!(moved.iter().all(|(id, flow)| *id == standby || *flow > 1.59), "{moved:?}");
+    assert!((dam.release() - 1.65).abs() < 0.06, "{}", dam.release());
+}
+
 /// The valve is in advice, or only watched, when the turbine trips: the stand-by passes what the turbine passed, at once. It is not
 /// shut again while nobody may take its flow over.
 #[test]
