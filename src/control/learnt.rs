@@ -38,10 +38,6 @@ pub struct Learnt {
     pub primed: bool,
     /// Bins seen since then.
     pub bins: u32,
-    /// The same as far as they weigh: one near the floor is a whole one, one of a wave a part. A memory from before this was
-    /// counted has enough.
-    #[serde(default = "enough")]
-    pub weighed: f64,
     /// Bins in a row in which the gauge showed next to nothing and was not believed.
     #[serde(default)]
     pub doubted: u32,
@@ -97,17 +93,11 @@ impl Learnt {
         let missed = (allowed - self.unexplained).abs();
         self.unexplained += weight * (allowed - self.unexplained);
         self.unexplained += SLOWLY * weight * (middle - self.unexplained);
-        // A mean until there is enough of it, in which a wave weighs as little: one noisy reading must not stand for days.
-        self.weighed += share * share;
-        let lasting = (LASTING * weight).max(share * share / (self.weighed + 1.0));
+        // A plain mean until there is enough of it: one noisy reading must not stand for days.
+        let lasting = (LASTING * weight).max(1.0 / f64::from(self.bins + 1));
         self.lasting += lasting * (middle - self.lasting);
         self.error += 0.25 * weight * (missed - self.error);
     }
-}
-
-/// Bins behind which the lasting part is no plain mean any more.
-fn enough() -> f64 {
-    1e6
 }
 
 /// Flow at a gauge from what it shows and what was to be expected there. A gauge in a natural bed is noisy, and the water
@@ -169,14 +159,6 @@ mod tests {
         let [wave, calm] =
             [(9.0, 10.0), (1.35, 1.5)].map(|(seen, mid)| taught(SIX_HOURS, seen, mid, known()));
         assert!(wave.unexplained > 0.5 * calm.unexplained, "{} {}", wave.unexplained, calm.unexplained);
-    }
-
-    #[test]
-    fn a_wave_of_the_first_days_is_no_lasting_loss() {
-        // A day at the floor and then six hours of a wave missed by a tenth: each of the 36 bins weighs 0.15² = 0.0225 of one at the
-        // floor, so the mean is 36 · 0.0225 · −0.15 / (144 + 0.81) = −0.0008 and not 36 · −0.15 / 180 = −0.03.
-        let memory = taught(SIX_HOURS, 9.0, 10.0, taught(DAY, 1.5, 1.5, Learnt::default()));
-        assert!((memory.lasting + 0.0008).abs() < 2e-4, "{}", memory.lasting);
     }
 
     #[test]
