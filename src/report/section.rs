@@ -323,8 +323,8 @@ mod tests {
         // 0.0005 m³/s over a day of 86 400 s.
         assert!((short.deficit_m3() - 43.2).abs() < 1e-6, "{}", short.deficit_m3());
         assert_eq!(judged(1.5, 0.0).verdict, Verdict::Pass);
-        assert_eq!(judged(1.4995, 0.0005).verdict, Verdict::Pass);
-        assert_eq!(judged(1.4994, 0.0005).verdict, Verdict::Fail);
+        assert_eq!(judged(1.4995, 0.001).verdict, Verdict::Pass);
+        assert_eq!(judged(1.4985, 0.001).verdict, Verdict::Fail);
     }
 
     #[test]
