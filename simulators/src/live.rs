@@ -117,7 +117,7 @@ impl Live {
                         Err(error) => told.push(format!("{}: nothing happened: {error}", happening.id)),
                     }
                 }
-                What::Act(order) => told.push(format!("{}: on the page, do {order:?}", happening.id)),
+                What::Act(deed) => told.push(format!("{}: on the page, do {deed}", happening.id)),
                 What::Demand { intake, rate } => {
                     let intake = self.case.config.basin.intakes.get(intake.0).map_or("", |intake| &intake.id);
                     let wants = rate.map_or_else(

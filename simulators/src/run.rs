@@ -29,7 +29,7 @@ use crate::inflow::{Source, instant};
 use crate::plant::{Forcing, Plant};
 use crate::recorder::Recorder;
 use crate::rungs::Rungs;
-use crate::scenario::{Agenda, Case, Happening, What};
+use crate::scenario::{Agenda, Case, Deed, Happening, What};
 use crate::score::Step;
 use crate::wire::Wire;
 use crate::world::World;
@@ -128,6 +128,7 @@ pub struct Run {
     recorder: Recording,
     given: Vec<Act>,
     alarms: BTreeMap<String, usize>,
+    answers: BTreeMap<String, Result<String, String>>,
     digest: Sha256,
     ticks: u64,
     stopwatch: Clock,
@@ -163,6 +164,7 @@ impl Run {
             recorder: Recording(None),
             given: Vec::new(),
             alarms: BTreeMap::new(),
+            answers: BTreeMap::new(),
             digest: Sha256::new(),
             ticks: 0,
             stopwatch: Clock::real(),
@@ -242,6 +244,11 @@ impl Run {
     /// Commands given so far, oldest first.
     pub fn given(&self) -> &[Act] {
         &self.given
+    }
+
+    /// What was answered to whom acted, by the name of the event: accepted, or why not.
+    pub fn answers(&self) -> &BTreeMap<String, Result<String, String>> {
+        &self.answers
     }
 
     /// How often each alarm was raised so far, by `ID:ELEMENT`.
@@ -337,6 +344,7 @@ impl Run {
         }
         self.in_decide += mark.elapsed();
         self.ticks += 1;
+        self.answers.extend(decision.answers.iter().cloned());
         self.send(&decision, now);
         self.note_ends(&decision.entries);
         self.note_alarms(&decision.entries);
@@ -428,20 +436,31 @@ impl Run {
                         tracing::error!(event = id, %error, "nothing happened");
                     }
                 }
-                What::Act(order) => self.acts.push(OperatorAct {
-                    request: id,
-                    who: "scenario".into(),
-                    role: String::new(),
-                    address: "scenario".into(),
-                    order,
-                    reason: None,
-                }),
+                What::Act(deed) => self.act(id, &deed),
                 // The forcing knows; a note is only told.
                 What::Demand { .. } | What::Note(_) => {}
                 What::SlowLink { link, by } => self.wire.slow_down(link, by),
                 What::ClockStep(by) => self.clock = self.clock.saturating_add(by),
             }
             self.lively_until = self.now + LINGER;
+        }
+    }
+
+    /// A person acts; what nothing is there for is refused by whoever looks for it.
+    fn act(&mut self, id: String, deed: &Deed) {
+        match deed.now(&self.controller) {
+            Ok(order) => self.acts.push(OperatorAct {
+                request: id,
+                who: deed.who.clone().unwrap_or_else(|| "scenario".into()),
+                role: String::new(),
+                address: "scenario".into(),
+                order,
+                reason: None,
+            }),
+            Err(why) => {
+                tracing::error!(event = id, why, "nothing happened");
+                self.answers.insert(id, Err(why.into()));
+            }
         }
     }
 
@@ -555,7 +574,7 @@ mod tests {
             (0, What::Event(Event::Unplug { device: device.clone(), silent: true })),
             (5, What::Event(Event::Restart { gate: valve.into(), opening: 0.0 })),
             (6, What::Event(Event::Plug { device })),
-            (360, What::Act(give)),
+            (360, What::Act(give.into())),
         ];
         case.scenario.happenings = happens
             .map(|(minute, what)| Happening {

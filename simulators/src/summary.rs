@@ -261,6 +261,7 @@ impl Summary {
             below: &sections.iter().map(|(id, section)| (id.clone(), section.minutes_below)).collect(),
             alarms: run.alarms(),
             happened: &run.happened().iter().map(|happening| happening.id.clone()).collect::<Vec<_>>(),
+            answers: run.answers(),
         });
         let mut outcomes = BTreeMap::new();
         for act in run.given() {

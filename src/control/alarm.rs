@@ -59,6 +59,9 @@ pub const LIST: &[(&str, u8, u64, u64)] = &[
     ("A54", 2, 0, 0),
     ("A55", 1, 0, 0),
     ("A56", 1, 0, 0),
+    ("A57", 2, 60, 60),
+    ("A58", 3, 1800, 600),
+    ("A59", 3, 600, 60),
 ];
 
 /// New alarms within [`WINDOW`] that are a flood. Source: EEMUA 191, as quoted by the summaries of it.

@@ -12,7 +12,6 @@ use super::estimate::{self, Ahead};
 use super::operator::{Authority, Mode};
 use super::publish::FORECAST_H;
 use super::record::{Entry, Kind};
-use super::station::passes_what_comes;
 use super::status::Rung;
 use super::{Decision, Now};
 use crate::basin::{Actuation, Duty, GateId, MeterId, SectionId};
@@ -33,13 +32,13 @@ const SIGN_INS: u32 = 5;
 const LOOKS: usize = 7;
 
 /// Dead band of a flow, share of its limit. Source: list of alarms of the page's design.
-const BAND: f64 = 0.03;
+pub(super) const BAND: f64 = 0.03;
 
 /// Dead band of a level, m. Source: as [`BAND`].
 const LEVEL_BAND: f64 = 0.02;
 
 /// The condition of an alarm when `value` lies below `limit`, or within the `band` above it.
-fn below(
+pub(super) fn below(
     (id, element, detail): (&'static str, &str, serde_json::Value),
     value: f64,
     limit: f64,
@@ -84,6 +83,7 @@ impl Controller {
         self.foretold(&mut conditions, now);
         self.calendar_conditions(&mut conditions);
         self.water(&mut conditions, now);
+        self.stations(&mut conditions, now);
         self.warn(&mut conditions, since, decision, now);
         self.pollution(&mut conditions, now);
         for change in self.carry.alarms.advance(conditions, since, now.utc) {
@@ -294,15 +294,39 @@ impl Controller {
                 json!({ "level_m": own, "twin": name(pair.twin), "twin_m": other }),
             ));
         }
-        for station in &self.basin.stations {
-            let Some(flow) = self.node_flow(station.weir_toe.0, now).flow else { continue };
-            let meter = |id| self.meter(id);
-            if passes_what_comes(&self.basin, &self.facts, meter, station, flow) {
-                continue;
-            }
-            let owed = station.min_release;
-            let detail = json!({ "flow_m3s": flow, "owed_m3s": owed });
-            out.extend(below(("A40", &station.id, detail), flow.get(), owed.get(), BAND * owed.get()));
-        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::super::quality::{Quality, Reading};
+    use super::super::{Settings, Snapshot};
+    use super::*;
+
+    /// Xuezhuang has 701.2 m as its lowest level; the dead band is 2 cm.
+    #[test]
+    fn a_wetland_below_its_lowest_level_is_told_with_its_dead_band() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+        let config = crate::config::load(&folder).unwrap();
+        let utc: Timestamp = "2026-05-18T02:00:00Z".parse().unwrap();
+        let now = Now { mono: Duration::ZERO, utc };
+        let mut controller = Controller::new(&config, Settings::default(), None, utc);
+        controller.decide(&Snapshot::default(), now);
+        let id = config.basin.meters.iter().position(|meter| meter.id == "z.wl.xuezhuang").unwrap();
+        let point = controller.field.wiring.meters[id].unwrap();
+        let mut told = |value: Option<f64>| {
+            let quality = if value.is_some() { Quality::Good } else { Quality::Bad };
+            controller.readings[point.0] = Reading { value, quality, ..Reading::NEVER };
+            let mut out = Vec::new();
+            controller.water(&mut out, now);
+            let of = out.into_iter().filter(|one| one.id == "A39");
+            of.map(|one| (one.element, one.in_band)).collect::<Vec<_>>()
+        };
+        assert_eq!(told(Some(701.19)), [("xuezhuang".to_owned(), false)]);
+        assert_eq!(told(Some(701.21)), [("xuezhuang".to_owned(), true)]);
+        assert_eq!(told(Some(701.23)), []);
+        assert_eq!(told(None), [], "of an unknown level nothing is said");
     }
 }

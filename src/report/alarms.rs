@@ -41,6 +41,9 @@ pub const TITLES: &[(&str, Word)] = &[
     ("A54", ("橙色预警在行", "Orange warning in force")),
     ("A55", ("红色预警在行", "Red warning in force")),
     ("A56", ("突发污染事件在处理", "Pollution incident is open")),
+    ("A57", ("退出电站在运行", "Withdrawn station runs")),
+    ("A58", ("来水不足仍发电", "Station runs with too little water")),
+    ("A59", ("堰下流量计不可用", "Meter below a weir not usable")),
 ];
 
 /// The title of an alarm; of an unknown one nothing.

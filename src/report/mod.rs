@@ -22,6 +22,7 @@ pub mod gates;
 pub mod html;
 pub mod number;
 pub mod orders;
+mod papers;
 pub mod period;
 pub mod section;
 pub mod shift;

@@ -1,11 +1,12 @@
-//! Dispatch log 调度日志 (domain notes 4.3): every command and every act of a person, with its ground and what became of it.
+//! Dispatch log 调度日志 (domain notes 4.3): every command and every act of a person, with its ground and what became of it;
+//! tickets, warnings, incidents and filings as the record has them.
 
 use jiff::Timestamp;
 
 use super::day::Day;
 use super::document::{Cell, Column, Document, Part, Table, Word};
 use super::told::{self, Operation};
-use super::{Ground, Recorded, daily, name, words};
+use super::{Ground, Recorded, daily, name, papers, words};
 use crate::basin::{Basin, Name};
 use crate::control::command::{Action, Terminal};
 use crate::control::operator::Order;
@@ -33,9 +34,11 @@ pub(super) fn table(basin: &Basin, recorded: &Recorded, (from, to): (Timestamp, 
     let operations = told::operations(&recorded.records, from, to);
     let mut rows: Vec<(u64, Vec<Cell>)> =
         operations.iter().map(|operation| (operation.intent.seq, command(basin, operation))).collect();
-    let acts = told::within(&recorded.records, from, to)
-        .filter(|record| matches!(record.kind, Kind::Operator | Kind::Order));
-    rows.extend(acts.map(|record| (record.seq, act(basin, record))));
+    let within = || told::within(&recorded.records, from, to);
+    let acts = within().filter(|record| record.kind == Kind::Operator);
+    rows.extend(acts.filter_map(|record| Some((record.seq, act(basin, record)?))));
+    let papers = within().filter(|record| papers::is_paper(record));
+    rows.extend(papers.map(|record| (record.seq, paper(basin, record))));
     rows.sort_by_key(|(seq, _)| *seq);
     Table {
         id: "dispatch_log",
@@ -119,32 +122,45 @@ fn joined(causes: &[Name]) -> Name {
     name(each(|name| &name.zh, "；"), each(|name| &name.en, "; "))
 }
 
-/// An act of a person; one that was refused says why.
-fn act(basin: &Basin, record: &Record) -> Vec<Cell> {
+/// An act of a person; one that was refused says why. `None`: it was taken, and a record of its own says more.
+fn act(basin: &Basin, record: &Record) -> Option<Vec<Cell>> {
     let detail = record.detail.as_ref();
     let order = detail.and_then(|detail| serde_json::from_value::<Order>(detail.get("order")?.clone()).ok());
+    let is_taken = detail.and_then(|detail| detail.get("accepted")?.as_bool());
+    if is_taken == Some(true) && order.as_ref().is_some_and(papers::has_own_record) {
+        return None;
+    }
     let content = match (&order, detail) {
         (Some(order), _) => words::order(basin, order, record.gate.as_deref()),
         (None, Some(detail)) => name(detail.to_string(), detail.to_string()),
         (None, None) => name("", ""),
     };
-    let is_taken = detail.and_then(|detail| detail.get("accepted")?.as_bool());
     let answer = detail.and_then(|detail| detail.get("answer")?.as_str()).unwrap_or_default();
+    let outcome = match is_taken {
+        Some(true) => Cell::text("已受理", "taken"),
+        Some(false) => Cell::Marked(name(format!("被拒：{answer}"), format!("refused: {answer}"))),
+        None => Cell::text("", ""),
+    };
+    Some(said(record, (content, name("", "")), outcome))
+}
+
+/// What the record says of a ticket, a warning, an incident or a filing.
+fn paper(basin: &Basin, record: &Record) -> Vec<Cell> {
+    said(record, papers::words(basin, record), Cell::text("", ""))
+}
+
+fn said(record: &Record, (content, ground): (Name, Name), outcome: Cell) -> Vec<Cell> {
     vec![
         Cell::Time(Some(record.utc)),
         Cell::Plain(record.seq.to_string()),
         Cell::Name(words::actor(&record.actor)),
         Cell::text("本系统", "this service"),
         Cell::Name(content),
-        Cell::text("", ""),
+        Cell::Name(ground),
         Cell::Time(None),
         Cell::Number(None, 1),
         Cell::Number(None, 1),
-        match is_taken {
-            Some(true) => Cell::text("已受理", "taken"),
-            Some(false) => Cell::Marked(name(format!("被拒：{answer}"), format!("refused: {answer}"))),
-            None => Cell::text("", ""),
-        },
+        outcome,
         Cell::text("", ""),
     ]
 }

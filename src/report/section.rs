@@ -308,6 +308,25 @@ mod tests {
         assert_eq!(judged_at(0.9996, 0.001), Verdict::Pass);
     }
 
+    /// Domain notes 7, no. 17: half a litre short of 1.5 is shown as 1.50 and is short, to the last of its volume.
+    #[test]
+    fn what_is_shown_as_the_floor_may_lie_below_it() {
+        let runcheng = Section { floor: Discharge::new(1.5), ..section() };
+        let judged = |flow: f64, tolerance: f64| {
+            let rule = Rule { tolerance: Discharge::new(tolerance).unwrap(), ..Rule::built_in() };
+            let samples = samples(|_| Some(flow));
+            assess((SectionId(0), &runcheng), day(), &TimeZone::UTC, &samples, &rule, &[])
+        };
+        let short = judged(1.4995, 0.0);
+        assert_eq!(crate::report::number::flow(short.mean.unwrap()), "1.50");
+        assert_eq!((short.verdict, short.hours_met), (Verdict::Fail, 0));
+        // 0.0005 m³/s over a day of 86 400 s.
+        assert!((short.deficit_m3() - 43.2).abs() < 1e-6, "{}", short.deficit_m3());
+        assert_eq!(judged(1.5, 0.0).verdict, Verdict::Pass);
+        assert_eq!(judged(1.4995, 0.001).verdict, Verdict::Pass);
+        assert_eq!(judged(1.4985, 0.001).verdict, Verdict::Fail);
+    }
+
     #[test]
     fn missing_hours_are_no_numbers_and_a_fifth_of_them_leaves_no_verdict() {
         // Nothing from 10:00 for four hours: 20 of 24 valid, 83.3 %.

@@ -272,7 +272,7 @@ pub fn order(basin: &Basin, order: &Order, gate: Option<&str>) -> Name {
 }
 
 /// What a ticket is asked for.
-fn permit_words(permit: &Permit) -> (String, String) {
+pub(super) fn permit_words(permit: &Permit) -> (String, String) {
     match permit {
         Permit::Season => ("非汛期开启".into(), "to open out of season".into()),
         Permit::Order { number, giver } => {

@@ -202,15 +202,15 @@ fn an_open_sluice_shuts_when_the_rest_does_it() {
     assert_eq!(Moment { level: 535.23, turbine: 0.5, sluice: 0.021, ..over }.wish(&config), Some(0.0));
 }
 
-/// Where the head gate of the main canal is wished to go in a February, 4.29 m³/s passing at 11.5 %: 0.8 for the first trunk
-/// (households) and 3.49 for the transfer (households 1.2, industry 1.2, the Dan 1.09).
+/// Where the head gate of the main canal is wished to go in a February, 3.96 m³/s passing at 11.5 %: 0.8 for the first trunk
+/// (households) and 3.16 for the transfer (households 1.2, industry 1.2, the Dan 0.76).
 fn canal_at(config: &Config, level: Option<f64>) -> Option<f64> {
     let basin: &Basin = &config.basin;
     let head = basin.gate("zf.canal.g1").unwrap();
     let zhangfeng = basin.reservoirs.iter().find(|r| r.id == "zhangfeng").unwrap();
     let mut facts = vec![SHUT_AT_REST; basin.gates.len()];
     facts[head.0].opening = Some(Opening::clamped(0.115));
-    let meter = |id| if Some(id) == zhangfeng.level_meter { level } else { Some(4.29) };
+    let meter = |id| if Some(id) == zhangfeng.level_meter { level } else { Some(3.96) };
     let rested = vec![GateMemory::default(); basin.gates.len()];
     wished(config, head, "2026-02-10T00:00:00Z", (&facts, &rested), &meter, &|_| None)
 }
@@ -223,7 +223,7 @@ fn a_low_reservoir_cuts_its_uses_in_their_order() {
     for (level, left) in [(733.4, 3.2), (731.05, 0.8 + 1.2 + 0.6), (730.5, 2.0), (730.05, 1.0), (729.9, 0.0)]
     {
         let to = canal_at(&config, Some(level)).unwrap();
-        assert!((to - 0.115 * left / 4.29).abs() < 1e-6, "{level} m: {to}");
+        assert!((to - 0.115 * left / 3.96).abs() < 1e-6, "{level} m: {to}");
     }
     assert_eq!(canal_at(&config, Some(740.0)), None);
 }
@@ -231,6 +231,81 @@ fn a_low_reservoir_cuts_its_uses_in_their_order() {
 #[test]
 fn a_reservoir_of_unknown_level_moves_no_head_gate() {
     assert_eq!(canal_at(&shipped(), None), None);
+}
+
+/// A gate and what is read around it, in May: no other meter shows anything.
+fn moved(config: &Config, gate: &str, opening: f64, shown: &[(&str, f64)], rested_min: u64) -> Option<f64> {
+    let basin: &Basin = &config.basin;
+    let id = basin.gate(gate).unwrap();
+    let mut facts = vec![SHUT_AT_REST; basin.gates.len()];
+    facts[id.0].opening = Some(Opening::clamped(opening));
+    let meter = |of: MeterId| {
+        let name = basin.meters[of.0].id.as_str();
+        shown.iter().find(|(meter, _)| *meter == name).map(|(_, value)| *value)
+    };
+    let mut gates = vec![GateMemory::default(); basin.gates.len()];
+    gates[id.0].last_move = Some((NOW.saturating_sub(Duration::from_secs(60 * rested_min)), 1));
+    wished(config, id, "2026-05-10T00:00:00Z", (&facts, &gates), &meter, &|_| None)
+}
+
+/// Where a wetland's inlet at a tenth of its stroke goes: Xuezhuang, design 0.25, survival 0.06 m³/s, highest level 701.8 m. What
+/// passes grows in proportion to the opening.
+#[test]
+fn a_wetland_gets_its_design_demand_and_above_its_highest_level_what_keeps_it_alive() {
+    let config = shipped();
+    let inlet = |level: Option<f64>, flow: Option<f64>| {
+        let level = level.map(|level| ("z.wl.xuezhuang", level));
+        let flow = flow.map(|flow| ("q.wetland.xuezhuang", flow));
+        moved(&config, "xz.canal", 0.1, &level.into_iter().chain(flow).collect::<Vec<_>>(), 60)
+    };
+    let near = |to: Option<f64>, wanted: f64| to.is_some_and(|to| (to - wanted).abs() < 1e-9);
+    // 0.25 / 0.20 of a tenth.
+    assert!(near(inlet(Some(701.5), Some(0.20)), 0.125));
+    assert!(near(inlet(Some(701.8), Some(0.20)), 0.125), "at its highest level");
+    // 0.06 / 0.20 of a tenth.
+    assert!(near(inlet(Some(701.81), Some(0.20)), 0.03));
+    // A twentieth is left alone: 0.0125 of 0.25.
+    assert_eq!(inlet(Some(701.5), Some(0.238)), None);
+    assert!(inlet(Some(701.5), Some(0.237)).is_some());
+    // Of an unknown level it is not said that it is full; of an unknown flow nothing is said.
+    assert!(near(inlet(None, Some(0.20)), 0.125));
+    assert_eq!(inlet(Some(701.5), None), None);
+    // A tenth of the stroke at a time, and half an hour between two moves.
+    assert!(near(inlet(Some(701.5), Some(0.02)), 0.2));
+    let dry = [("z.wl.xuezhuang", 701.5), ("q.wetland.xuezhuang", 0.0)];
+    assert!(near(moved(&config, "xz.canal", 0.0, &dry, 60), 0.1));
+    assert_eq!(moved(&config, "xz.canal", 0.0, &dry, 29), None);
+    assert!(near(moved(&config, "xz.canal", 0.0, &dry, 30), 0.1));
+}
+
+/// Shicongtou 2 has two inlets and one meter of both: each counts for half of the 0.20 m³/s it wants.
+#[test]
+fn two_inlets_share_the_demand_of_their_wetland() {
+    let config = shipped();
+    let shown = [("z.wl.shicongtou2", 610.8), ("q.wetland.shicongtou2", 0.16)];
+    for gate in ["sct.inlet.g1", "sct.inlet.g2"] {
+        // 0.10 / 0.08 of a fifth.
+        let to = moved(&config, gate, 0.2, &shown, 60).unwrap();
+        assert!((to - 0.25).abs() < 1e-9, "{gate}: {to}");
+    }
+}
+
+/// The flap of Xuezhuang keeps 702.2 m within a decimetre, by a quarter of the stroke for each metre it is off, a twentieth at most.
+#[test]
+fn a_flap_keeps_the_level_of_its_pond_and_does_not_hunt() {
+    let config = shipped();
+    let flap = |level: f64, rested: u64| moved(&config, "xz.flap", 0.2, &[("z.xuezhuang", level)], rested);
+    for level in [702.2, 702.29, 702.11] {
+        assert_eq!(flap(level, 60), None, "{level} m");
+    }
+    for (level, to) in [(702.32, 0.23), (702.08, 0.17), (702.6, 0.25), (701.9, 0.15)] {
+        let found = flap(level, 60).unwrap();
+        assert!((found - to).abs() < 1e-6, "{level} m: {found}");
+    }
+    assert_eq!(flap(702.6, 29), None, "its last move has not shown yet");
+    assert_eq!(moved(&config, "xz.flap", 0.2, &[], 60), None, "without its level it holds");
+    // What the water moves by itself is asked for nothing.
+    assert_eq!(moved(&config, "sct.flap1", 0.2, &[("z.shicongtou1", 615.0)], 60), None);
 }
 
 /// Longqu 1 by hand: the eco pipe of 0.35 m has its axis at 828.505 m; with the pond at 828.80 m it passes

@@ -145,7 +145,7 @@ impl Script {
             What::Event(event) => {
                 event.gate().and_then(|id| self.basin().gate(id)).is_some_and(|gate| ours(&gate))
             }
-            What::Act(order) => order.gate().is_some_and(|gate| ours(&gate)),
+            What::Act(deed) => deed.gate().is_some_and(|gate| ours(&gate)),
             What::Demand { .. } | What::ClockStep(_) | What::SlowLink { .. } | What::Note(_) => false,
         }
     }

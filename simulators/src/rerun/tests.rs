@@ -30,21 +30,21 @@ fn story() -> Case {
     let (unit, device) = (String::from("zf.hp.u1"), String::from("box.zf.eco.v1"));
     let opening = Opening::from_fraction(0.4).unwrap();
     let happens = [
-        (20, Happens::Act(Act::SetPoint { gate: valve, opening, reason: "a test".into() })),
-        (28, Happens::Act(Act::HoldAll)),
-        (30, Happens::Act(Act::ReleaseHold)),
-        (31, Happens::Act(Act::SetAuthority { gate: valve, authority: Authority::Automatic })),
+        (20, Happens::Act(Act::SetPoint { gate: valve, opening, reason: "a test".into() }.into())),
+        (28, Happens::Act(Act::HoldAll.into())),
+        (30, Happens::Act(Act::ReleaseHold.into())),
+        (31, Happens::Act(Act::SetAuthority { gate: valve, authority: Authority::Automatic }.into())),
         (40, Happens::Event(Event::Trip { gate: unit.clone() })),
         (50, Happens::Event(Event::Unplug { device: device.clone(), silent: true })),
         (56, Happens::Event(Event::Plug { device })),
         (66, Happens::ClockStep(SignedDuration::from_secs(-95))),
-        (70, Happens::Act(Act::Acknowledge { alarm: "A31:zf.hp.u1".into() })),
-        (80, Happens::Act(Act::SetMode { mode: Mode::Advice })),
-        (90, Happens::Act(Act::SetMode { mode: Mode::Automatic })),
-        (100, Happens::Act(Act::SetAuthority { gate: valve, authority: Authority::Advice })),
-        (105, Happens::Act(Act::SetAuthority { gate: valve, authority: Authority::Automatic })),
+        (70, Happens::Act(Act::Acknowledge { alarm: "A31:zf.hp.u1".into() }.into())),
+        (80, Happens::Act(Act::SetMode { mode: Mode::Advice }.into())),
+        (90, Happens::Act(Act::SetMode { mode: Mode::Automatic }.into())),
+        (100, Happens::Act(Act::SetAuthority { gate: valve, authority: Authority::Advice }.into())),
+        (105, Happens::Act(Act::SetAuthority { gate: valve, authority: Authority::Automatic }.into())),
         (110, Happens::Event(Event::ResetTrip { gate: unit.clone() })),
-        (150, Happens::Act(Act::SetPoint { gate: valve, opening, reason: "another".into() })),
+        (150, Happens::Act(Act::SetPoint { gate: valve, opening, reason: "another".into() }.into())),
     ];
     case.scenario.happenings = happens
         .into_iter()
@@ -148,7 +148,7 @@ fn an_activated_calendar_moves_its_gates_and_is_made_again_to_the_bit() {
     let act = Act::ActivateSchedule { version: 1, hash: schedule::hash(&entries), entries };
     let config = case.config.clone();
     let at = Duration::from_mins(30);
-    case.scenario.happenings = vec![Happening { id: "calendar".into(), at, what: Happens::Act(act) }];
+    case.scenario.happenings = vec![Happening { id: "calendar".into(), at, what: Happens::Act(act.into()) }];
     let seed = case.scenario.seed;
     let mut run = Run::new(case, seed);
     run.record(folder.path());

@@ -17,6 +17,10 @@ pub struct Expect {
     pub happened: Vec<String>,
     /// Those that do not: a condition as a limit.
     pub never_happened: Vec<String>,
+    /// Acts of people the service carries out.
+    pub accepted: Vec<String>,
+    /// Those it refuses.
+    pub refused: Vec<String>,
 }
 
 /// What a run came to, as far as it is judged.
@@ -28,6 +32,8 @@ pub struct Outcome<'a> {
     pub alarms: &'a BTreeMap<String, usize>,
     /// Names of what happened.
     pub happened: &'a [String],
+    /// What was answered to acts of people, by their names.
+    pub answers: &'a BTreeMap<String, Result<String, String>>,
 }
 
 impl Expect {
@@ -52,7 +58,18 @@ impl Expect {
         let happened = happened.map(|id| format!("{id} was to happen and did not"));
         let not = self.never_happened.iter().filter(|id| outcome.happened.contains(id));
         let not = not.map(|id| format!("{id} happened and was not to"));
-        kept.chain(undercut).chain(raised).chain(never).chain(happened).chain(not).collect()
+        let accepted = self.accepted.iter().filter_map(|id| match outcome.answers.get(id) {
+            Some(Ok(_)) => None,
+            Some(Err(why)) => Some(format!("{id} was to be accepted and was refused: {why}")),
+            None => Some(format!("{id} was to be accepted and was never asked")),
+        });
+        let refused = self.refused.iter().filter_map(|id| match outcome.answers.get(id) {
+            Some(Err(_)) => None,
+            Some(Ok(_)) => Some(format!("{id} was to be refused and was accepted")),
+            None => Some(format!("{id} was to be refused and was never asked")),
+        });
+        let met = kept.chain(undercut).chain(raised).chain(never).chain(happened).chain(not);
+        met.chain(accepted).chain(refused).collect()
     }
 }
 
@@ -69,7 +86,11 @@ mod tests {
         let below = BTreeMap::from([("out".to_owned(), 0.0), ("far".to_owned(), 12.5)]);
         let alarms = BTreeMap::from([("A31:u1".to_owned(), 1), ("A12:v1".to_owned(), 2)]);
         let happened = list(&["trip"]);
-        let outcome = Outcome { below: &below, alarms: &alarms, happened: &happened };
+        let answers = BTreeMap::from([
+            ("sign".to_owned(), Ok("in force".to_owned())),
+            ("ask".to_owned(), Err("no such gate".to_owned())),
+        ]);
+        let outcome = Outcome { below: &below, alarms: &alarms, happened: &happened, answers: &answers };
         let good = Expect {
             kept: list(&["out"]),
             undercut: list(&["far"]),
@@ -77,6 +98,8 @@ mod tests {
             never_raised: list(&["A31:u2", "A1"]),
             happened: list(&["trip"]),
             never_happened: list(&["flood"]),
+            accepted: list(&["sign"]),
+            refused: list(&["ask"]),
         };
         assert_eq!(good.judge(&outcome), Vec::<String>::new());
         let bad = Expect {
@@ -86,6 +109,8 @@ mod tests {
             never_raised: list(&["A12"]),
             happened: list(&["flood"]),
             never_happened: list(&["trip"]),
+            accepted: list(&["ask", "end"]),
+            refused: list(&["sign", "end"]),
         };
         assert_eq!(
             bad.judge(&outcome),
@@ -96,6 +121,10 @@ mod tests {
                 "alarm A12 was raised 2 times and was not to be",
                 "flood was to happen and did not",
                 "trip happened and was not to",
+                "ask was to be accepted and was refused: no such gate",
+                "end was to be accepted and was never asked",
+                "sign was to be refused and was accepted",
+                "end was to be refused and was never asked",
             ]
         );
     }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use qindan::basin::{GateId, InflowId, IntakeId, NodeId, ReservoirId, SectionId, WetlandId};
-use qindan::control::operator::Order;
 use qindan::points::LinkId;
 
+use super::deed::Deed;
 use super::{Case, Scenario};
 use crate::inflow::instant;
 use crate::plant::{Event, Plant};
@@ -17,8 +17,8 @@ use crate::plant::{Event, Plant};
 pub enum What {
     /// To the plant, its instruments and links.
     Event(Event),
-    /// An operator acts.
-    Act(Order),
+    /// A person acts.
+    Act(Deed),
     /// An intake wants something else than planned from now on, and nobody was told.
     Demand {
         /// The intake.

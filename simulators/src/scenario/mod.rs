@@ -1,6 +1,7 @@
 //! A scenario: what the world does to the river, from TOML files, checked against a configuration.
 
 mod check;
+mod deed;
 mod expect;
 mod files;
 mod happening;
@@ -26,6 +27,7 @@ use crate::plant::{Forcing, Plant};
 use crate::wrong::Truth;
 
 pub use check::{Head, load, words};
+pub use deed::{Deed, Does};
 pub use expect::{Expect, Outcome};
 pub use happening::{Agenda, Condition, Happening, LOOK, Plan, Plans, Quantity, What};
 pub use library::{above, check_all, file, files, folder, head, usual};

@@ -1,5 +1,6 @@
 //! Scenario files as written: no logic.
 
+use qindan::basin::Grade;
 use qindan::control::operator::{Authority, Mode};
 use serde::Deserialize;
 use toml::value::Datetime;
@@ -270,11 +271,76 @@ pub(super) struct RawBlur {
 pub(super) enum RawAct {
     HoldAll {},
     ReleaseHold {},
-    SetMode { mode: Mode },
-    SetAuthority { gate: String, authority: Authority },
-    SetPoint { gate: String, opening: f64, reason: String },
-    StopGate { gate: String },
-    Acknowledge { alarm: String },
+    SetMode {
+        mode: Mode,
+    },
+    SetAuthority {
+        gate: String,
+        authority: Authority,
+    },
+    SetPoint {
+        gate: String,
+        opening: f64,
+        reason: String,
+    },
+    StopGate {
+        gate: String,
+    },
+    Acknowledge {
+        alarm: String,
+    },
+    Accept {
+        gate: String,
+    },
+    AskTicket {
+        gate: String,
+        minutes: u32,
+        reason: String,
+        permit: RawPermit,
+        number: Option<String>,
+        giver: Option<String>,
+        flow_m3s: Option<f64>,
+    },
+    SignTicket {
+        gate: String,
+    },
+    EndTicket {
+        gate: String,
+    },
+    IssueWarning {
+        element: String,
+        grade: Grade,
+        cause: String,
+        measure: String,
+    },
+    CancelWarning {
+        element: String,
+        reason: String,
+    },
+    OpenIncident {
+        reach: String,
+        km: f64,
+        happened: toml::Value,
+        lasts_min: u32,
+        what: String,
+        mass_kg: Option<f64>,
+        limit_mg_l: Option<f64>,
+    },
+    CloseIncident {
+        reach: String,
+        reason: String,
+    },
+}
+
+/// What a ticket is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawPermit {
+    Season,
+    Order,
+    Starts,
+    Hold,
+    Dilute,
 }
 
 /// A condition, in an entry of `event`.
@@ -309,4 +375,6 @@ pub(super) struct RawExpect {
     pub(super) never_raised: Vec<String>,
     pub(super) happened: Vec<String>,
     pub(super) never_happened: Vec<String>,
+    pub(super) accepted: Vec<String>,
+    pub(super) refused: Vec<String>,
 }

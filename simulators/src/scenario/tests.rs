@@ -1,3 +1,4 @@
+mod stories;
 mod wrong;
 
 use std::path::Path;

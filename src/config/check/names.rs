@@ -254,11 +254,17 @@ impl Names {
         if raw.person.trim().is_empty() {
             here.key("person").complain("must not be empty", "name the person or post to call");
         }
-        let Some(office) = self.offices.get(&raw.office) else {
-            let list = self.offices.keys().cloned().collect::<Vec<_>>();
-            self.find(&here.key("office"), "office", &list, &raw.office);
-            return None;
-        };
+        let office = self.office(&here.key("office"), &raw.office)?;
         Some(Responsible { unit: office.clone()?, person: raw.person })
+    }
+
+    /// The name of an office; `None`, and told at `spot`, where there is none of this identifier.
+    pub(in crate::config) fn office(&self, spot: &Spot<'_>, id: &str) -> Option<&Option<Name>> {
+        let office = self.offices.get(id);
+        if office.is_none() {
+            let list = self.offices.keys().cloned().collect::<Vec<_>>();
+            self.find(spot, "office", &list, id);
+        }
+        office
     }
 }

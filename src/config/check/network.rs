@@ -163,6 +163,9 @@ fn lags(at: &Spot<'_>, given: Given<Vec<[f64; 2]>>) -> Option<LagTable> {
     Some(LagTable::new(list))
 }
 
+/// Discharge above which an outfall is watched online, m³ a day. Source: the plan, chapter 5.2.
+const METERED_M3_D: f64 = 5000.0;
+
 pub(in crate::config) fn inflow(names: &Names, id: &str, raw: RawInflow, at: &Spot<'_>) -> Option<Inflow> {
     let name = at.name(raw.name_zh, raw.name_en);
     let kind = at.need("kind", raw.kind, "say headwater, tributary, diffuse or outfall");
@@ -176,6 +179,13 @@ pub(in crate::config) fn inflow(names: &Names, id: &str, raw: RawInflow, at: &Sp
                 at.key("dry_m3s").item(month).complain(what, "give the flow of a dry year");
             }
         }
+    }
+    let most = monthly_normal.map(|months| months.into_iter().fold(Discharge::ZERO, Discharge::max));
+    let is_bare = kind == Some(InflowKind::Outfall) && !raw.meter.is_there();
+    if let Some(most) = most.filter(|most| is_bare && most.get() * 86_400.0 > METERED_M3_D) {
+        let what = format!("is missing, with {:.0} m³ a day", most.get() * 86_400.0);
+        let remedy = format!("name its meter: above {METERED_M3_D} m³ a day an outfall is watched online");
+        at.key("meter").complain(what, remedy);
     }
     let meter = names.meter(at, "meter", raw.meter);
     let responsible = names.responsible(at, raw.responsible);

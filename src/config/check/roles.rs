@@ -4,10 +4,10 @@
 use super::super::sheet::{Sheet, Spot};
 use crate::basin::{
     Basin, Duty, Gate, GateId, GateKind, MeterId, MeterKind, Place, Reservoir, ReservoirId, ReservoirKind,
-    SectionId, WetlandId,
+    SectionId, StationClass, WetlandId,
 };
 use crate::control::routing;
-use crate::units::Stage;
+use crate::units::{Opening, Stage};
 
 /// Checks how the elements of a basin go together.
 pub(in crate::config) fn together<'a>(basin: &Basin, sheet: &'a Sheet<'a>) {
@@ -206,6 +206,11 @@ fn stations<'a>(basin: &Basin, sheet: &'a Sheet<'a>) {
             }
             if basin.stations.iter().take(at).any(|other| other.units.contains(id)) {
                 here.complain("belongs to another station too", "name it once");
+            }
+            if station.class == StationClass::Withdraw && gate.initial > Opening::SHUT {
+                let what = format!("runs at the start, in {}, which is withdrawn", station.id);
+                let remedy = "give 0, or another class to the station";
+                sheet.entry("gate", &gate.id).key("initial_pct").complain(what, remedy);
             }
         }
         if let Some(pond) = station.pond {

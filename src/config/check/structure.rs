@@ -66,7 +66,7 @@ pub(in crate::config) fn gate(names: &Names, id: &str, raw: RawGate, at: &Spot<'
     let remedy = "say true only where automatic control may move it, false leaves it to people";
     let automatic = at.need("automatic", raw.automatic, remedy);
     let on_link_loss = on_link_loss(at, raw.on_link_loss, raw.on_link_loss_pct);
-    let lock = lock(at, raw.lock);
+    let lock = lock(names, at, raw.lock);
     let flow_meter = names.meter(at, "flow_meter", raw.flow_meter);
     let responsible = names.responsible(at, raw.responsible);
     let gate = Gate {
@@ -280,7 +280,7 @@ fn on_link_loss(at: &Spot<'_>, given: Given<RawSafeAction>, pct: Given<f64>) -> 
     })
 }
 
-fn lock(at: &Spot<'_>, given: Given<RawLock>) -> Result<Option<Lock>, Noted> {
+fn lock(names: &Names, at: &Spot<'_>, given: Given<RawLock>) -> Result<Option<Lock>, Noted> {
     const REMEDY: &str = "give { signatures = 2, max_minutes = …, notify = \"…\" }";
     if !given.is_there() {
         return Ok(None);
@@ -295,6 +295,8 @@ fn lock(at: &Spot<'_>, given: Given<RawLock>) -> Result<Option<Lock>, Noted> {
     }
     if raw.notify.trim().is_empty() {
         here.key("notify").complain("must not be empty", "name the office an opening is reported to");
+    } else {
+        names.office(&here.key("notify"), &raw.notify);
     }
     Ok(Some(Lock { signatures: raw.signatures, max_minutes: raw.max_minutes, notify: raw.notify }))
 }

@@ -12,6 +12,9 @@ use crate::units::{Discharge, Stage};
 /// Seconds of a year of 365 days.
 const YEAR_S: f64 = 365.0 * 86_400.0;
 
+/// Permit from which an intake of surface water is metered, m³ a year. Source: domain notes 3.4.
+const METERED_M3: f64 = 500_000.0;
+
 pub(in crate::config) fn intake(names: &Names, id: &str, raw: RawIntake, at: &Spot<'_>) -> Option<Intake> {
     let name = at.name(raw.name_zh, raw.name_en);
     let from = names.place_at(at, "from", raw.from, "say where it takes water");
@@ -38,6 +41,12 @@ pub(in crate::config) fn intake(names: &Names, id: &str, raw: RawIntake, at: &Sp
             let what = format!("makes {year:.0} m³ a year, more than the permit of {permit}");
             at.key("monthly_use_m3s").complain(what, "correct the use or the permit");
         }
+    }
+    let has_meter = raw.meter.is_there();
+    if let Some(permit) = permit.filter(|permit| *permit >= METERED_M3 && !has_meter) {
+        let what = format!("is missing, with a permit of {permit} m³ a year");
+        let remedy = format!("name its meter: from {METERED_M3} m³ a year on an intake is metered");
+        at.key("meter").complain(what, remedy);
     }
     let meter = names.meter(at, "meter", raw.meter);
     let responsible = names.responsible(at, raw.responsible);
@@ -138,7 +147,7 @@ pub(in crate::config) fn transfer(
         let what = "is more than the line can carry in a year";
         at.key("quota_m3_a").complain(what, "correct the quota or the capacity");
     }
-    let shares = shares(names, at, raw.shares, capacity);
+    let shares = shares(names, at, raw.shares, (capacity, quota));
     let meter = names.meter(at, "meter", raw.meter);
     let responsible = names.responsible(at, raw.responsible);
     Some(Transfer {
@@ -157,7 +166,7 @@ fn shares(
     names: &Names,
     at: &Spot<'_>,
     given: Given<Vec<RawShare>>,
-    capacity: Option<Discharge>,
+    (capacity, quota): (Option<Discharge>, Option<f64>),
 ) -> Option<Vec<Share>> {
     const REMEDY: &str = "give [{ name_zh, name_en, rate_m3s, priority, to }] for every user";
     let raw = at.need("shares", given, REMEDY)?;
@@ -169,6 +178,9 @@ fn shares(
     if let Some(capacity) = capacity.filter(|capacity| sum > capacity.get() + 1e-9) {
         let what = format!("sum to {sum} m³/s, more than the capacity of {}", capacity.get());
         spot.complain(what, "lower the shares");
+    } else if let Some(quota) = quota.filter(|quota| sum * YEAR_S > *quota) {
+        let what = format!("make {:.0} m³ a year, more than the quota of {quota}", sum * YEAR_S);
+        spot.complain(what, format!("lower the shares, to {:.3} m³/s in all", quota / YEAR_S));
     }
     let mut list = Vec::new();
     for (row, share) in raw.into_iter().enumerate() {

@@ -144,9 +144,12 @@ impl Walk<'_> {
         self.pass(to, arrives);
     }
 
-    /// Water arrives at a node: what joins there is what passes more than came.
+    /// Water arrives at a node: what joins there is what passes more than came. Where nobody knows what passes and nothing joins it is
+    /// what came.
     fn pass(&mut self, node: NodeId, arrives: Option<Front>) {
-        let flow = (self.waters.flow)(node).filter(|flow| *flow > 0.0);
+        let known = (self.waters.flow)(node).filter(|flow| *flow > 0.0);
+        let came = arrives.filter(|_| is_alone(self.waters.basin, node)).map(|front| front.flow);
+        let flow = known.or(came);
         let here = arrives.zip(flow).map(|(front, flow)| {
             let share = front.share * (front.flow / flow).min(1.0);
             Front { share, flow, ..front }
@@ -231,6 +234,17 @@ impl Walk<'_> {
         let gates = gates.filter_map(|it| one(What::Gate, &it.id, it.from));
         sections.chain(intakes).chain(wetlands).chain(gates).collect()
     }
+}
+
+/// Whether nothing but one reach brings water to a node.
+fn is_alone(basin: &Basin, node: NodeId) -> bool {
+    let here = Place::Node(node);
+    let reaches = basin.reaches.iter().filter(|reach| reach.to == node).count();
+    let joins = basin.inflows.iter().flat_map(|inflow| &inflow.into).any(|(place, _)| *place == here);
+    let led = basin.gates.iter().any(|gate| gate.to == here)
+        || basin.fixed_openings.iter().any(|fixed| fixed.to == here)
+        || basin.wetlands.iter().any(|wetland| wetland.returns_to == Some(here));
+    reaches == 1 && !joins && !led
 }
 
 /// Of two ways to one place the first water counts.

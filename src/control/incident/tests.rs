@@ -89,6 +89,19 @@ fn without_a_flow_nobody_can_tell_when() {
 }
 
 #[test]
+fn where_nothing_joins_what_came_passes_on() {
+    // The Luwei has one gauge, at its head. From km 2 to the inlet of its wetland 6 km at 0.4045 m³/s: bed 8 m, side slope 2, n 0.05,
+    // 6 per mille; 0.1278 m deep, A = 1.0551 m², P = 8.5715 m, R = 0.12309 m, v = 0.24745 · 0.0774597 / 0.05 = 0.38335 m/s, so
+    // 6000 / 0.38335 / 3600 = 4.348 h. There are 1.5 km more to the Qin, where others join, and nobody knows what passes.
+    let reached = go(&shipped(), "LW1a", 2.0, |node| (node == "luwei_head").then_some(0.4045));
+    let inlet = travel(&reached, "lw.inlet");
+    assert!((inlet.peak_h - 4.348).abs() < 0.01 && (inlet.km - 6.0).abs() < 1e-9, "{inlet:?}");
+    assert!((inlet.flow_m3s - 0.4045).abs() < 1e-9 && (inlet.share - 1.0).abs() < 1e-9, "{inlet:?}");
+    let runcheng = reached.iter().find(|one| one.element == "runcheng").unwrap();
+    assert_eq!(runcheng.travel, None);
+}
+
+#[test]
 fn water_of_the_dan_comes_to_the_supply_of_the_city() {
     let reached = go(&shipped(), "D1", 11.0, |_| Some(1.0));
     assert!(reached.iter().any(|one| one.what == What::Gate && one.element == "rz.supply"), "{reached:?}");

@@ -6,13 +6,12 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use qindan::basin::{GateId, InflowId, IntakeId, NodeId, ReservoirId, SectionId, WetlandId};
 use qindan::config::sheet::{Entry, Sheet, Spot, nearest};
-use qindan::control::operator::Order;
 use qindan::points::LinkId;
-use qindan::units::Opening;
 use toml::{Table, Value};
 
 use super::super::happening::{Condition, Plan, Plans, Quantity, What};
-use super::super::raw::{RawAct, RawCondition};
+use super::super::raw::RawCondition;
+use super::acts::who;
 use super::{Scope, find, listed, span, unknown_name};
 use crate::plant::{Event, Forcing, Impossible, Plant};
 
@@ -250,11 +249,13 @@ impl Scope<'_> {
                 Some(What::Event(self.tried(spot, event?)?))
             }
             "act" => {
+                let left_out = [&CAUSES[..], &["who"]].concat();
                 let named = self.known_names(spot, &raw);
-                let act = spot.tagged("act", &CAUSES);
+                let act = spot.tagged("act", &left_out);
                 let sized = opening(spot, &raw);
+                let who = who(spot, &raw);
                 named.and(sized)?;
-                Some(What::Act(self.order(act?)?))
+                Some(What::Act(self.deed(spot, who?, act?)?))
             }
             "want" => self.demand(spot, raw),
             "slow_link" => self.slow_link(spot, raw),
@@ -315,23 +316,6 @@ impl Scope<'_> {
             "intake" => basin.intakes.iter().map(|intake| intake.id.clone()).collect(),
             _ => Vec::new(),
         }
-    }
-
-    fn order(&self, act: RawAct) -> Option<Order> {
-        Some(match act {
-            RawAct::HoldAll {} => Order::HoldAll,
-            RawAct::ReleaseHold {} => Order::ReleaseHold,
-            RawAct::SetMode { mode } => Order::SetMode { mode },
-            RawAct::SetAuthority { gate, authority } => {
-                Order::SetAuthority { gate: self.basin.gate(&gate)?, authority }
-            }
-            RawAct::StopGate { gate } => Order::StopGate { gate: self.basin.gate(&gate)? },
-            RawAct::SetPoint { gate, opening, reason } => {
-                let (gate, opening) = (self.basin.gate(&gate)?, Opening::from_fraction(opening)?);
-                Order::SetPoint { gate, opening, reason }
-            }
-            RawAct::Acknowledge { alarm } => Order::Acknowledge { alarm },
-        })
     }
 
     fn slow_link(&self, spot: &Spot<'_>, mut raw: Table) -> Option<What> {

@@ -1,5 +1,6 @@
 //! From a scenario file to a checked scenario: every problem at once, with file, line, key and remedy.
 
+mod acts;
 mod flows;
 mod forecasts;
 mod happenings;
@@ -17,7 +18,7 @@ use qindan::units::{Discharge, Stage};
 use toml::value::Datetime;
 
 use super::files::{Files, INCLUDE};
-use super::happening::Plans;
+use super::happening::{Plans, What};
 use super::raw::{RawExpect, RawIntake, RawLateral, RawLoss, RawReservoir, RawScenario, RawTurn, Tag, Year};
 use super::{Expect, Running, Scenario, ScenarioError, Wants, monthly};
 use crate::inflow::{Base, Source, instant, seconds};
@@ -266,12 +267,20 @@ impl Scope<'_> {
                 }
             }
         }
+        let acts = plans.plans.iter().filter(|plan| matches!(plan.what, What::Act(_)));
+        let acts = acts.map(|plan| plan.id.as_str());
+        for (key, list) in [("accepted", &raw.accepted), ("refused", &raw.refused)] {
+            for (at, id) in list.iter().enumerate() {
+                find(&spot.key(key).item(at), "act", id, acts.clone());
+            }
+        }
         for (at, id) in raw.undercut.iter().enumerate().filter(|(_, id)| raw.kept.contains(id)) {
             let what = format!("{id} cannot be kept and undercut");
             spot.key("undercut").item(at).complain(what, "remove it from one of the two");
         }
-        let RawExpect { kept, undercut, raised, never_raised, happened, never_happened } = raw;
-        Expect { kept, undercut, raised, never_raised, happened, never_happened }
+        let RawExpect { kept, undercut, raised, never_raised, happened, never_happened, accepted, refused } =
+            raw;
+        Expect { kept, undercut, raised, never_raised, happened, never_happened, accepted, refused }
     }
 
     fn inflows(&self, sheet: &Sheet<'_>, year: Year) -> Vec<Source> {

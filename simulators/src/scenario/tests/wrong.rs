@@ -322,6 +322,38 @@ fn a_wrong_value_of_anything_else_that_happens_is_told() {
         ),
         ("at = \"1d\"\nact = \"acknowledge\"", ".alarm: is missing; give it"),
         (
+            "at = \"1d\"\nact = \"hold_all\"\nwho = 7",
+            ".who = 7: is no name; give a name of 1 to 40 characters",
+        ),
+        (
+            "at = \"1d\"\nact = \"sign_ticket\"\ngate = \"zf.tunnel.g9\"",
+            ".gate = \"zf.tunnel.g9\": the configuration has no gate",
+        ),
+        (
+            "at = \"1d\"\nact = \"ask_ticket\"\ngate = \"zf.eco.v1\"\npermit = \"season\"\nminutes = 60\nreason = \"x\"",
+            ".permit = \"season\": cannot be: zf.eco.v1: is not locked by season; it needs no ticket",
+        ),
+        (
+            "at = \"1d\"\nact = \"ask_ticket\"\ngate = \"zf.tunnel.g1\"\npermit = \"order\"\nnumber = \"12\"\nminutes = 60\nreason = \"x\"",
+            ".giver: is missing; give it",
+        ),
+        (
+            "at = \"1d\"\nact = \"ask_ticket\"\ngate = \"zf.eco.v1\"\npermit = \"starts\"\nflow_m3s = 2.0\nminutes = 60\nreason = \"x\"",
+            ".flow_m3s = 2.0: is of another permit; remove it",
+        ),
+        (
+            "at = \"1d\"\nact = \"ask_ticket\"\ngate = \"zf.eco.v1\"\npermit = \"starts\"\nminutes = 600\nreason = \"x\"",
+            ".minutes = 600: is no such time; give 1 to 120",
+        ),
+        (
+            "at = \"1d\"\nact = \"issue_warning\"\nelement = \"duanshi\"\ngrade = \"blue\"\ncause = \"x\"\nmeasure = \"y\"",
+            ".element = \"duanshi\": the configuration has no section with a floor or wetland",
+        ),
+        (
+            "at = \"1d\"\nact = \"open_incident\"\nreach = \"R4\"\nkm = 11.0\nhappened = \"12h\"\nlasts_min = 10\nwhat = \"x\"",
+            "is no incident: R4: km = 11: must be from 0 to 10",
+        ),
+        (
             "at = \"1d\"\nwant = \"in.duanshi\"\nrate_m3s = 0.2",
             ".want = \"in.duanshi\": the configuration has no intake",
         ),

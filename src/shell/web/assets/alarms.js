@@ -18,7 +18,7 @@ export function detailOf(basin, alarm) {
   const detail = alarm.detail && typeof alarm.detail === "object" ? alarm.detail : {};
   const show = {
     opening: (v) => (gate ? positionUnit(gate, v) : null), target: (v) => (gate ? positionUnit(gate, v) : null),
-    flow_m3s: flow, floor_m3s: flow, owed_m3s: flow, last_m3s: flow, level_m: level, twin_m: level, twin: (v) => elementName(basin, v), limit_m: level, lowest_m: level,
+    flow_m3s: flow, floor_m3s: flow, owed_m3s: flow, stop_m3s: flow, last_m3s: flow, level_m: level, twin_m: level, twin: (v) => elementName(basin, v), limit_m: level, lowest_m: level,
     in_h: (v) => String(Math.round(v)), mode: (v) => t(`mode.${v}`), authority: (v) => t(`authority.${v}`), by: who, rung: (v) => t(`rung.${v}`), reason, why: (v) => t(`fail.${v}`), address: String, unit: String,
     estop: (v) => (v === true ? "" : null), entry: String, grade: (v) => t(`warning.grade.${v}`), warning: String, incident: String, km: String, silent: String, links: String, box: (v) => t(`box.${v}`),
   };

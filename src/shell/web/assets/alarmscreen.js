@@ -16,7 +16,8 @@ const SHELF_MINUTES = [30, 60, 120, 240, 480];
 export const WITHIN = {
   A01: "now", A03: "hour", A04: "now", A05: "hour", A06: "shift", A08: "hour", A09: "hour", A10: "shift", A11: "hour", A12: "hour", A13: "shift", A14: "hour",
   A15: "hour", A20: "now", A21: "day", A22: "shift", A27: "day", A30: "hour", A31: "hour", A32: "now", A33: "hour", A34: "hour", A36: "hour", A39: "shift", A40: "hour", A41: "now",
-  A42: "now", A43: "hour", A44: "shift", A45: "day", A46: "shift", A51: "hour", A52: "shift", A53: "shift", A54: "hour", A55: "now", A56: "now",
+  A42: "now", A43: "hour", A44: "shift", A45: "day", A46: "shift", A51: "hour", A52: "shift", A53: "shift", A54: "hour", A55: "now", A56: "now", A57: "hour", A58: "shift",
+  A59: "shift",
 };
 
 /** The device an alarm speaks of, or that serves what it speaks of, with its link: what fails together. */

@@ -139,7 +139,7 @@ export default {
   },
   detail: { entry: "calendar entry {v}", grade: "{v}", warning: "warning {v}", incident: "incident {v}", km: "km {v}",
     flow_m3s: "flow {v} m³/s", floor_m3s: "floor {v} m³/s", in_h: "in {v} h", level_m: "level {v} m", limit_m: "limit {v} m", lowest_m: "lowest {v} m",
-    owed_m3s: "owed {v} m³/s", last_m3s: "last good {v} m³/s", opening: "at {v}", target: "target {v}", mode: "mode {v}", authority: "{v}", by: "by {v}", rung: "{v}", address: "{v}", unit: "unit {v}",
+    owed_m3s: "owed {v} m³/s", stop_m3s: "to stop below {v} m³/s", last_m3s: "last good {v} m³/s", opening: "at {v}", target: "target {v}", mode: "mode {v}", authority: "{v}", by: "by {v}", rung: "{v}", address: "{v}", unit: "unit {v}",
     reason: "{v}", why: "{v}", twin: "against {v}", twin_m: "level there {v} m", estop: "emergency stop", silent: "{v} links silent", receivers: "{v} receivers", links: "of {v}", box: "{v}",
   },
   box: { acts: "acts by itself still", waits: "obeys again, waits for you" },
@@ -189,6 +189,9 @@ export default {
     A54: { title: "Orange warning in force", cause: "a shift leader issued it", consequence: "what it names gets worse", action: "do what it names; a shift leader cancels it when it is over" },
     A55: { title: "Red warning in force", cause: "a shift leader issued it", consequence: "what it names gets worse", action: "do what it names; a shift leader cancels it when it is over" },
     A56: { title: "Pollution incident is open", cause: "somebody marked one", consequence: "users take polluted water", action: "call who is reached next, shut what is proposed with a second person, hold or dilute (Incident); close it when its water has passed" },
+    A57: { title: "Withdrawn station runs", cause: "started on site", consequence: "breach of its withdrawal", action: "call the station: stop it; tell its office" },
+    A58: { title: "Station runs with too little water", cause: "governor, hydropeaking", consequence: "dewatered reach", action: "call the station: stop units" },
+    A59: { title: "Meter below a weir not usable", cause: "power, link, fouling", consequence: "its minimum release is not watched", action: "read the staff gauge, mend the meter" },
     unknown: { title: "Alarm {id}", cause: "–", consequence: "–", action: "see the alarm manual" },
   },
   // The screens beyond the overview.

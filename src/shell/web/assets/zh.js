@@ -139,7 +139,7 @@ export default {
   },
   detail: { grade: "{v}", warning: "预警 {v}", incident: "事件 {v}", km: "{v} km", entry: "计划 {v}",
     flow_m3s: "流量 {v} m³/s", floor_m3s: "下限 {v} m³/s", in_h: "{v} h 后", level_m: "水位 {v} m", limit_m: "限 {v} m", lowest_m: "最低 {v} m",
-    owed_m3s: "应泄 {v} m³/s", last_m3s: "最后好值 {v} m³/s", opening: "开度 {v}", target: "目标 {v}", mode: "模式 {v}", authority: "{v}", by: "{v}", rung: "{v}", address: "{v}", unit: "站号 {v}",
+    owed_m3s: "应泄 {v} m³/s", stop_m3s: "停机流量 {v} m³/s", last_m3s: "最后好值 {v} m³/s", opening: "开度 {v}", target: "目标 {v}", mode: "模式 {v}", authority: "{v}", by: "{v}", rung: "{v}", address: "{v}", unit: "站号 {v}",
     reason: "{v}", why: "{v}", twin: "另一台 {v}", twin_m: "其水位 {v} m", estop: "急停已按", silent: "{v} 条链路无应答", receivers: "{v} 个接收人", links: "共 {v} 条", box: "{v}",
   },
   box: { acts: "仍在自行动作", waits: "已恢复受控，等人交还" },
@@ -189,6 +189,9 @@ export default {
     A54: { title: "橙色预警在行", cause: "值班长发布", consequence: "所列情况加重", action: "执行所列措施；解除后由值班长销警" },
     A55: { title: "红色预警在行", cause: "值班长发布", consequence: "所列情况加重", action: "执行所列措施；解除后由值班长销警" },
     A56: { title: "突发污染事件在处理", cause: "有人标记了事件", consequence: "用户取到污水", action: "通知即将受影响者，与另一人关闭所提闸门，稳定或加大下泄（突发屏）；污水过后结束事件" },
+    A57: { title: "退出电站在运行", cause: "现场开机", consequence: "违反退出决定", action: "电话电站：停机，报主管单位" },
+    A58: { title: "来水不足仍发电", cause: "调速、调峰", consequence: "河段减脱水", action: "电话电站：停机" },
+    A59: { title: "堰下流量计不可用", cause: "断电、断链、淤堵", consequence: "下泄无人监视", action: "读水尺，修表" },
     unknown: { title: "报警 {id}", cause: "–", consequence: "–", action: "见报警手册" },
   },
   // The screens beyond the overview.
