@@ -41,32 +41,8 @@ pub(super) fn has_own_record(order: &Order) -> bool {
 /// Whether a record is a paper of the log: all but what is foretold of an incident, hour by hour.
 pub(super) fn is_paper(record: &Record) -> bool {
     let is_foretold = || record.detail.as_ref().is_some_and(|detail| detail["incident_was"] == "foretold");
-    match record.kind {
-        Kind::Order | Kind::Warning | Kind::Filing => true,
-        Kind::Incident => !is_foretold(),
-        Kind::Boot
-        | Kind::Intent
-        | Kind::LateIntent
-        | Kind::Outcome
-        | Kind::Refusal
-        | Kind::Decision
-        | Kind::Plan
-        | Kind::Snapshot
-        | Kind::Operator
-        | Kind::Config
-        | Kind::Alarm
-        | Kind::Lease
-        | Kind::Clock
-        | Kind::Recovered
-        | Kind::Checkpoint
-        | Kind::Trim
-        | Kind::Stop
-        | Kind::Forecast
-        | Kind::Access
-        | Kind::Notice
-        | Kind::Schedule
-        | Kind::Note => false,
-    }
+    matches!(record.kind, Kind::Order | Kind::Warning | Kind::Filing)
+        || (record.kind == Kind::Incident && !is_foretold())
 }
 
 /// What such a record says, and on what ground; of a later version as stored.
