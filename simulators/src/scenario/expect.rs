@@ -17,6 +17,8 @@ pub struct Expect {
     pub happened: Vec<String>,
     /// Those that do not: a condition as a limit.
     pub never_happened: Vec<String>,
+    /// No lower use is served while a higher one is short and could have been helped.
+    pub in_order: bool,
 }
 
 /// What a run came to, as far as it is judged.
@@ -31,6 +33,11 @@ pub struct Outcome<'a> {
 }
 
 impl Expect {
+    /// What the check of the order of uses found, if nothing was to be found.
+    pub fn judge_order(&self, found: &[String]) -> Vec<String> {
+        if self.in_order { found.to_vec() } else { Vec::new() }
+    }
+
     /// What was expected and did not come true, one sentence each.
     pub fn judge(&self, outcome: &Outcome<'_>) -> Vec<String> {
         let below = |id: &String| outcome.below.get(id).copied().unwrap_or(0.0);
@@ -77,6 +84,7 @@ mod tests {
             never_raised: list(&["A31:u2", "A1"]),
             happened: list(&["trip"]),
             never_happened: list(&["flood"]),
+            in_order: true,
         };
         assert_eq!(good.judge(&outcome), Vec::<String>::new());
         let bad = Expect {
@@ -86,7 +94,10 @@ mod tests {
             never_raised: list(&["A12"]),
             happened: list(&["flood"]),
             never_happened: list(&["trip"]),
+            in_order: false,
         };
+        let found = list(&["order of uses"]);
+        assert_eq!((good.judge_order(&found), bad.judge_order(&found)), (found.clone(), Vec::new()));
         assert_eq!(
             bad.judge(&outcome),
             [

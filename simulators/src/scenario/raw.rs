@@ -309,4 +309,5 @@ pub(super) struct RawExpect {
     pub(super) never_raised: Vec<String>,
     pub(super) happened: Vec<String>,
     pub(super) never_happened: Vec<String>,
+    pub(super) in_order: bool,
 }

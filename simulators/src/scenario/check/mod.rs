@@ -270,8 +270,8 @@ impl Scope<'_> {
             let what = format!("{id} cannot be kept and undercut");
             spot.key("undercut").item(at).complain(what, "remove it from one of the two");
         }
-        let RawExpect { kept, undercut, raised, never_raised, happened, never_happened } = raw;
-        Expect { kept, undercut, raised, never_raised, happened, never_happened }
+        let RawExpect { kept, undercut, raised, never_raised, happened, never_happened, in_order } = raw;
+        Expect { kept, undercut, raised, never_raised, happened, never_happened, in_order }
     }
 
     fn inflows(&self, sheet: &Sheet<'_>, year: Year) -> Vec<Source> {
