@@ -4,6 +4,7 @@
 //! that show it; [`serve`] puts them behind Modbus TCP. [`scenario`] says what happens to the river, [`run`] closes the loop with
 //! the service's own controller in virtual time, [`replay`] scores it.
 
+pub mod account;
 pub mod bound;
 pub mod compare;
 pub mod crew;

@@ -97,8 +97,8 @@ impl Search {
 struct Replay {
     /// Names (see `list`) or files; when none is given, all but the long ones and those ahead of the present dispatch
     scenarios: Vec<String>,
-    /// Write report.html, summary.json, series.csv, actions.csv, decisions.jsonl and plots of each scenario below this
-    /// folder
+    /// Write report.html, the account of water, summary.json, series.csv, actions.csv, decisions.jsonl and plots of each
+    /// scenario below this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Change a value of the configuration, as `control.min_interval_s=900`; may be repeated

@@ -7,8 +7,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
+use qindan::report::Lang;
 use qindan::shell::clock::Clock;
 
+use crate::account::{Account, page};
 use crate::bound::{Record, Recorder};
 use crate::decisions::Decisions;
 
@@ -27,6 +29,8 @@ pub struct Played {
     pub score: Score,
     /// Rows for plots.
     pub series: Series,
+    /// Who wanted how much water, and who got it.
+    pub account: Account,
     /// What was decided.
     pub decisions: Decisions,
     /// Its summary.
@@ -71,6 +75,7 @@ pub fn play_run(
     }
     let case = run.case();
     let mut score = Score::new(case);
+    let mut account = Account::new(&case.config);
     let mut series = Series::new(&case.config.basin, case.scenario.duration);
     let mut decisions = Decisions::new(&case.config.basin, folder)?;
     let mut recorder = if for_bound { Recorder::new(case) } else { None };
@@ -80,6 +85,10 @@ pub fn play_run(
         let tick = run.tick(end);
         let mark = clock.mark();
         score.add(run.case(), run.plant(), tick.step());
+        account.add(run.case(), run.plant(), tick.step());
+        if run.is_over() {
+            account.finish(run.case(), run.plant(), tick.step());
+        }
         if let Some(recorder) = &mut recorder {
             recorder.add(&run, &tick);
         }
@@ -110,8 +119,9 @@ pub fn play_run(
         bound_s: 0.0,
     };
     summary.note_margins(&series, &run.case().config.basin);
+    summary.note_account(&account, &run);
     let record = recorder.and_then(|recorder| recorder.finish(&run));
-    Ok(Some(Played { run, score, series, decisions, summary, record }))
+    Ok(Some(Played { run, score, series, account, decisions, summary, record }))
 }
 
 /// Writes the files of a run: rows, actions, plots, report, and the summary last, so that a folder with a summary is whole.
@@ -132,9 +142,30 @@ pub fn write(played: &mut Played, folder: &Path) -> anyhow::Result<()> {
     }
     played.summary.cost.output_s += mark.elapsed().as_secs_f64();
     fs::write(folder.join("report.html"), report::page(played, &drawings))?;
+    write_account(played, folder)?;
     let mut summary = file("summary.json")?;
     serde_json::to_writer_pretty(&mut summary, &played.summary)?;
     writeln!(summary)?;
     summary.flush()?;
+    Ok(())
+}
+
+/// Writes the account of the run, a page and a table in each language.
+fn write_account(played: &Played, folder: &Path) -> anyhow::Result<()> {
+    let case = played.run.case();
+    let breaches = played.account.breaches();
+    let document = page::document(page::Subject {
+        basin: &case.config.basin,
+        name: &case.scenario.name,
+        scenario: &case.scenario.id,
+        config: &case.config.digest,
+        book: &played.account.book,
+        breaches: &breaches,
+    });
+    for lang in [Lang::Zh, Lang::En] {
+        let file = |ending: &str| folder.join(format!("account.{}.{ending}", lang.key()));
+        fs::write(file("html"), page::page(&document, lang))?;
+        fs::write(file("csv"), page::table(&document, lang))?;
+    }
     Ok(())
 }

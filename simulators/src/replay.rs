@@ -129,6 +129,9 @@ pub fn replay(order: &Order, out: &mut impl std::io::Write) -> anyhow::Result<bo
         for unmet in &summary.unmet {
             writeln!(out, "{}: {unmet}", summary.scenario)?;
         }
+        for found in summary.order_lines() {
+            writeln!(out, "{}: {found}", summary.scenario)?;
+        }
     }
     for summary in &played {
         writeln!(out, "{}: {}", summary.scenario, summary.against_optimum())?;

@@ -21,7 +21,7 @@ const LOCAL_H: f64 = 0.5;
 /// Time in which a valve makes good the flow of a tripped unit. Source: target of the product.
 const AT_ONCE: Duration = Duration::from_secs(60);
 /// Late end of an arrival window in travel times.
-const LATE: f64 = 1.2;
+pub(crate) const LATE: f64 = 1.2;
 
 /// A step of the river that has been made.
 #[derive(Clone, Copy, Debug)]
@@ -307,7 +307,7 @@ fn add_forcing(sum: &mut Forcing, forcing: &Forcing, dt: f64) {
 }
 
 /// When something became visible that nobody could know before.
-fn surprises(case: &Case) -> Vec<Duration> {
+pub(crate) fn surprises(case: &Case) -> Vec<Duration> {
     let scenario = &case.scenario;
     let after = |utc: Timestamp| Duration::try_from(utc.duration_since(scenario.start)).unwrap_or_default();
     let turns = scenario.intakes.iter().flat_map(|wants| &wants.turns).filter(|turn| !turn.announced);

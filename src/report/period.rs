@@ -1,11 +1,14 @@
 //! Monthly and yearly attainment 达标率报告 (domain notes 4.4): per section days met, exempt, missing; longest time below, deficit,
 //! least flow, completeness; the change against the period before and the year before; episodes; formulas.
 
+use std::collections::BTreeSet;
+
 use super::attain::Attainment;
 use super::daily::{filing_table, formulas, origin};
 use super::day::{DayBegins, Period};
 use super::document::{Cell, Column, Document, Part, Table, minute};
 use super::section::SectionDay;
+use super::uses::{self, ToDate};
 use super::{Ground, Lang, Recorded, figure, name, words};
 use crate::basin::{Name, Section, SectionId};
 
@@ -25,6 +28,8 @@ pub struct Sources {
     pub before: Judged,
     /// The days of the same period of the year before.
     pub year_before: Judged,
+    /// Of a year: what its users took.
+    pub water: Option<ToDate>,
 }
 
 /// The report.
@@ -51,7 +56,8 @@ pub fn attainment(ground: Ground<'_>, sources: &Sources, recorded: &Recorded) ->
         (("评价期", "Period"), name(key.clone(), key)),
         (("时段", "Days"), name(format!("{shown}（日界 {clock}）"), format!("{shown} (day begins {clock})"))),
     ];
-    let last = days.iter().map(|day| day.date).max();
+    let dates: BTreeSet<_> = days.iter().map(|day| day.date).collect();
+    let last = dates.last().copied();
     let day_valid = last.map_or(1.0, |last| ground.reports.rule_on(last).day_valid);
     let mut rules: Vec<String> = Vec::new();
     for day in sources.now.iter().flatten() {
@@ -85,6 +91,7 @@ pub fn attainment(ground: Ground<'_>, sources: &Sources, recorded: &Recorded) ->
         Part::Table(summary(ground, &now, day_valid)),
         Part::Table(attained(ground, (&now, &before, &year_before), day_valid)),
         Part::Table(flows(ground, &now)),
+        Part::Table(uses::of_year(ground, &dates, sources.water.as_ref())),
         Part::Figures(calendars.take(4).collect()),
         Part::Table(episodes(ground, &now)),
         Part::Table(filing_table(ground, (from, to), |date| ground.reports.rule_on(date))),

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::document::Word;
 use super::name;
 use super::section::Verdict;
-use crate::basin::{Basin, Grade, Name};
+use crate::basin::{Basin, Grade, Name, Priority};
 use crate::config::reports::Exemption;
 use crate::control::command::{FailReason, Terminal};
 use crate::control::operator::{Authority, Mode, Order};
@@ -20,6 +20,19 @@ pub const fn verdict(verdict: Verdict) -> Word {
         Verdict::Exempt(_) => ("免考", "exempt"),
         Verdict::Missing => ("缺测", "missing"),
         Verdict::NotAssessed => ("不评价", "not assessed"),
+    }
+}
+
+/// A rank of uses.
+pub const fn rank(rank: Priority) -> Word {
+    match rank {
+        Priority::Safety => ("安全", "safety"),
+        Priority::Domestic => ("生活", "domestic"),
+        Priority::Ecology => ("生态", "ecology"),
+        Priority::Industry => ("工业", "industry"),
+        Priority::Irrigation => ("灌溉", "irrigation"),
+        Priority::Amenity => ("景观补水", "amenity"),
+        Priority::Power => ("发电", "power"),
     }
 }
 

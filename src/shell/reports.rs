@@ -183,7 +183,11 @@ impl<'a> Folder<'a> {
             Period::Month(..) => self.judged(period.year_before(), begins)?,
             Period::Year(_) => before.clone(),
         };
-        let sources = Sources { period, begins, now, before, year_before };
+        let water = match period {
+            Period::Month(..) => None,
+            Period::Year(_) => Some(self.water_to_date(&uses::account_points(self.ground), from, to)?),
+        };
+        let sources = Sources { period, begins, now, before, year_before, water };
         Ok(attainment(self.ground, &sources, &self.recorded(from, to)?))
     }
 

@@ -50,7 +50,7 @@ use qindan::points::{DeviceId, Field};
 pub use event::{Event, Impossible, UnknownElement};
 pub use fault::Encoding;
 pub use forcing::Forcing;
-pub use ledger::Balance;
+pub use ledger::{Balance, Gap, Volumes};
 pub use mechanics::{End, Side, Switch};
 pub use sensor::Signal;
 pub(crate) use sensor::{mix, normal};
@@ -181,7 +181,7 @@ impl Plant {
             rise: vec![0.0; basin.nodes.len()],
             pools: Vec::new(),
             scratch: Vec::new(),
-            ledger: Ledger::default(),
+            ledger: Ledger::new(&basin),
             storage_at_start: 0.0,
             restless: false,
             changed: false,

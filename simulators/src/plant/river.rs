@@ -383,10 +383,11 @@ impl River {
         got
     }
 
-    /// Ends the step of `dt` seconds: moves the water. Gives what the bed took, m³.
-    pub(crate) fn settle(&mut self, dt: f64) -> f64 {
-        let mut lost = 0.0;
-        for span in self.spans.iter_mut().flatten() {
+    /// Ends the step of `dt` seconds: moves the water. Tells what the bed of each reach took, m³.
+    pub(crate) fn settle(&mut self, dt: f64, mut takes: impl FnMut(usize, f64)) {
+        for (at, span) in self.spans.iter_mut().enumerate() {
+            let Some(span) = span else { continue };
+            let mut lost = 0.0;
             let mut entering = std::mem::take(&mut span.entered);
             span.inflow = entering / dt;
             for cell in span.cells.clone() {
@@ -398,20 +399,28 @@ impl River {
                 lost += to_bed;
                 entering = leaving - to_bed;
             }
+            takes(at, lost);
         }
         self.side.fill(0.0);
-        lost
     }
 
     /// Water in the channels `elapsed` seconds into the step, m³, with what the bed will be charged at its end.
     pub(crate) fn storage(&self, elapsed: f64) -> f64 {
-        let in_span = |span: &Span| {
-            let cells = span.cells.clone();
-            let still = cells.clone().map(|cell| self.area[cell]).sum::<f64>() * span.dx;
-            let side = cells.map(|cell| self.side[cell]).sum::<f64>();
-            still + side + span.entered - span.outflow * elapsed
-        };
-        self.spans.iter().flatten().map(in_span).sum()
+        (0..self.spans.len()).map(|at| self.storage_of(at, elapsed)).sum()
+    }
+
+    /// The same of one reach; 0 for a pipe.
+    pub(crate) fn storage_of(&self, reach: usize, elapsed: f64) -> f64 {
+        let Some(span) = self.spans.get(reach).and_then(Option::as_ref) else { return 0.0 };
+        let cells = span.cells.clone();
+        let still = cells.clone().map(|cell| self.area[cell]).sum::<f64>() * span.dx;
+        let side = cells.map(|cell| self.side[cell]).sum::<f64>();
+        still + side + span.entered - span.outflow * elapsed
+    }
+
+    /// The reach of a cell.
+    pub(crate) fn reach_of(&self, cell: usize) -> usize {
+        self.owner.get(cell).copied().unwrap_or(usize::MAX)
     }
 
     /// Water in a reach at the begin of the step, m³.

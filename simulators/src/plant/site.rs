@@ -72,6 +72,17 @@ pub(crate) struct Passage {
     pub(crate) is_guard: bool,
 }
 
+/// A user at the end of a pipe.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Served {
+    /// Where its water goes.
+    pub(crate) to: Site,
+    /// Rate, m³/s.
+    pub(crate) rate: f64,
+    /// Its transfer, and its place among the shares of it.
+    pub(crate) of: (usize, usize),
+}
+
 /// Everything resolved once.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sites {
@@ -83,8 +94,8 @@ pub(crate) struct Sites {
     /// By inflow: where, and with what share.
     pub(crate) inflows: Vec<Vec<(Site, f64)>>,
     pub(crate) intakes: Vec<(Site, Site)>,
-    /// By pipe reach: users at its end, most urgent first, with their rates, m³/s.
-    pub(crate) shares: Vec<Vec<(Site, f64)>>,
+    /// By pipe reach: users at its end, most urgent first.
+    pub(crate) shares: Vec<Vec<Served>>,
 }
 
 impl Sites {
@@ -198,16 +209,21 @@ fn flow_order(nodes: usize, gates: &[Passage]) -> Vec<usize> {
 }
 
 /// Users at the end of a transfer's pipe, most urgent first.
-fn shares(basin: &Basin, river: &River, reach: &Reach) -> Vec<(Site, f64)> {
+fn shares(basin: &Basin, river: &River, reach: &Reach) -> Vec<Served> {
     if !matches!(reach.kind, ReachKind::Pipe { .. }) {
         return Vec::new();
     }
-    let Some(transfer) = basin.transfers.iter().find(|transfer| transfer.head == reach.from) else {
+    let Some(of) = basin.transfers.iter().position(|transfer| transfer.head == reach.from) else {
         return Vec::new();
     };
-    let mut shares = transfer.shares.iter().collect::<Vec<_>>();
-    shares.sort_by_key(|share| share.priority);
-    shares.iter().map(|share| (Site::of(basin, river, share.to), share.rate.get())).collect()
+    let mut shares = basin.transfers[of].shares.iter().enumerate().collect::<Vec<_>>();
+    shares.sort_by_key(|(_, share)| share.priority);
+    let served = |(at, share): &(usize, &qindan::basin::Share)| Served {
+        to: Site::of(basin, river, share.to),
+        rate: share.rate.get(),
+        of: (of, *at),
+    };
+    shares.iter().map(served).collect()
 }
 
 /// Whether a body is a pond, whose level answers within minutes.

@@ -4,7 +4,6 @@ use qindan::basin::{Actuation, Basin, GateKind, Place, ReachId, ReachKind};
 
 use super::body::{Body, Marsh, Outlet};
 use super::channel::Channel;
-use super::ledger::Ledger;
 use super::pipe::Pipe;
 use super::river::River;
 use super::site::{Site, Sites, is_pond};
@@ -107,7 +106,7 @@ impl Plant {
         self.bodies.iter_mut().for_each(|body| body.arriving = 0.0);
         self.marshes.iter_mut().for_each(|marsh| marsh.arriving = 0.0);
         self.river_step = (self.time, self.time);
-        self.ledger = Ledger::default();
+        self.open_ledger();
         self.storage_at_start = self.storage();
     }
 

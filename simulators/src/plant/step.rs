@@ -80,7 +80,12 @@ impl Plant {
 
     pub(super) fn end_river_step(&mut self) {
         let dt = self.river_step.1.saturating_sub(self.river_step.0).as_secs_f64();
-        let lost = self.river.settle(dt);
+        let (ledger, mut lost) = (&mut self.ledger, 0.0);
+        self.river.settle(dt, |reach, to_bed| {
+            ledger.beds[reach].add(to_bed);
+            ledger.reaches[reach].went.add(to_bed);
+            lost += to_bed;
+        });
         self.ledger.bed.add(lost);
         if self.left_in_slot() == SLOT {
             self.pipes.iter_mut().flatten().for_each(super::pipe::Pipe::turn);
@@ -142,30 +147,26 @@ impl Plant {
         for (at, wanted) in self.wanted.iter_mut().enumerate() {
             *wanted = forcing.intakes.get(at).copied().unwrap_or(0.0).max(0.0);
         }
-        for (at, parts) in self.sites.inflows.iter().enumerate() {
+        for at in 0..self.sites.inflows.len() {
             let flow = forcing.inflows.get(at).copied().unwrap_or(0.0).max(0.0);
             self.inflow[at] = flow;
             self.ledger.inflow.add(flow * dt);
-            for (site, share) in parts {
-                let site = *site;
-                let volume = flow * share * dt;
-                match site {
-                    Site::Node(node) => self.inbox[node] += volume,
-                    Site::Cell(cell) => self.river.add(cell, volume),
-                    Site::Body(body) => self.bodies[body].arriving += volume,
-                    Site::Wetland(marsh) => self.marshes[marsh].arriving += volume,
-                    Site::Outside => self.ledger.outside.add(volume),
-                }
+            self.ledger.inflows[at].add(flow * dt);
+            for part in 0..self.sites.inflows[at].len() {
+                let (site, share) = self.sites.inflows[at][part];
+                self.deliver(site, flow * share * dt);
             }
         }
         for (place, flow) in &forcing.lateral_extra {
             let site = Site::of(&self.basin, &self.river, *place);
             if *flow > 0.0 {
                 self.ledger.inflow.add(flow * dt);
+                self.ledger.joined.add(flow * dt);
                 self.deliver(site, flow * dt);
             } else if !matches!(site, Site::Node(_)) {
                 let got = self.take(site, -flow * dt);
                 self.ledger.outside.add(got);
+                self.ledger.abstracted.add(got);
             }
         }
         let left = self.left_in_slot().as_secs_f64();
@@ -173,9 +174,12 @@ impl Plant {
             let to = self.basin.reaches[at].to.0;
             if let Some(pipe) = &mut self.pipes[at] {
                 let volume = pipe.deliver(dt, left);
+                self.ledger.reaches[at].went.add(volume);
                 self.distribute(at, volume, dt);
             } else if let Some(span) = self.river.span(ReachId(at)) {
-                self.inbox[to] += span.outflow * dt;
+                let volume = span.outflow * dt;
+                self.ledger.reaches[at].went.add(volume);
+                self.deliver(Site::Node(to), volume);
             }
         }
     }
@@ -185,15 +189,18 @@ impl Plant {
         let mut left = volume;
         let count = self.sites.shares[reach].len();
         for at in 0..count {
-            let (site, rate) = self.sites.shares[reach][at];
-            let part = if at + 1 == count { left } else { left.min(rate * dt) };
+            let share = &self.sites.shares[reach][at];
+            let (site, of) = (share.to, share.of);
+            let part = if at + 1 == count { left } else { left.min(share.rate * dt) };
             left -= part;
+            self.ledger.shares[of.0][of.1].add(part);
             self.deliver(site, part);
         }
-        self.inbox[self.basin.reaches[reach].to.0] += left;
+        self.deliver(Site::Node(self.basin.reaches[reach].to.0), left);
     }
 
     pub(super) fn deliver(&mut self, site: Site, volume: f64) {
+        self.ledger.came(site, self.reach_of(site), volume);
         match site {
             Site::Node(node) => self.inbox[node] += volume,
             Site::Cell(cell) => self.river.add(cell, volume),
@@ -204,6 +211,20 @@ impl Plant {
     }
 
     fn take(&mut self, site: Site, wanted: f64) -> f64 {
+        let got = self.draw(site, wanted);
+        self.ledger.went(site, self.reach_of(site), got);
+        got
+    }
+
+    /// The reach of a cell.
+    fn reach_of(&self, site: Site) -> usize {
+        match site {
+            Site::Cell(cell) => self.river.reach_of(cell),
+            Site::Node(_) | Site::Body(_) | Site::Wetland(_) | Site::Outside => usize::MAX,
+        }
+    }
+
+    fn draw(&mut self, site: Site, wanted: f64) -> f64 {
         match site {
             Site::Cell(cell) => self.river.take(cell, wanted),
             Site::Body(body) => self.bodies[body].take(wanted),
@@ -215,6 +236,7 @@ impl Plant {
             }
             Site::Outside => {
                 self.ledger.inflow.add(wanted);
+                self.ledger.joined.add(wanted);
                 wanted
             }
         }
@@ -309,8 +331,8 @@ impl Plant {
             let scale = self.end_of_step(body, total, dt);
             for (at, flow) in flows.iter().enumerate() {
                 let outlet = self.bodies[body].outlets[at];
-                let volume = self.bodies[body].take(flow * scale * dt);
-                self.note(outlet, volume / dt);
+                let volume = self.take(Site::Body(body), flow * scale * dt);
+                self.note(outlet, volume, dt);
                 let to = match outlet {
                     Outlet::Gate(at) => self.sites.gates[at].to,
                     Outlet::Fixed(at) => self.sites.fixed[at],
@@ -318,8 +340,9 @@ impl Plant {
                 self.deliver(to, volume);
             }
             self.scratch = flows;
-            let volume = self.bodies[body].take(over * scale * dt);
+            let volume = self.take(Site::Body(body), over * scale * dt);
             self.spill[body] = volume / dt;
+            self.ledger.spill[body].add(volume);
             let to = self.bodies[body].spills_to;
             self.deliver(to, volume);
             self.weather(body, dt);
@@ -342,20 +365,32 @@ impl Plant {
         scale.min(state.volume / (total * dt))
     }
 
-    fn note(&mut self, outlet: Outlet, flow: f64) {
+    fn note(&mut self, outlet: Outlet, volume: f64, dt: f64) {
         match outlet {
-            Outlet::Gate(at) => self.gate_flow[at] = flow,
-            Outlet::Fixed(at) => self.fixed_flow[at] = flow,
+            Outlet::Gate(at) => self.note_gate(at, volume, dt),
+            Outlet::Fixed(at) => {
+                self.fixed_flow[at] = volume / dt;
+                self.ledger.fixed[at].add(volume);
+            }
         }
+    }
+
+    fn note_gate(&mut self, at: usize, volume: f64, dt: f64) {
+        self.gate_flow[at] = volume / dt;
+        self.ledger.gates[at].add(volume);
     }
 
     /// Evaporation and seepage of a body.
     fn weather(&mut self, body: usize, dt: f64) {
-        let state = &mut self.bodies[body];
-        let to_air = state.take(state.evaporation * state.area * dt);
-        let seeped = state.take(state.seepage * dt);
-        let back = state.seepage_to;
+        let site = Site::Body(body);
+        let state = &self.bodies[body];
+        let (dries, seeps, back) =
+            (state.evaporation * state.area * dt, state.seepage * dt, state.seepage_to);
+        let to_air = self.take(site, dries);
+        let seeped = self.take(site, seeps);
         self.ledger.evaporation.add(to_air);
+        self.ledger.evaporated[body].add(to_air);
+        self.ledger.seeped[body].add(seeped);
         match back {
             Some(site) => self.deliver(site, seeped),
             None => self.ledger.bed.add(seeped),
@@ -372,7 +407,7 @@ impl Plant {
             let up = self.headwater(from, self.basin.gates[at].sill.get());
             let wanted = self.gate_discharge(at, up) * dt;
             let volume = self.take(from, wanted);
-            self.gate_flow[at] = volume / dt;
+            self.note_gate(at, volume, dt);
             self.deliver(to, volume);
         }
     }
@@ -382,13 +417,14 @@ impl Plant {
             if let Some((site @ Site::Cell(cell), _)) = self.marshes[at].side_inlet {
                 let wanted = self.marshes[at].side_inflow(self.river.depth(cell)) * dt;
                 let got = self.take(site, wanted);
-                self.marshes[at].arriving += got;
+                self.deliver(Site::Wetland(at), got);
             }
-            let marsh = &mut self.marshes[at];
-            let used = marsh.take(marsh.consumption * dt);
-            let out = marsh.take(marsh.outflow() * dt);
-            let to = marsh.returns_to;
+            let (site, to) = (Site::Wetland(at), self.marshes[at].returns_to);
+            let used = self.take(site, self.marshes[at].consumption * dt);
+            let out = self.take(site, self.marshes[at].outflow() * dt);
             self.ledger.evaporation.add(used);
+            self.ledger.consumed[at].add(used);
+            self.ledger.returned[at].add(out);
             self.deliver(to, out);
         }
     }
@@ -400,9 +436,16 @@ impl Plant {
                 continue;
             }
             let got = self.take(from, self.wanted[at] * dt);
-            self.intake_flow[at] = got / dt;
+            self.note_intake(at, got, dt);
             self.deliver(to, got);
         }
+    }
+
+    fn note_intake(&mut self, at: usize, got: f64, dt: f64) {
+        self.intake_flow[at] = got / dt;
+        let [taken, wanted] = &mut self.ledger.intakes[at];
+        taken.add(got);
+        wanted.add(self.wanted[at] * dt);
     }
 
     /// Nodes hand on what has arrived: to those who take there, to their body, or down their reaches.
@@ -412,22 +455,27 @@ impl Plant {
             self.draw_at_node(node, forcing, dt);
             let volume = std::mem::take(&mut self.inbox[node]);
             self.node_flow[node] = volume / dt;
+            self.ledger.nodes[node].went.add(volume);
             if let Some(body) = self.sites.junctions[node].body {
-                self.bodies[body].arriving += volume;
+                self.deliver(Site::Body(body), volume);
                 continue;
             }
             let mut left = volume;
             for at in 0..self.sites.junctions[node].pipes.len() {
                 let pipe = self.sites.junctions[node].pipes[at];
-                left -= self.pipes[pipe.0].as_mut().map_or(0.0, |pipe| pipe.enter(left, dt));
+                let enters = self.pipes[pipe.0].as_mut().map_or(0.0, |pipe| pipe.enter(left, dt));
+                self.ledger.reaches[pipe.0].came.add(enters);
+                left -= enters;
             }
             let rivers = self.sites.junctions[node].rivers.len();
             for at in 0..rivers {
                 let (reach, share) = self.sites.junctions[node].rivers[at];
                 self.river.enter(reach, left * share);
+                self.ledger.reaches[reach.0].came.add(left * share);
             }
             if rivers == 0 {
                 self.ledger.outside.add(left);
+                self.ledger.ends[node].add(left);
             }
         }
     }
@@ -438,25 +486,26 @@ impl Plant {
             let at = self.sites.junctions[node].gates[i];
             let up = self.headwater(site, self.basin.gates[at].sill.get());
             let volume = self.take(site, self.gate_discharge(at, up) * dt);
-            self.gate_flow[at] = volume / dt;
+            self.note_gate(at, volume, dt);
             self.deliver(self.sites.gates[at].to, volume);
         }
         for i in 0..self.sites.junctions[node].wetlands.len() {
             let at = self.sites.junctions[node].wetlands[i];
             let depth = self.sites.junctions[node].cell.map_or(0.0, |cell| self.river.depth(cell));
             let got = self.take(site, self.marshes[at].side_inflow(depth) * dt);
-            self.marshes[at].arriving += got;
+            self.deliver(Site::Wetland(at), got);
         }
         for i in 0..self.sites.junctions[node].intakes.len() {
             let at = self.sites.junctions[node].intakes[i];
             let got = self.take(site, self.wanted[at] * dt);
-            self.intake_flow[at] = got / dt;
+            self.note_intake(at, got, dt);
             self.deliver(self.sites.intakes[at].1, got);
         }
         for (place, flow) in &forcing.lateral_extra {
             if *flow < 0.0 && Site::of(&self.basin, &self.river, *place) == site {
                 let got = self.take(site, -flow * dt);
                 self.ledger.outside.add(got);
+                self.ledger.abstracted.add(got);
             }
         }
     }

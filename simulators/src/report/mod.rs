@@ -51,6 +51,7 @@ pub fn page(played: &Played, drawings: &[Drawing]) -> String {
         }
     }
     tables::balance(&mut body, played);
+    tables::uses(&mut body, played);
     tables::days(&mut body, played);
     story::releases(&mut body, played);
     story::decisions(&mut body, played);

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::{Cell, heading, maybe, signed_percent, table, thousands};
+use crate::account::{self, Cause};
 use crate::play::Played;
 use crate::plot::svg::escape;
 use crate::score::Day;
@@ -144,6 +145,52 @@ pub(super) fn balance(body: &mut String, played: &Played) {
         body,
         "<p class=\"caption\">Levels from begin to end of the scored time 水位: {}</p>",
         escape(&levels)
+    );
+}
+
+/// Who wanted, who got, why not; and whether in the order of uses.
+pub(super) fn uses(body: &mut String, played: &Played) {
+    heading(
+        body,
+        "Uses",
+        "用水",
+        "in order of priority; account.zh.html and account.en.html have the months",
+    );
+    let book = &played.account.book;
+    let rows = book.users.iter().enumerate().filter_map(|(at, user)| {
+        let sums = &played.summary.uses.get(&user.id)?.served;
+        let name = account::words(book, at);
+        let cause = |cause: Cause| thousands(sums.short_m3.get(&cause).copied().unwrap_or(0.0));
+        let head = [
+            format!("{} {}", name.en, name.zh),
+            user.rank.name().to_owned(),
+            thousands(sums.wanted_m3),
+            thousands(sums.got_m3),
+        ];
+        Some(head.into_iter().chain(Cause::ALL.map(cause)).collect::<Vec<_>>())
+    });
+    let head = [
+        ("Use", "用户", Cell::Words),
+        ("Rank", "次序", Cell::Short),
+        ("Wanted m³", "需水", Cell::Number),
+        ("Got", "供水", Cell::Number),
+        ("Short: low store", "低库压减", Cell::Number),
+        ("natural", "天然不足", Cell::Number),
+        ("surprise", "突发", Cell::Number),
+        ("band", "计量误差带", Cell::Number),
+        ("avoidable", "可避免", Cell::Number),
+    ];
+    table(body, &head, &rows.collect::<Vec<_>>());
+    let found = played.summary.order_lines().collect::<Vec<_>>();
+    let gap = &played.summary.gap;
+    let order = if found.is_empty() { "the order of uses was kept".to_owned() } else { found.join("; ") };
+    let _ = writeln!(
+        body,
+        "<p class=\"caption\">{}. Of {} parts of the basin, {} closes worst: {:.1e} m³ (用水次序核对；各部分闭合差).</p>",
+        escape(&order),
+        gap.parts,
+        escape(&gap.element),
+        gap.error_m3
     );
 }
 

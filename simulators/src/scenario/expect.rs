@@ -21,6 +21,8 @@ pub struct Expect {
     pub accepted: Vec<String>,
     /// Those it refuses.
     pub refused: Vec<String>,
+    /// No lower use is served while a higher one is short and could have been helped.
+    pub in_order: bool,
 }
 
 /// What a run came to, as far as it is judged.
@@ -37,6 +39,11 @@ pub struct Outcome<'a> {
 }
 
 impl Expect {
+    /// What the check of the order of uses found, if nothing was to be found.
+    pub fn judge_order(&self, found: &[String]) -> Vec<String> {
+        if self.in_order { found.to_vec() } else { Vec::new() }
+    }
+
     /// What was expected and did not come true, one sentence each.
     pub fn judge(&self, outcome: &Outcome<'_>) -> Vec<String> {
         let below = |id: &String| outcome.below.get(id).copied().unwrap_or(0.0);
@@ -100,6 +107,7 @@ mod tests {
             never_happened: list(&["flood"]),
             accepted: list(&["sign"]),
             refused: list(&["ask"]),
+            in_order: true,
         };
         assert_eq!(good.judge(&outcome), Vec::<String>::new());
         let bad = Expect {
@@ -111,7 +119,10 @@ mod tests {
             never_happened: list(&["trip"]),
             accepted: list(&["ask", "end"]),
             refused: list(&["sign", "end"]),
+            in_order: false,
         };
+        let found = list(&["order of uses"]);
+        assert_eq!((good.judge_order(&found), bad.judge_order(&found)), (found.clone(), Vec::new()));
         assert_eq!(
             bad.judge(&outcome),
             [

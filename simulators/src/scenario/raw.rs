@@ -377,4 +377,5 @@ pub(super) struct RawExpect {
     pub(super) never_happened: Vec<String>,
     pub(super) accepted: Vec<String>,
     pub(super) refused: Vec<String>,
+    pub(super) in_order: bool,
 }

@@ -36,8 +36,12 @@ const BODY_LIMIT: usize = 16 * 1024;
 /// Real time between two looks at the runs for the page.
 const LOOK: Duration = Duration::from_millis(400);
 /// Files of a run that are served, with their kinds.
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 9] = [
     ("report.html", "text/html; charset=utf-8"),
+    ("account.zh.html", "text/html; charset=utf-8"),
+    ("account.en.html", "text/html; charset=utf-8"),
+    ("account.zh.csv", "text/csv; charset=utf-8"),
+    ("account.en.csv", "text/csv; charset=utf-8"),
     ("summary.json", "application/json"),
     ("series.csv", "text/csv; charset=utf-8"),
     ("actions.csv", "text/csv; charset=utf-8"),

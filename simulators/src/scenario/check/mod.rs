@@ -278,9 +278,18 @@ impl Scope<'_> {
             let what = format!("{id} cannot be kept and undercut");
             spot.key("undercut").item(at).complain(what, "remove it from one of the two");
         }
-        let RawExpect { kept, undercut, raised, never_raised, happened, never_happened, accepted, refused } =
-            raw;
-        Expect { kept, undercut, raised, never_raised, happened, never_happened, accepted, refused }
+        let RawExpect {
+            kept,
+            undercut,
+            raised,
+            never_raised,
+            happened,
+            never_happened,
+            accepted,
+            refused,
+            in_order,
+        } = raw;
+        Expect { kept, undercut, raised, never_raised, happened, never_happened, accepted, refused, in_order }
     }
 
     fn inflows(&self, sheet: &Sheet<'_>, year: Year) -> Vec<Source> {
