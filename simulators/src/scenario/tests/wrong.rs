@@ -351,7 +351,7 @@ fn a_wrong_value_of_anything_else_that_happens_is_told() {
         ),
         (
             "at = \"1d\"\nact = \"open_incident\"\nreach = \"R4\"\nkm = 11.0\nhappened = \"12h\"\nlasts_min = 10\nwhat = \"x\"",
-            "is no incident: R4: km = 11: must be from 0 to 10",
+            ": is no incident: R4: km = 11: must be from 0 to 10",
         ),
         (
             "at = \"1d\"\nwant = \"in.duanshi\"\nrate_m3s = 0.2",
