@@ -55,7 +55,7 @@ impl Look<'_> {
     /// Fed by a reservoir alone: cut with its rank, held within a band, or not brought.
     fn of_store(&self, book: &Book, hour: &Hour, user: &User, (store, short): (ReservoirId, f64)) -> Cause {
         let Some(body) = self.basin.reservoirs.get(store.0) else { return Cause::Natural };
-        let lowest = self.lowest(book, hour, store, user.delay_h);
+        let lowest = lowest(book, hour, store, user.delay_h);
         if is_cut(body, user.rank, lowest) {
             return Cause::LowStore;
         }
@@ -83,7 +83,7 @@ impl Look<'_> {
         }
         let empty = |(id, body, hours): &(ReservoirId, &Reservoir, f64)| {
             let dead = body.dead_level.map_or(f64::NEG_INFINITY, qindan::units::Stage::get);
-            self.lowest(book, hour, *id, *hours) <= dead
+            lowest(book, hour, *id, *hours) <= dead
         };
         if stores.iter().all(empty) {
             return Cause::LowStore;
@@ -119,20 +119,20 @@ impl Look<'_> {
         if short <= BAND * design { Cause::Band } else { Cause::Avoidable }
     }
 
-    /// Lowest level of a reservoir over the last `hours` and one, m.
-    fn lowest(&self, book: &Book, hour: &Hour, id: ReservoirId, hours: f64) -> f64 {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some hours")]
-        let back = (LATE * hours).ceil() as usize + 1;
-        let before = book.hours.iter().rev().take(back).map(|hour| &hour.levels);
-        let levels = before.chain([&hour.levels]).filter_map(|levels| levels.get(id.0));
-        levels.copied().fold(f64::INFINITY, f64::min)
-    }
-
     /// Whether something nobody could know became visible within what help from so many hours away takes.
     fn is_surprise(&self, hours: f64) -> bool {
         let reach = Duration::from_secs_f64((LATE * hours).max(AT_LEAST_H) * 3600.0);
         self.surprises.iter().any(|at| *at <= self.now && self.now <= *at + reach)
     }
+}
+
+/// Lowest level of a reservoir over the last `hours` and one, m.
+fn lowest(book: &Book, hour: &Hour, id: ReservoirId, hours: f64) -> f64 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some hours")]
+    let back = (LATE * hours).ceil() as usize + 1;
+    let before = book.hours.iter().rev().take(back).map(|hour| &hour.levels);
+    let levels = before.chain([&hour.levels]).filter_map(|levels| levels.get(id.0));
+    levels.copied().fold(f64::INFINITY, f64::min)
 }
 
 /// Whether a reservoir at `level` gives a rank less than all.

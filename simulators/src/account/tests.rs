@@ -185,7 +185,7 @@ fn the_account_of_two_days_is_the_one_made_by_hand() {
     let basin = &case.config.basin;
     let book = &account.book;
     let near = |found: f64, by_hand: f64| {
-        assert!((found - by_hand).abs() < 1e-6 * by_hand.max(1.0), "{found} for {by_hand}")
+        assert!((found - by_hand).abs() < 1e-6 * by_hand.max(1.0), "{found} for {by_hand}");
     };
     assert_eq!(book.hours.len(), 48);
     let months = book.months();
