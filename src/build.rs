@@ -1,4 +1,5 @@
-//! Makes the table of web assets: every file under `shell/web/assets/` with its type, hash and a compressed copy.
+//! Makes the table of web assets: every file under `shell/web/assets/` with its type, hash and compressed copies, the scripts that
+//! every screen needs as one.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -8,10 +9,14 @@ use std::path::{Path, PathBuf};
 use flate2::{Compression, GzBuilder};
 use sha2::{Digest, Sha256};
 
+#[path = "bundle.rs"]
+mod bundle;
 #[path = "squeeze.rs"]
 mod squeeze;
 
 const ASSETS: &str = "src/shell/web/assets";
+/// The script of the page.
+const ENTRY: &str = "app.js";
 
 fn main() -> io::Result<()> {
     let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
@@ -19,9 +24,20 @@ fn main() -> io::Result<()> {
     let mut files = Vec::new();
     collect(&root.join(ASSETS), &mut files)?;
     files.sort();
+    let mut scripts = bundle::Scripts::new();
+    for file in files.iter().filter(|file| is_own(file, "js")) {
+        scripts.insert(name_of(file, &root.join(ASSETS))?, fs::read_to_string(file)?);
+    }
+    let scripts = bundle::bundled(ENTRY, &scripts).map_err(io::Error::other)?;
     let mut table = String::from("&[\n");
     for (number, file) in files.iter().enumerate() {
-        let bytes = slim(fs::read(file)?, file)?;
+        let text = match scripts.get(&name_of(file, &root.join(ASSETS))?) {
+            Some(script) => script.clone().into_bytes(),
+            // It is part of the one.
+            None if is_own(file, "js") => continue,
+            None => fs::read(file)?,
+        };
+        let bytes = slim(text, file)?;
         let part = |ending: &str| out.join(format!("asset-{number}{ending}"));
         let (plain, packed, smaller) = (part(""), part(".gz"), part(".br"));
         fs::write(&plain, &bytes)?;
@@ -42,6 +58,7 @@ fn main() -> io::Result<()> {
     fs::write(out.join("assets.rs"), table)?;
     let mut stdout = io::stdout();
     writeln!(stdout, "cargo::rerun-if-changed={ASSETS}")?;
+    writeln!(stdout, "cargo::rerun-if-changed=src/bundle.rs")?;
     writeln!(stdout, "cargo::rerun-if-changed=src/squeeze.rs")?;
     writeln!(stdout, "cargo::rerun-if-changed=src/build.rs")
 }
@@ -62,6 +79,11 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether a file is ours, and ends so.
+fn is_own(file: &Path, ending: &str) -> bool {
+    file.extension().is_some_and(|own| own == ending) && !file.iter().any(|part| part == "vendor")
+}
+
 fn name_of(file: &Path, root: &Path) -> io::Result<String> {
     let relative = file.strip_prefix(root).map_err(io::Error::other)?;
     let parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
@@ -71,8 +93,7 @@ fn name_of(file: &Path, root: &Path) -> io::Result<String> {
 /// Our own scripts and styles without indentation and without lines that hold a comment alone, scripts without needless spaces too; what
 /// others made stays as it is. No line of ours begins within a text of several lines: a test of the page looks.
 fn slim(bytes: Vec<u8>, file: &Path) -> io::Result<Vec<u8>> {
-    let own = matches!(file.extension().and_then(|ending| ending.to_str()), Some("js" | "css"));
-    if !own || file.iter().any(|part| part == "vendor") {
+    if !is_own(file, "js") && !is_own(file, "css") {
         return Ok(bytes);
     }
     let text = String::from_utf8(bytes).map_err(io::Error::other)?;

@@ -12,6 +12,8 @@
 
 pub mod aggregate;
 pub mod basin;
+#[cfg(test)]
+mod bundle;
 pub mod config;
 pub mod control;
 pub mod ecoflow;

@@ -5,7 +5,7 @@ import { flow, positionUnit } from "./format.js";
 import { named, t } from "./i18n.js";
 
 /** Asked for again at least so often, real time: the window moves. */
-const LONGEST_MS = 300000;
+const SILENT_MS = 300000;
 const AHEAD_S = 48 * 3600;
 
 /** What an entry asks for, in words. */
@@ -46,7 +46,7 @@ export function buildAhead(basin) {
     update(state) {
       const version = state.calendar?.version ?? null;
       if (version === null && basin.schedules.gates.length === 0) return;
-      if (version !== seen || performance.now() - asked > LONGEST_MS) {
+      if (version !== seen || performance.now() - asked > SILENT_MS) {
         seen = version;
         ask();
       }

@@ -9,7 +9,7 @@ import { lang, named, t } from "./i18n.js";
 import { arrives, elementName } from "./reasons.js";
 
 const word = (key, values) => t(`incident.${key}`, values);
-const COLUMNS = ["where", "first", "peak", "over", "share", "mg_l", "call"];
+const ARRIVAL_COLUMNS = ["where", "first", "peak", "over", "share", "mg_l", "call"];
 
 export function buildIncident(basin, { pick, state: newest }) {
   const list = h("div", { tid: "incidents" });
@@ -53,7 +53,7 @@ export function buildIncident(basin, { pick, state: newest }) {
     return h("article", { tid: `incident-${one.id}` }, h("h3", {}, `${one.id}${t("sep")}${one.what}`), h("p", { class: "quiet" }, facts.join(t("sep"))),
       h("div", { class: "row" }, dilution && h("button", { type: "button", tid: `incident-dam-${one.id}`, on: { click: () => pick(dilution.gate) } }, word("dam", { now: flow(dilution.hold_m3s), flow: flow(dilution.dilute_m3s) })), h("button", { type: "button", class: "command", tid: `incident-close-${one.id}`, on: { click: () => closeForm(one) } }, `${word("close")}…`), h("a", { href: `/api/v1/incident-log?incident=${one.id}`, download: true, tid: `incident-log-${one.id}` }, "CSV")),
       one.taken.length > 0 && h("p", {}, word("taken", { gates: taken(one) })),
-      h("div", { class: "table-host", tabindex: "0", role: "region", "aria-label": word("title") }, h("table", { class: "rows" }, h("thead", {}, h("tr", {}, COLUMNS.map((key) => h("th", { scope: "col" }, word(key))))), h("tbody", {}, one.arrivals.map((arrival) => row(arrival, now_s))))));
+      h("div", { class: "table-host", tabindex: "0", role: "region", "aria-label": word("title") }, h("table", { class: "rows" }, h("thead", {}, h("tr", {}, ARRIVAL_COLUMNS.map((key) => h("th", { scope: "col" }, word(key))))), h("tbody", {}, one.arrivals.map((arrival) => row(arrival, now_s))))));
   }
 
   return { els: [el], update(state, ctx) {

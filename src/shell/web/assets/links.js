@@ -7,16 +7,16 @@ import { lang, named, t } from "./i18n.js";
 import { hrefOf } from "./nav.js";
 import { me } from "./people.js";
 
-const ASK_MS = 2000;
+const LINKS_ASK_MS = 2000;
 /** A link is as good as mute when nothing came for so long, s. */
 const OLD_S = 30;
-const COLUMNS = ["state", "reply", "p50", "p99", "requests", "timeouts", "exceptions", "mismatches", "broken", "connects", "writes", "lag"];
+const COUNTERS = ["state", "reply", "p50", "p99", "requests", "timeouts", "exceptions", "mismatches", "broken", "connects", "writes", "lag"];
 
 export function buildLinks(basin, id) {
   const sum = h("span", { class: "note", tid: "links-sum" });
   const problem = h("p", { class: "said", role: "status" });
   const body = h("tbody", { tid: "links" });
-  const table = h("table", { class: "rows links-table" }, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("links.link")), COLUMNS.map((key) => h("th", { scope: "col", class: key === "state" ? "" : "n", title: t(`links.about.${key}`) }, t(`links.${key}`))))), body);
+  const table = h("table", { class: "rows links-table" }, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("links.link")), COUNTERS.map((key) => h("th", { scope: "col", class: key === "state" ? "" : "n", title: t(`links.about.${key}`) }, t(`links.${key}`))))), body);
   const list = panel("links-panel", t("links.title"), t("links.note"), sum, problem, h("div", { class: "table-host", tabindex: "0", role: "region", "aria-label": t("links.title") }, table));
   const one = h("div", { class: "link-detail", tid: "link-detail" });
   const chosen = basin.links.find((link) => link.id === id) ?? null;
@@ -44,7 +44,7 @@ export function buildLinks(basin, id) {
   let rows = new Map();
 
   function row(link) {
-    const cells = COLUMNS.map((key) => h("td", { class: key === "state" ? "" : "n" }));
+    const cells = COUNTERS.map((key) => h("td", { class: key === "state" ? "" : "n" }));
     const about = basin.links.find((known_) => known_.id === link.id);
     const names = about?.devices.map(named) ?? [];
     const el = h("tr", { class: link.id === id ? "picked" : "", tid: `link-${link.id}` }, h("th", { scope: "row" }, h("a", { href: hrefOf("links", link.id) }, names.length > 2 ? `${names[0]} +${names.length - 1}` : names.join(t("sep")) || link.id), h("small", {}, ` ${about?.address ?? ""}`)), cells);
@@ -56,7 +56,7 @@ export function buildLinks(basin, id) {
         exceptions: codes || String(now.exceptions), mismatches: now.mismatches, broken: now.broken, connects: Math.max(0, now.connects - 1),
         writes: now.writes + (now.watchdog_writes ? ` (${now.watchdog_writes} wd)` : ""), lag: known(now.lag_s) ? `${now.lag_s.toFixed(1)} s` : "–",
       };
-      COLUMNS.forEach((key, k) => {
+      COUNTERS.forEach((key, k) => {
         if (key === "state") renew(cells[k], `${now.state}|${lang()}`, () => h("span", { class: now.state === "up" ? "word" : "badge" }, say.state));
         else text(cells[k], String(say[key]));
       });
@@ -82,7 +82,7 @@ export function buildLinks(basin, id) {
     } catch (error) {
       if (!over) text(problem, t("links.failed", { error: error.message }));
     } finally {
-      if (!over) timer = setTimeout(ask, ASK_MS);
+      if (!over) timer = setTimeout(ask, LINKS_ASK_MS);
     }
   }
 

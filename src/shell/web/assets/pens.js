@@ -7,6 +7,7 @@ import { load } from "./api.js";
 import { flag, h, renew, text } from "./dom.js";
 import { civil, known, moment } from "./format.js";
 import { lang, t } from "./i18n.js";
+import { family } from "./trend.js";
 
 /** Windows, h. Longer than three days is told by the hour. */
 const WINDOWS = [1, 6, 24, 72, 168, 720];
@@ -15,16 +16,12 @@ const POINTS = 480;
 const TABLE_ROWS = 60;
 /** Pens: told apart by dash as well as by shade. */
 const DASHES = [[], [7, 3], [2, 3], [10, 3, 2, 3], [], [7, 3], [2, 3], [10, 3, 2, 3]];
-const PAUSE_MS = 5000;
+const DRAW_PAUSE_MS = 5000;
 
-function colours() {
+function penColours() {
   const style = getComputedStyle(document.documentElement);
   const get = (name) => style.getPropertyValue(name).trim();
   return { text: get("--soft"), line: get("--text"), grid: get("--grid"), panel: get("--panel"), band: get("--band"), pens: [get("--pen"), get("--pen-ahead"), get("--fill"), get("--soft")] };
-}
-
-function family() {
-  return getComputedStyle(document.documentElement).fontFamily;
 }
 
 /** `24 h`, `7 d`. */
@@ -128,7 +125,7 @@ export function buildPens({ pens, lines = () => [], ahead = () => null, start = 
     if (!answer || !state || box.clientWidth < 60) return;
     const began = performance.now();
     const { x, later, told, now_s } = columns();
-    const c = colours();
+    const c = penColours();
     const xs = [...x, ...later.map(([at]) => now_s + at * 3600)];
     const pad = (list) => [...list, ...later.map(() => null)];
     const limits = [now_s - hours * 3600, later.length ? now_s + later.at(-1)[0] * 3600 : now_s + hours * 36];
@@ -298,7 +295,7 @@ export function buildPens({ pens, lines = () => [], ahead = () => null, start = 
       state = next;
       const now_s = next.utc_ms / 1000;
       const every = Math.max(30, hours * 7);
-      if (Math.abs(now_s - asked.utc_s) >= every && performance.now() - asked.at >= PAUSE_MS) ask();
+      if (Math.abs(now_s - asked.utc_s) >= every && performance.now() - asked.at >= DRAW_PAUSE_MS) ask();
     },
     drop() {
       over = true;

@@ -6,9 +6,9 @@ import { h, panel, renew, text } from "./dom.js";
 import { age, civil, known, moment, who } from "./format.js";
 import { lang, named, t } from "./i18n.js";
 import { outcomeSign } from "./reasons.js";
-import { words as alarmWords } from "./alarms.js";
+import { words } from "./alarms.js";
 
-const ROWS = 50;
+const AT_ONCE = 50;
 const KINDS = ["acts", "moves", "refusals", "people", "warnings", "incidents", "notes", "filings", "decisions", "alarms", "service"];
 
 /** A civil time of an input as Unix seconds at the site; null when empty. */
@@ -53,7 +53,7 @@ export function buildRecords(basin, { state: newest }) {
   async function page(before, paging = false) {
     const mine = (ticket += 1);
     if (!paging) stack = [];
-    const asked = new URLSearchParams({ kind: kind.value, limit: String(ROWS) });
+    const asked = new URLSearchParams({ kind: kind.value, limit: String(AT_ONCE) });
     const offset = state?.offset_s ?? 0;
     if (gate.value) asked.set("gate", gate.value);
     if (actor.value.trim()) asked.set("who", actor.value.trim());
@@ -84,7 +84,7 @@ export function buildRecords(basin, { state: newest }) {
     }
     if (one.kind === "alarm" && one.detail?.key) {
       const [id, ...rest] = one.detail.key.split(":");
-      return { what: `${alarmWords({ id })("title")}${t("sep")}${rest.join(":")}`, end: t(`alarmpage.changes.${one.detail.change}`), key: "", why: "" };
+      return { what: `${words({ id })("title")}${t("sep")}${rest.join(":")}`, end: t(`alarmpage.changes.${one.detail.change}`), key: "", why: "" };
     }
     if (one.kind === "note") return { what: [t("records.kind_of.note"), one.gate ?? one.detail?.section].filter(Boolean).join(t("sep")), end: "", key: "", why: one.detail?.text ?? "" };
     const say = rowWords(basin, one);
@@ -117,8 +117,8 @@ export function buildRecords(basin, { state: newest }) {
     more.replaceChildren(h("td", { colspan: 6 }, sayOf(one).why ? h("p", {}, h("b", {}, `${t("because")}${t("colon")}`), sayOf(one).why) : "", h("p", { class: "quiet" }, t("records.full")), pre));
     try {
       const response = await fetch(`/api/v1/records/${one.seq}`);
-      const words = await response.text();
-      text(pre, response.ok ? words : JSON.parse(words).error);
+      const said = await response.text();
+      text(pre, response.ok ? said : JSON.parse(said).error);
     } catch (error) {
       text(pre, error.message);
     }

@@ -12,7 +12,7 @@ import { entryForm, whenWords } from "./scheduleform.js";
 import { wrongWords } from "./wrong.js";
 
 /** Asked for again when the calendar in force changed, and at least so often, real time. */
-const LONGEST_MS = 60000;
+const STALE_MS = 60000;
 const API = "/api/v1/schedule";
 
 export function buildSchedule(basin, { pick }) {
@@ -197,7 +197,7 @@ export function buildSchedule(basin, { pick }) {
     state = next;
     now_s = state.utc_ms / 1000;
     const key = JSON.stringify([state.calendar, Math.floor(now_s / 600), lang()]);
-    if (key !== seen || performance.now() - asked > LONGEST_MS) {
+    if (key !== seen || performance.now() - asked > STALE_MS) {
       seen = key;
       ask();
     }

@@ -6,7 +6,8 @@ import { civil, flow, known, moment } from "./format.js";
 import { h, text } from "./dom.js";
 import { t } from "./i18n.js";
 
-function family() {
+/** The typeface of the page. */
+export function family() {
   return getComputedStyle(document.documentElement).fontFamily;
 }
 

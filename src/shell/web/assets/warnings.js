@@ -8,7 +8,7 @@ import { elementName } from "./reasons.js";
 
 const PRIORITY = { blue: 4, yellow: 3, orange: 2, red: 1 };
 const gradeWord = (grade) => t(`warning.grade.${grade ?? "none"}`);
-const signed = (grade, words) => [grade ? glyph(PRIORITY[grade]) : "", " ", h("b", {}, words ?? gradeWord(grade))];
+const graded = (grade, words) => [grade ? glyph(PRIORITY[grade]) : "", " ", h("b", {}, words ?? gradeWord(grade))];
 
 /** The mark of an element on the overview: what is in force, else what is proposed. */
 export function warningMark(id) {
@@ -18,7 +18,7 @@ export function warningMark(id) {
     const issued = watch?.issued?.grade;
     const grade = issued ?? watch?.proposed?.grade;
     el.hidden = !grade;
-    if (grade) renew(el, `${grade} ${issued} ${lang()}`, () => signed(grade, t(issued ? "warning.mark" : "warning.mark_proposed", { grade: gradeWord(grade) })));
+    if (grade) renew(el, `${grade} ${issued} ${lang()}`, () => graded(grade, t(issued ? "warning.mark" : "warning.mark_proposed", { grade: gradeWord(grade) })));
   } };
 }
 
@@ -50,8 +50,8 @@ export function buildWarnings(basin) {
     const name = elementName(basin, watch.element);
     const button = (word, act) => h("button", { type: "button", class: "command", tid: `${word}-${watch.element}`, on: { click: () => act(watch, name) } }, `${t(`warning.${word}`)}…`);
     return h("tr", { tid: `watch-${watch.element}` }, h("th", { scope: "row" }, name),
-      h("td", {}, signed(watch.grade, watch.known ? null : "–"), " ", proposed && h("span", { class: "badge" }, t("warning.proposed", { grade: gradeWord(proposed.grade ?? "cancel"), when: moment(proposed.since_s, now_s) })), h("p", { class: "quiet" }, findingWords(watch.found, now_s))),
-      h("td", {}, issued && [...signed(issued.grade), ` ${t("warning.issued", { id: issued.id, when: moment(issued.at_s, now_s), who: who(`operator:${issued.by}`) })}`, h("p", { class: "quiet" }, [findingWords(issued.found, issued.at_s), issued.cause, issued.measure].join(t("sep")))]),
+      h("td", {}, graded(watch.grade, watch.known ? null : "–"), " ", proposed && h("span", { class: "badge" }, t("warning.proposed", { grade: gradeWord(proposed.grade ?? "cancel"), when: moment(proposed.since_s, now_s) })), h("p", { class: "quiet" }, findingWords(watch.found, now_s))),
+      h("td", {}, issued && [...graded(issued.grade), ` ${t("warning.issued", { id: issued.id, when: moment(issued.at_s, now_s), who: who(`operator:${issued.by}`) })}`, h("p", { class: "quiet" }, [findingWords(issued.found, issued.at_s), issued.cause, issued.measure].join(t("sep")))]),
       h("td", {}, h("div", { class: "row" }, button("issue", issue), issued && button("cancel", cancel))));
   }
 
