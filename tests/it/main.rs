@@ -85,6 +85,7 @@ mod plan_benchmark;
 mod point_test;
 mod point_test_moves;
 mod polluted;
+mod problems;
 mod process;
 mod properties;
 mod proposals;

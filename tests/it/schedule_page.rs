@@ -376,11 +376,11 @@ async fn who_may_not_plan_sees_the_calendar_read_only() {
     assert_eq!(browser.complaints().await, Vec::<String>::new());
 }
 
-/// Whatever can be wrong with an entry is said in Chinese too: every fault the reader finds stands in the table of the page.
+/// Whatever can be wrong with an entry is said in Chinese too: every fault the reader finds stands in the table of problems.
 #[test]
 fn what_is_wrong_with_an_entry_is_said_in_chinese_too() {
     use qindan::control::schedule::row::Row;
-    let table = include_str!("../../src/shell/web/assets/wrong.js");
+    let table = include_str!("../../src/shell/web/problems.toml");
     let zone = jiff::tz::TimeZone::get("Asia/Shanghai").unwrap();
     let wrong = [
         "{}",
@@ -400,7 +400,7 @@ fn what_is_wrong_with_an_entry_is_said_in_chinese_too() {
             found += 1;
             let patterned = fault.what.starts_with("does not belong to an entry of kind");
             for words in [fault.what.as_str(), fault.remedy] {
-                assert!(patterned || table.contains(&format!("\"{words}\":")), "{words}");
+                assert!(patterned || table.contains(&format!("\"{words}\" = \"")), "{words}");
             }
         }
     }

@@ -253,16 +253,32 @@ async fn every_route_answers_with_the_headers_of_the_house() {
 }
 
 #[tokio::test]
-async fn the_api_description_names_every_route() {
+async fn the_api_description_tells_every_method_of_every_route() {
     let (_, description) = answer(small_bench().get("/api/v1/openapi.json").await).await;
     assert!(description["openapi"].as_str().unwrap().starts_with("3."));
-    let mut described: Vec<_> =
-        description["paths"].as_object().unwrap().keys().map(String::as_str).collect();
-    let mut routes: Vec<_> = routes().iter().map(|route| route.path.replace("{*name}", "{name}")).collect();
-    described.sort_unstable();
-    routes.sort_unstable();
-    routes.dedup();
-    assert_eq!(described, routes);
+    let (mut described, mut listed) = (std::collections::BTreeSet::new(), std::collections::BTreeSet::new());
+    for (path, methods) in description["paths"].as_object().unwrap() {
+        for (method, about) in methods.as_object().unwrap() {
+            let route = format!("{} {path}", method.to_uppercase());
+            let responses = about["responses"].as_object().unwrap();
+            assert!(about["summary"].as_str().is_some_and(|words| !words.is_empty()), "{route}");
+            assert!(responses.keys().any(|code| code.starts_with('2') || code.starts_with('3')), "{route}");
+            let refused = &responses["default"]["content"];
+            if path.starts_with("/api/") {
+                assert!(refused["application/problem+json"].is_object(), "{route}");
+            }
+            // What stands in braces is described, and what is sent has a form.
+            let named = about["parameters"].as_array().into_iter().flatten();
+            let named: Vec<_> = named.filter_map(|one| one["name"].as_str()).collect();
+            let braces = path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
+            braces.for_each(|name| assert!(named.contains(&name), "{route}: {name}"));
+            described.insert(route);
+        }
+    }
+    for route in routes() {
+        listed.insert(format!("{} {}", route.method, route.path.replace("{*name}", "{name}")));
+    }
+    assert_eq!(described, listed);
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ use super::auth::{From, Known};
 use super::permits::{needs_password, needs_reason, permit, rivers};
 use super::preview::Basis;
 use super::tokens::{LIFE, Shown};
-use super::{App, control, doors, failure};
+use super::{App, control, doors, failure, problem};
 use crate::basin::{GateId, Grade};
 use crate::control::alarm::SHELF_MOST;
 use crate::control::entered;
@@ -56,7 +56,11 @@ pub(super) struct Answer(StatusCode, Value);
 
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
-        (self.0, Json(self.1)).into_response()
+        if self.0.is_success() {
+            (self.0, Json(self.1)).into_response()
+        } else {
+            problem::response(self.0, self.1)
+        }
     }
 }
 
@@ -66,7 +70,12 @@ impl Answer {
     }
 
     pub(super) fn refused(status: StatusCode, why: &str) -> Self {
-        Self(status, json!({ "error": why }))
+        Self::refused_with(status, why, &Value::Null)
+    }
+
+    /// With further members.
+    pub(super) fn refused_with(status: StatusCode, why: &str, more: &Value) -> Self {
+        Self(status, problem::document(status, why, more))
     }
 
     pub(super) fn is_ok(&self) -> bool {
@@ -287,7 +296,10 @@ pub(super) async fn preview(
     match body {
         Ok(Json(asked)) => match order(&app, asked) {
             Ok(order) => match permit(&app, &person, &address, &order) {
-                Ok(()) => (StatusCode::OK, Json(show(&app, &person, order))).into_response(),
+                Ok(()) => match show(&app, &person, order) {
+                    Ok(shown) => Json(shown).into_response(),
+                    Err(answer) => answer.into_response(),
+                },
                 Err(answer) => answer.into_response(),
             },
             Err(why) => failure(StatusCode::UNPROCESSABLE_ENTITY, &why),
@@ -488,14 +500,14 @@ fn gate(app: &App, id: &str) -> Result<GateId, String> {
 }
 
 /// Makes a preview, keeps it under a new token, and tells both.
-fn show(app: &App, person: &Person, order: Order) -> Value {
+fn show(app: &App, person: &Person, order: Order) -> Result<Value, Answer> {
     let web = &app.web;
     let status = web.status.borrow().clone();
     let preview = (web.preview)(&web.config, &status, &order);
     let basis = Basis::of(&web.config, &status, &order);
     // Without random bytes there is no token, and nothing can be confirmed.
     let Ok(token) = people::secret() else {
-        return json!({ "error": "no token can be made on this machine" });
+        return Err(Answer::refused(StatusCode::SERVICE_UNAVAILABLE, "no token can be made on this machine"));
     };
     let answer = json!({
         "needs_control": control::missing(app, person, &rivers(app, &order)), "needs_password": needs_password(&order),
@@ -504,7 +516,7 @@ fn show(app: &App, person: &Person, order: Order) -> Value {
     });
     let session = person.session.clone();
     app.book.keep(token, Shown { session, order, basis, until: web.time.now().mono + LIFE });
-    answer
+    Ok(answer)
 }
 
 async fn confirmed(app: &App, request: &str, token: &str, who: &Who) -> Answer {
@@ -517,7 +529,8 @@ async fn confirmed(app: &App, request: &str, token: &str, who: &Who) -> Answer {
         return send(app, request, who, shown.order).await;
     }
     let why = "the picture changed since the preview; read the new one and confirm again";
-    Answer(StatusCode::CONFLICT, json!({ "error": why, "renewed": show(app, &who.person, shown.order) }))
+    let renewed = show(app, &who.person, shown.order).unwrap_or_default();
+    Answer::refused_with(StatusCode::CONFLICT, why, &json!({ "renewed": renewed }))
 }
 
 /// Runs an act once for its request identifier.

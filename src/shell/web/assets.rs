@@ -9,7 +9,7 @@ use axum::http::header::{
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::App;
+use super::{App, NO_PAGE, failure};
 
 /// Files of a demonstration begin with this; on site they are not there.
 const SIMULATED: &str = "simulated.";
@@ -66,13 +66,13 @@ pub(super) async fn file(
     headers: HeaderMap,
 ) -> Response {
     if name.starts_with(SIMULATED) && app.web.simulated_river.is_none() {
-        return StatusCode::NOT_FOUND.into_response();
+        return failure(StatusCode::NOT_FOUND, NO_PAGE);
     }
     serve(&name, &headers)
 }
 
 fn serve(name: &str, headers: &HeaderMap) -> Response {
-    let Some(asset) = find(name) else { return StatusCode::NOT_FOUND.into_response() };
+    let Some(asset) = find(name) else { return failure(StatusCode::NOT_FOUND, NO_PAGE) };
     let known = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let common = [(ETAG, asset.etag), (CACHE_CONTROL, "no-cache"), (VARY, "accept-encoding")];
     if known.is_some_and(|known| known.split(',').any(|tag| tag.trim() == asset.etag)) {

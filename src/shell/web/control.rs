@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::auth::{From, Known};
-use super::{App, WebState, doors, failure};
+use super::{App, WebState, doors, failure, problem};
 use crate::shell::people::{LeaseRefusal, Person, Role};
 
 /// Longest reason, characters.
@@ -133,8 +133,8 @@ pub(super) fn refused(app: &App, why: &LeaseRefusal) -> Response {
         LeaseRefusal::NobodyAsks { .. } => StatusCode::CONFLICT,
         LeaseRefusal::NoRiver { .. } => StatusCode::NOT_FOUND,
     };
-    let body = json!({ "error": why.to_string(), "control": document(&app.web) });
-    (status, Json(body)).into_response()
+    let more = json!({ "control": document(&app.web) });
+    problem::response(status, problem::document(status, &why.to_string(), &more))
 }
 
 /// The rivers of these a person has no control of.

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::auth::{From, Known, agent, caller, unknown};
 use super::markup::{Field, Markup};
-use super::{App, control, failure};
+use super::{App, control, failure, problem};
 use crate::shell::people::{Caller, Entered, Need, SignInError};
 
 #[derive(Deserialize)]
@@ -293,7 +293,9 @@ pub(super) fn words(error: &SignInError) -> (String, String) {
         SignInError::Code => "代码错误、已用过或已过期".to_owned(),
         SignInError::Wait(left) => format!("该地址失败次数过多，请 {} 秒后再试", left.as_secs().max(1)),
         SignInError::Busy => "登录人数过多，请稍后再试".to_owned(),
-        SignInError::Unfit(_) => "用户名或密码不合要求".to_owned(),
+        SignInError::Unfit(why) => {
+            problem::known(why).map_or_else(|| "用户名或密码不合要求".to_owned(), |known| known.zh)
+        }
         SignInError::Failed => "暂时无法登录，原因见系统日志".to_owned(),
     };
     (zh, error.to_string())

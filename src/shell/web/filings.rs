@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::acts::{self, Answer};
 use super::auth::{From, Known};
 use super::screens::{archive, unreadable};
-use super::{App, doors};
+use super::{App, doors, problem};
 use crate::control::record::{Entry, Kind};
 use crate::shell::filings::{Claim, Judged, TEXT_MOST, Told, Verdict};
 use crate::shell::people::Person;
@@ -126,7 +126,7 @@ pub(super) async fn judged(
     // Of two who judge at once the second sees what the first said.
     let _turn = app.filings.lock().await;
     let archive = app.web.archive.as_ref().ok_or_else(nowhere)?;
-    let filings = archive.filings().await.map_err(|why| (StatusCode::SERVICE_UNAVAILABLE, why))?;
+    let filings = archive.filings().await.map_err(|why| unread(&why))?;
     let found = filings.into_iter().find(|filed| filed.number == filing);
     let mut found = found.ok_or_else(|| {
         let why = format!("filing {filing}: there is none of this number; /api/v1/filings lists them");
@@ -137,6 +137,10 @@ pub(super) async fn judged(
     said.map_err(|why| (StatusCode::CONFLICT, why))?;
     keep(app, who, request, &Told::Judged { filing, verdict, note }).await?;
     Ok(filing)
+}
+
+fn unread(why: &str) -> Refused {
+    (StatusCode::SERVICE_UNAVAILABLE, problem::outward(problem::UNREADABLE, why).to_owned())
 }
 
 fn nowhere() -> Refused {
@@ -173,5 +177,5 @@ async fn keep(
         let why = "no word from the record within 5 s; it may still be taken, look at /filings";
         (StatusCode::GATEWAY_TIMEOUT, why.to_owned())
     })?;
-    seen.map_err(|why: String| (StatusCode::SERVICE_UNAVAILABLE, why))
+    seen.map_err(|why: String| unread(&why))
 }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::auth::{From, Known};
 use super::filings::{self, Refused};
 use super::markup::Markup;
-use super::{App, doors, failure};
+use super::{App, doors, failure, problem};
 use crate::basin::Basin;
 use crate::config::reports::{Exemption, Standing};
 use crate::report::words::{element, exemption};
@@ -178,7 +178,10 @@ async fn show(
         .both("报备与免考", "Filings")
         .raw("</h1>");
     if let Some(why) = refused {
-        page = page.raw("<p class=\"refused\" role=\"alert\" data-testid=\"refused\">").text(why).raw("</p>");
+        page = page
+            .raw("<p class=\"refused\" role=\"alert\" data-testid=\"refused\">")
+            .piece(&problem::markup(why))
+            .raw("</p>");
     }
     page = page.raw("<p>").both(
         "停运、检修或指令须在开始前或开始后时限内报备并附佐证；经另一名值班长批准后才计入达标率免考，不改变任何测量值。",
@@ -198,7 +201,10 @@ async fn show(
             page.raw("<tr><td colspan=\"7\">").both("尚无报备", "nothing has been filed").raw("</td></tr>")
         }
         Ok(found) => found.iter().rev().take(SHOWN).fold(page, |page, filed| row(page, basin, filed, caller)),
-        Err(why) => page.raw("<tr><td colspan=\"7\">").text(&why).raw("</td></tr>"),
+        Err(why) => {
+            let why = problem::outward(problem::UNREADABLE, &why);
+            page.raw("<tr><td colspan=\"7\">").piece(&problem::markup(why)).raw("</td></tr>")
+        },
     };
     page = page.raw("</tbody></table>");
     if caller.may(Need::Operate, false) {

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::auth::From;
-use super::{App, failure, guard};
+use super::{App, failure, guard, problem};
 use crate::control::forecast::{Answer, Held, Verdict};
 use crate::shell::forecast::{self, Form, TEXT_MOST};
 use crate::shell::people::Caller;
@@ -76,8 +76,8 @@ pub(super) async fn push(
     let handed = app.web.offers.try_send((offer, reply)).is_ok();
     if let Some(problems) = problems {
         let why = format!("{}; nothing was taken", problems.first().map_or("", String::as_str));
-        let body = json!({ "error": why, "problems": problems });
-        return (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response();
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        return problem::response(status, problem::document(status, &why, &json!({ "problems": problems })));
     }
     if !handed {
         let why = "the control cycle does not take forecasts now; look at /readyz and send it again";
@@ -110,8 +110,8 @@ fn told(tick: u64, verdicts: &[Verdict]) -> Response {
     match refused {
         None => (StatusCode::OK, Json(json!({ "tick": tick, "forecasts": rows }))).into_response(),
         Some(why) => {
-            let body = json!({ "error": why, "tick": tick, "forecasts": rows });
-            (StatusCode::CONFLICT, Json(body)).into_response()
+            let (status, more) = (StatusCode::CONFLICT, json!({ "tick": tick, "forecasts": rows }));
+            problem::response(status, problem::document(status, &why, &more))
         }
     }
 }

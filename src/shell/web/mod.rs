@@ -23,6 +23,7 @@ mod metrics;
 mod permits;
 mod plain;
 pub mod preview;
+mod problem;
 mod query;
 mod schedule;
 mod screens;
@@ -43,12 +44,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::{Json, Router, middleware};
+use axum::{Router, middleware};
 use bytes::Bytes;
-use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 
@@ -59,6 +59,8 @@ pub use metrics::{Health, HealthSource, LagRow, LinkRow, Metric, MetricKind, Uni
 pub use query::{ActionRow, Actions, ActionsSource, TraceSource, ViewBehind};
 pub use table::{Route, routes};
 
+use problem::failure;
+
 use crate::config::Config;
 use crate::control::Now;
 use crate::control::status::Status;
@@ -67,6 +69,9 @@ use crate::shell::forecast::Offers;
 use crate::shell::people::{self, People};
 use crate::shell::schedules::Schedules;
 use crate::shell::trend::Trends;
+
+/// Nothing is mounted there.
+const NO_PAGE: &str = "no such page; the list is at /api/v1/openapi.json";
 
 /// Most event streams open at once.
 const STREAMS: usize = 256;
@@ -170,8 +175,10 @@ pub fn router(web: WebState) -> Router {
         web,
     });
     mounted
-        .fallback(async || {
-            failure(StatusCode::NOT_FOUND, "no such page; the list is at /api/v1/openapi.json")
+        .fallback(async || failure(StatusCode::NOT_FOUND, NO_PAGE))
+        .method_not_allowed_fallback(async |method: Method| {
+            let why = format!("{method}: not here; the methods of each path are at /api/v1/openapi.json");
+            failure(StatusCode::METHOD_NOT_ALLOWED, &why)
         })
         .layer(DefaultBodyLimit::max(guard::BODY_LIMIT))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), auth::admit))
@@ -220,9 +227,4 @@ async fn openapi() -> Response {
 
 fn json_bytes(body: Bytes) -> Response {
     ([(CONTENT_TYPE, "application/json")], body).into_response()
-}
-
-/// An answer that says what was wrong and what to do.
-fn failure(status: StatusCode, why: &str) -> Response {
-    (status, Json(json!({ "error": why }))).into_response()
 }

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{App, failure};
+use super::{App, failure, problem};
 use crate::config::Config;
 use crate::points::LinkId;
 use crate::shell::trend::{Bucket, Series, Window};
@@ -169,6 +169,20 @@ fn columns(window: &Window) -> Value {
     })
 }
 
+/// Beside what a refused act was answered on record, the same in Chinese; limits stand where those of other refusals do.
+pub(super) fn in_chinese(rows: &mut [ActionRow]) {
+    for row in rows.iter_mut().filter(|row| row.detail["accepted"] == false) {
+        let Some(answer) = row.detail["answer"].as_str() else { continue };
+        let (known, limits) = (problem::known(answer), problem::limits(answer));
+        if let Some(known) = known {
+            row.detail["answer_zh"] = known.zh.into();
+        }
+        if let Some(limits) = limits {
+            row.limits = limits;
+        }
+    }
+}
+
 pub(super) async fn actions(
     State(app): State<Arc<App>>,
     query: Result<Query<Limited>, QueryRejection>,
@@ -178,7 +192,10 @@ pub(super) async fn actions(
         Err(error) => return failure(StatusCode::BAD_REQUEST, &error.body_text()),
     };
     match (app.web.actions)(limit).await {
-        Ok(actions) => Json(actions).into_response(),
-        Err(why) => failure(StatusCode::SERVICE_UNAVAILABLE, &why),
+        Ok(mut actions) => {
+            in_chinese(&mut actions.rows);
+            Json(actions).into_response()
+        }
+        Err(why) => problem::inner("the actions cannot be read now; the system log says why", &why),
     }
 }

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 use super::acts::{self, Answer, Who};
 use super::auth::{From, Known};
-use super::{App, failure};
+use super::{App, failure, problem};
 use crate::control::operator::Order;
 use crate::control::record::{Entry as Record, Kind};
 use crate::control::schedule::check::{self, Conflict, Ground};
@@ -216,8 +216,15 @@ pub(super) async fn import(
 
 fn wrong(problems: &[Problem]) -> Response {
     let first = problems.first().map(ToString::to_string).unwrap_or_default();
-    let body = json!({ "error": format!("{first}; nothing was saved"), "problems": problems });
-    (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response()
+    let rows = problems.iter().map(|one| {
+        let mut row = serde_json::to_value(one).unwrap_or_default();
+        for (key, text) in [("what_zh", &one.what), ("remedy_zh", &one.remedy)] {
+            row[key] = problem::part(text).into();
+        }
+        row
+    });
+    let (status, more) = (StatusCode::UNPROCESSABLE_ENTITY, json!({ "problems": rows.collect::<Vec<_>>() }));
+    problem::response(status, problem::document(status, &format!("{first}; nothing was saved"), &more))
 }
 
 /// The draft another one may take the place of.
@@ -417,7 +424,8 @@ async fn activated(app: &Arc<App>, request: &str, token: &str, who: &Who) -> Ans
     if let Some(first) = found.iter().find(|conflict| conflict.refused) {
         let (what, remedy) = first.finding.words();
         let why = format!("entry {}: {what}; {remedy}", first.entry);
-        return Answer::new(StatusCode::CONFLICT, json!({ "error": why, "conflicts": told(&found) }));
+        let more = json!({ "conflicts": told(&found) });
+        return Answer::refused_with(StatusCode::CONFLICT, &why, &more);
     }
     let known = kept.versions.last().map_or(0, |version| version.active.version);
     let runs = app.web.status.borrow().calendar.active.as_deref().map_or(0, |active| active.version);

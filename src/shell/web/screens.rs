@@ -16,7 +16,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{App, LinkRow, failure};
+use super::query::in_chinese;
+use super::{App, LinkRow, failure, problem};
 use crate::basin::MeterId;
 use crate::config::Config;
 use crate::control::record::Kind;
@@ -44,7 +45,7 @@ pub(super) fn archive(app: &App) -> Result<&Archive, Box<Response>> {
 }
 
 pub(super) fn unreadable(why: &str) -> Response {
-    failure(StatusCode::SERVICE_UNAVAILABLE, why)
+    problem::inner(problem::UNREADABLE, why)
 }
 
 pub(super) async fn links(State(app): State<Arc<App>>) -> Response {
@@ -206,7 +207,10 @@ pub(super) async fn records(
     };
     match archive(&app) {
         Ok(archive) => match archive.records(wanted).await {
-            Ok(page) => Json(page).into_response(),
+            Ok(mut page) => {
+                in_chinese(&mut page.rows);
+                Json(page).into_response()
+            }
             Err(why) => unreadable(&why),
         },
         Err(response) => *response,

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::auth::{From, Known};
 use super::markup::Markup;
-use super::{App, doors, failure, shift};
+use super::{App, doors, failure, problem, shift};
 use crate::control::record::Kind;
 use crate::report::words::element;
 use crate::shell::archive::Wanted;
@@ -67,7 +67,10 @@ async fn show(app: &App, caller: &Caller, status: StatusCode, refused: Option<&s
         .both("值班", "Shift")
         .raw("</h1>");
     if let Some(why) = refused {
-        page = page.raw("<p class=\"refused\" role=\"alert\" data-testid=\"refused\">").text(why).raw("</p>");
+        page = page
+            .raw("<p class=\"refused\" role=\"alert\" data-testid=\"refused\">")
+            .piece(&problem::markup(why))
+            .raw("</p>");
     }
     page = page.raw("<p>").both("交接班记录，过去 12 小时：", "Hand-over report of the last 12 h:");
     page = page.raw(" <a href=\"/api/v1/shift?lang=zh\" data-testid=\"handover\">中文</a> <a href=\"/api/v1/shift?lang=en\">English</a> \

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::auth::{From, Known};
 use super::markup::{Field, Markup};
 use super::users::{Asked, Refused, carry_out};
-use super::{App, doors, failure};
+use super::{App, doors, failure, problem};
 use crate::shell::people::{Listed, Person, Role, Scope, Shown};
 
 /// A form of the page; which fields count is said by `change`.
@@ -90,7 +90,7 @@ pub(super) async fn change(
     let unfit = StatusCode::UNPROCESSABLE_ENTITY;
     let asked = match sent.asked() {
         Ok(asked) => asked,
-        Err(why) => return show(&app, &person, unfit, &Said::Refused(why.clone(), why)),
+        Err(why) => return show(&app, &person, unfit, &refused_in_both(why)),
     };
     match carry_out(&app, &person, asked, &address).await {
         Ok(None) => doors::to("/users", None),
@@ -99,8 +99,14 @@ pub(super) async fn change(
             let (zh, en) = doors::words(&error);
             show(&app, &person, unfit, &Said::Refused(zh, en))
         }
-        Err(Refused::Unfit(status, why)) => show(&app, &person, status, &Said::Refused(why.clone(), why)),
+        Err(Refused::Unfit(status, why)) => show(&app, &person, status, &refused_in_both(why)),
     }
+}
+
+/// A refusal whose Chinese stands in the table of problems.
+fn refused_in_both(why: String) -> Said {
+    let zh = problem::known(&why).map_or_else(|| why.clone(), |known| known.zh);
+    Said::Refused(zh, why)
 }
 
 /// What stands at the head of the page.

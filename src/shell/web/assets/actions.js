@@ -1,6 +1,6 @@
 // The last actions from the record: who moved what, why, and how it ended.
 
-import { load } from "./api.js";
+import { load, wording } from "./api.js";
 import { h, panel, renew } from "./dom.js";
 import { age, civil, known, moment, positionUnit, who } from "./format.js";
 import { has, lang, named, t } from "./i18n.js";
@@ -33,7 +33,7 @@ export function rowWords(basin, row) {
   const end = refused ? { key: "refused", words: t("outcome.refused") } : operator ? { key: "taken", words: t("outcome.taken") } : outcome(row.outcome);
   const causes = (Array.isArray(row.because) ? row.because : []).map((cause) => because(basin, cause));
   const limits = (Array.isArray(row.limits) ? row.limits : []).map((found) => limit(basin, found, gate));
-  const said = operator && refused ? [String(row.detail.answer || "")] : [];
+  const said = operator && refused && row.detail.answer && limits.length === 0 ? [wording({ detail: row.detail.answer, detail_zh: row.detail.answer_zh })] : [];
   return { gate: gate ? named(gate.name) : row.gate || "", what, end, why: [...causes, ...limits.map((l) => `${t("limited")} ${l}`), ...said].join("；") };
 }
 

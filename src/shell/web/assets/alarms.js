@@ -1,6 +1,6 @@
 // Open alarms: what, where, since when, why, what follows, what to do.
 
-import { act, requestId } from "./api.js";
+import { act, requestId, wording } from "./api.js";
 import { flag, glyph, h, panel, renew, text } from "./dom.js";
 import { flow, level, moment, positionUnit, reason, who } from "./format.js";
 import { has, lang, named, t } from "./i18n.js";
@@ -56,7 +56,7 @@ function entriesOf(alarms) {
 export async function acknowledgeAll(alarms) {
   for (const alarm of alarms.filter((a) => !a.acknowledged)) {
     const answer = await act("acknowledge", { request: requestId(), alarm: alarm.key, since_s: alarm.since_s });
-    if (!answer.ok) return answer.body.error || t("refused");
+    if (!answer.ok) return wording(answer.body);
   }
   return "";
 }

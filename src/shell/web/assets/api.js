@@ -1,13 +1,26 @@
 // Requests of the page; every failure comes back as a text for the operator.
 
-import { t } from "./i18n.js";
+import { lang, t } from "./i18n.js";
+
+/** What a list of limits says; who knows the basin tells how. */
+let limitWords = () => "";
+
+export function sayLimits(how) {
+  limitWords = how;
+}
+
+/** A problem as the service words it (RFC 9457), in the language of the page; `key` is a text of it that has its Chinese beside it. */
+export function wording(body, key = "detail") {
+  if (body.limits?.length) return `${t("refused")}${t("colon")}${limitWords(body.limits)}`;
+  return (lang() === "zh" && body[`${key}_zh`]) || body[key] || t("refused");
+}
 
 /** A JSON document of the service. */
 export async function load(path) {
   const response = await fetch(path);
   const body = await response.json().catch(() => ({}));
   if (response.status === 401) location.assign("/login");
-  if (!response.ok) throw new Error(body.error || `${response.status}`);
+  if (!response.ok) throw new Error(body.detail ? wording(body) : `${response.status}`);
   return body;
 }
 
@@ -34,6 +47,6 @@ export async function send(method, path, body) {
     if (response.status === 401) location.assign("/login");
     return { ok: response.ok, status: response.status, body: answer };
   } catch {
-    return { ok: false, status: 0, body: { error: t("no_connection") } };
+    return { ok: false, status: 0, body: { detail: t("no_connection") } };
   }
 }

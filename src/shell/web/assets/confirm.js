@@ -1,6 +1,6 @@
 // Acts in two steps: a preview of what would happen, then a confirmation held for one second within its life.
 
-import { act, requestId } from "./api.js";
+import { act, requestId, sayLimits, wording } from "./api.js";
 import { flag, h, longPress, text } from "./dom.js";
 import { age, flow, known, percent, position, positionUnit, showValue, signed, span, strokeOf } from "./format.js";
 import { named, t } from "./i18n.js";
@@ -14,6 +14,7 @@ const now = { basin: null, state: null };
 export function setNow(basin, state) {
   now.basin = basin;
   now.state = state;
+  sayLimits((limits) => limits.map((found) => limit(basin, found)).join(t("sep")));
 }
 
 /**
@@ -70,7 +71,7 @@ export function confirmFlow(host, order, { about, what, onEnd }) {
     text(note, t("preview_busy"));
     const answer = await act("preview", order);
     if (over) return;
-    if (!answer.ok) return spoil(answer.body.error || t("refused"));
+    if (!answer.ok) return spoil(wording(answer.body));
     show(answer.body, "");
   }
 
@@ -115,9 +116,9 @@ export function confirmFlow(host, order, { about, what, onEnd }) {
       token = used;
       take.hidden = answer.status !== 423;
       go.disabled = answer.status === 423;
-      text(note, `${t("refused")}${t("colon")}${answer.body.error}`);
+      text(note, `${t("refused")}${t("colon")}${wording(answer.body)}`);
     } else if (answer.status === 410) spoil(t("expired"));
-    else spoil(`${t("refused")}${t("colon")}${answer.body.error || answer.status}`);
+    else spoil(answer.body.limits ? wording(answer.body) : `${t("refused")}${t("colon")}${wording(answer.body)}`);
   }
 
   ask();

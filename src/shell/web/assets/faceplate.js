@@ -1,6 +1,6 @@
 // One gate in full: where it stands, what binds it, what it did, and what a person may do with it.
 
-import { act, load, requestId } from "./api.js";
+import { act, load, requestId, wording } from "./api.js";
 import { confirmFlow, openDialog } from "./confirm.js";
 import { flag, h, renew, text } from "./dom.js";
 import { known, moment, position, positionUnit, showValue, strokeOf, who } from "./format.js";
@@ -103,7 +103,7 @@ export function openFaceplate(basin, i, { now, rows, onClose }) {
     work.replaceChildren(form, h("hr", {}), authority, h("div", { class: "row" }, stop, h("span", { class: "quiet" }, t("stop_gate_title"))), said);
     async function stopGate() {
       const answer = await act("stop", { request: requestId(), gate: gate.id });
-      text(said, answer.ok ? `✓ ${t(known(answer.body.taken?.record) ? "taken" : "taken_unrecorded", answer.body.taken)}` : answer.body.error || t("refused"));
+      text(said, answer.ok ? `✓ ${t(known(answer.body.taken?.record) ? "taken" : "taken_unrecorded", answer.body.taken)}` : wording(answer.body));
     }
   }
 

@@ -1,6 +1,6 @@
 // The top bar: basin, mode, hold, season, alarms, data, clock, hold-all; and the banners below it.
 
-import { act, requestId } from "./api.js";
+import { act, requestId, wording } from "./api.js";
 import { openDialog } from "./confirm.js";
 import { flag, glyph, h, longPress, renew, text } from "./dom.js";
 import { age, civil, moment, offset, weekday, who } from "./format.js";
@@ -31,7 +31,7 @@ export function buildHeader(basin, rebuild) {
   const said = h("span", { class: "said", role: "status", tid: "hold-answer" });
   const press = longPress(hold, async () => {
     const answer = await act("hold-all", { request: requestId() });
-    text(said, answer.ok ? t("hold_sent") : answer.body.error || t("refused"));
+    text(said, answer.ok ? t("hold_sent") : wording(answer.body));
     setTimeout(() => text(said, ""), 6000);
   });
   const language = h("button", { class: "plain", type: "button", tid: "language", lang: lang() === "zh" ? "en" : "zh-CN",

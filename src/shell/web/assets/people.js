@@ -1,6 +1,6 @@
 // Who is signed in, and who has control of which river: the corner of the top bar, its dialog, and the band when somebody asks.
 
-import { load, send } from "./api.js";
+import { load, send, wording } from "./api.js";
 import { openDialog } from "./confirm.js";
 import { flag, h, renew, text } from "./dom.js";
 import { civil } from "./format.js";
@@ -72,7 +72,7 @@ export function controlDialog(onTaken) {
     async function go(what, body) {
       text(note, t("sending"));
       const answer = await send("POST", `/api/v1/control/${what}`, body);
-      if (!answer.ok) return text(note, answer.body.error || t("refused"));
+      if (!answer.ok) return text(note, wording(answer.body));
       newest = answer.body.control;
       close();
       if (what === "take") onTaken?.();

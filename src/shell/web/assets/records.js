@@ -1,7 +1,7 @@
 // Records and reports: what was done and decided, by whom and why, each with its inputs; bulletins to open; samples to take away.
 
 import { rowWords } from "./actions.js";
-import { load } from "./api.js";
+import { load, wording } from "./api.js";
 import { h, panel, renew, text } from "./dom.js";
 import { age, civil, known, moment, who } from "./format.js";
 import { lang, named, t } from "./i18n.js";
@@ -118,7 +118,7 @@ export function buildRecords(basin, { state: newest }) {
     try {
       const response = await fetch(`/api/v1/records/${one.seq}`);
       const said = await response.text();
-      text(pre, response.ok ? said : JSON.parse(said).error);
+      text(pre, response.ok ? said : wording(JSON.parse(said)));
     } catch (error) {
       text(pre, error.message);
     }

@@ -2,14 +2,13 @@
 // besides: a form for each entry, what stands against it, the seven days, and the activation in two steps.
 
 import { valueWords } from "./ahead.js";
-import { load, requestId, send } from "./api.js";
+import { load, requestId, send, wording } from "./api.js";
 import { openDialog } from "./confirm.js";
 import { flag, h, longPress, panel, renew, text } from "./dom.js";
 import { flow, known, moment, positionUnit } from "./format.js";
 import { lang, named, t } from "./i18n.js";
 import { me } from "./people.js";
 import { entryForm, whenWords } from "./scheduleform.js";
-import { wrongWords } from "./wrong.js";
 
 /** Asked for again when the calendar in force changed, and at least so often, real time. */
 const STALE_MS = 60000;
@@ -58,7 +57,7 @@ export function buildSchedule(basin, { pick }) {
   /** Sends something that changes the draft; true when it was taken. */
   async function change(path, body, done) {
     const answer = await send("POST", `${API}/${path}`, body);
-    text(note, answer.ok ? done : answer.body.error || t("refused"));
+    text(note, answer.ok ? done : wording(answer.body));
     await ask();
     return answer;
   }
@@ -87,7 +86,7 @@ export function buildSchedule(basin, { pick }) {
   async function preview() {
     const answer = await send("POST", `${API}/preview`, {});
     if (!answer.ok) {
-      text(note, answer.body.error || t("refused"));
+      text(note, wording(answer.body));
       return;
     }
     const { body } = answer;
@@ -99,7 +98,7 @@ export function buildSchedule(basin, { pick }) {
       longPress(go, async () => {
         go.disabled = true;
         const done = await send("POST", `${API}/activate`, { request: requestId(), token: body.token });
-        text(end, done.ok ? `✓ ${t("schedule.activated", { n: done.body.version })}` : `${t("refused")}${t("colon")}${done.body.error || done.status}`);
+        text(end, done.ok ? `✓ ${t("schedule.activated", { n: done.body.version })}` : `${t("refused")}${t("colon")}${wording(done.body)}`);
         await ask();
       });
       const gantt = h("div", { class: "gantt" }, ...chartOf(lanesOf([], body.blocks, rows)));
@@ -112,7 +111,7 @@ export function buildSchedule(basin, { pick }) {
   async function bring(file) {
     const answer = await fetch(`${API}/import`, { method: "POST", headers: { "content-type": "text/csv", "x-qindan": "1" }, body: file }).catch(() => null);
     const body = (await answer?.json().catch(() => null)) ?? {};
-    note.replaceChildren(...(answer?.ok ? [t("schedule.saved")] : [h("b", {}, t("refused")), ...(body.problems ?? [{ what: body.error ?? t("no_connection") }]).map((p) => h("div", {}, [p.line ? t("schedule.at_line", { line: p.line }) : "", p.column, p.value && `= ${p.value}`, [p.what, p.remedy].filter(Boolean).map(wrongWords).join(t("stop") === "。" ? "；" : "; ")].filter(Boolean).join(" ")))]));
+    note.replaceChildren(...(answer?.ok ? [t("schedule.saved")] : [h("b", {}, t("refused")), ...(body.problems ?? [{ what: wording(body) }]).map((p) => h("div", {}, [p.line ? t("schedule.at_line", { line: p.line }) : "", p.column, p.value && `= ${p.value}`, ["what", "remedy"].filter((key) => p[key]).map((key) => wording(p, key)).join(t("stop") === "。" ? "；" : "; ")].filter(Boolean).join(" ")))]));
     await ask();
   }
 

@@ -2,7 +2,7 @@
 
 import { h, text } from "./dom.js";
 import { named, t } from "./i18n.js";
-import { wrongWords } from "./wrong.js";
+import { wording } from "./api.js";
 
 const VALUE = { opening: "opening_pct", flow: "flow_m3s", level: "level_m", floor: "floor_m3s" };
 const DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
@@ -73,7 +73,7 @@ export function entryForm(basin, row, save, close) {
     const answer = await save(next);
     if (answer.ok) return close();
     const mine = (answer.body.problems ?? []).filter((problem) => problem.what);
-    note.replaceChildren(...(mine.length ? mine.map((problem) => h("p", { class: "conflict refused" }, `✗ ${t(`schedule.col.${problem.column}`)}${t("colon")}${[problem.what, problem.remedy].map(wrongWords).join(t("stop") === "。" ? "；" : "; ")}`)) : [h("p", { class: "conflict refused" }, answer.body.error ?? t("refused"))]));
+    note.replaceChildren(...(mine.length ? mine.map((problem) => h("p", { class: "conflict refused" }, `✗ ${t(`schedule.col.${problem.column}`)}${t("colon")}${["what", "remedy"].map((key) => wording(problem, key)).join(t("stop") === "。" ? "；" : "; ")}`)) : [h("p", { class: "conflict refused" }, wording(answer.body))]));
     for (const el of form.elements) el.setAttribute("aria-invalid", String(mine.some((problem) => problem.column === el.name)));
   });
   fit();
