@@ -108,6 +108,7 @@ mod sessions;
 mod shifts;
 mod simulated;
 mod site;
+mod slow;
 mod snapshots;
 mod tampering;
 mod tidy;

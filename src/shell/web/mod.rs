@@ -18,6 +18,7 @@ mod filings_page;
 mod forecasts;
 pub mod guard;
 mod host;
+mod listen;
 mod markup;
 mod metrics;
 mod permits;
@@ -196,21 +197,22 @@ pub async fn serve(
     web: WebState,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let service = router(web).into_make_service_with_connect_info::<Peer>();
+    let router = router(web);
     let listener = match tls {
         Some(tls) => Err(tls::Secure::new(listener, tls)?),
         None => Ok(listener),
     };
     let served = async {
         match listener {
-            Ok(plain) => axum::serve(plain, service).await,
-            Err(secure) => axum::serve(secure, service).await,
+            Ok(plain) => listen::take(plain, router).await,
+            Err(secure) => listen::take(secure, router).await,
         }
     };
     tokio::select! {
-        result = served => result,
-        () = stop => Ok(()),
+        () = served => {}
+        () = stop => {}
     }
+    Ok(())
 }
 
 async fn basin_document(State(app): State<Arc<App>>) -> Response {
