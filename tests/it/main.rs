@@ -82,6 +82,7 @@ mod peers_serial;
 mod peers_tls;
 mod pictures;
 mod plan_benchmark;
+mod planted;
 mod point_test;
 mod point_test_moves;
 mod polluted;
