@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use qindan::basin::{GateId, MeterId};
@@ -132,6 +133,7 @@ pub(crate) struct Site {
     pub(crate) device: Device,
     pub(crate) bank: Arc<Mutex<Bank>>,
     writes: watch::Receiver<Vec<Written>>,
+    is_pulled: Arc<AtomicBool>,
 }
 
 impl Site {
@@ -151,7 +153,12 @@ impl Site {
             move_to(&mut bank, hundredths(percent));
         }
         let (registers, journal) = (Arc::clone(&bank), journal.to_path_buf());
+        let is_pulled = Arc::new(AtomicBool::new(false));
+        let silent = Arc::clone(&is_pulled);
         let behaviour = move |query: &Query| -> Vec<Act> {
+            if silent.load(Ordering::SeqCst) {
+                return Vec::new();
+            }
             let mut bank = registers.lock().unwrap();
             let answer = reply(query, &bank.serve(query));
             if query.writes() {
@@ -160,7 +167,12 @@ impl Site {
             }
             vec![answer]
         };
-        Self { device: Device::start(behaviour).await, bank, writes }
+        Self { device: Device::start(behaviour).await, bank, writes, is_pulled }
+    }
+
+    /// Pulls its cable: nothing is answered any more.
+    pub(crate) fn pull(&self) {
+        self.is_pulled.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn written(&self) -> Vec<Written> {

@@ -4,6 +4,7 @@ import { act, requestId, wording } from "./api.js";
 import { flag, glyph, h, panel, renew, text } from "./dom.js";
 import { flow, level, moment, positionUnit, reason, who } from "./format.js";
 import { has, lang, named, t } from "./i18n.js";
+import { buildHorn } from "./horn.js";
 import { elementName } from "./reasons.js";
 
 /** The texts of an alarm by part: title, cause, consequence, action. */
@@ -44,19 +45,26 @@ export function placeOf(basin, alarm) {
 /** Open alarms in the order of their entries: alone, or many of a kind. */
 function entriesOf(alarms) {
   const entries = new Map();
+  const kinds = Map.groupBy(alarms, (alarm) => alarm.id);
   for (const alarm of alarms) {
-    const kind = alarms.filter((other) => other.id === alarm.id);
+    const kind = kinds.get(alarm.id);
     if (kind.length < CROWD) entries.set(alarm.key, [alarm]);
     else entries.set(`${alarm.id}:*`, kind);
   }
   return entries;
 }
 
+/** Requests at once where many are acknowledged: each waits for the next tick of the service. */
+const AT_A_TIME = 5;
+
 /** Acknowledges those of `alarms` that nobody has, as they were shown: what was raised anew since is not. Answers what went wrong. */
 export async function acknowledgeAll(alarms) {
-  for (const alarm of alarms.filter((a) => !a.acknowledged)) {
-    const answer = await act("acknowledge", { request: requestId(), alarm: alarm.key, since_s: alarm.since_s });
-    if (!answer.ok) return wording(answer.body);
+  const wanted = alarms.filter((a) => !a.acknowledged);
+  const step = wanted.length > AT_A_TIME ? AT_A_TIME : 1;
+  for (let k = 0; k < wanted.length; k += step) {
+    const answers = await Promise.all(wanted.slice(k, k + step).map((alarm) => act("acknowledge", { request: requestId(), alarm: alarm.key, since_s: alarm.since_s })));
+    const refused = answers.find((answer) => !answer.ok);
+    if (refused) return wording(refused.body);
   }
   return "";
 }
@@ -66,7 +74,8 @@ export function buildAlarms(basin, pick) {
   const count = h("span", { class: "note", tid: "alarm-total" });
   const said = h("p", { class: "said", role: "status" });
   const urgent = h("p", { class: "unseen", "aria-live": "assertive" });
-  const el = panel("alarms", t("alarms"), null, count, list, said);
+  const horn = buildHorn();
+  const el = panel("alarms", t("alarms"), null, h("span", { class: "alarm-aside" }, horn.el, count), list, said);
   let shown = new Map();
   // Once a second for all together: an animation of the style sheet would redraw sixty times.
   const blink = setInterval(() => flag(el, "pale", !el.classList.contains("pale")), 500);
@@ -112,6 +121,7 @@ export function buildAlarms(basin, pick) {
   }
 
   function update(state) {
+    horn.update(state);
     const now_s = state.utc_ms / 1000;
     const entries = entriesOf(state.alarms);
     const next = new Map([...entries].map(([key, alarms]) => [key, shown.get(key) || item(key, alarms)]));
@@ -128,7 +138,10 @@ export function buildAlarms(basin, pick) {
     const first = state.alarms.find((alarm) => alarm.priority === 1 && !alarm.acknowledged);
     renew(urgent, `${first?.key}|${lang()}`, () => (first ? `${words(first)("title")} ${placeOf(basin, first)}` : ""));
   }
-  return { el, urgent, update, drop: () => clearInterval(blink) };
+  return { el, urgent, update, drop() {
+    clearInterval(blink);
+    horn.drop();
+  } };
 }
 
 /** Highest priority of the open alarms of each element. */

@@ -1,5 +1,6 @@
 // Requests of the page; every failure comes back as a text for the operator.
 
+import { onlyLooks } from "./dom.js";
 import { lang, t } from "./i18n.js";
 
 /** What a list of limits says; who knows the basin tells how. */
@@ -37,6 +38,7 @@ export function act(name, body) {
 
 /** Sends any request that changes something. Resolves to `{ok, status, body}`; never rejects. */
 export async function send(method, path, body) {
+  if (onlyLooks() && !path.endsWith("/session")) return { ok: false, status: 0, body: { detail: t("only_looks") } };
   try {
     const response = await fetch(path, {
       method,

@@ -6,7 +6,7 @@ import { buildAlarmScreen } from "./alarmscreen.js";
 import { alarmsByElement, buildAlarms } from "./alarms.js";
 import { load } from "./api.js";
 import { setNow } from "./confirm.js";
-import { flag, h } from "./dom.js";
+import { flag, h, onlyLooks, whenLooks } from "./dom.js";
 import { openFaceplate } from "./faceplate.js";
 import { setSite } from "./format.js";
 import { buildBlind, buildHeader, setTheme } from "./header.js";
@@ -43,6 +43,7 @@ const SCREENS = {
 /** Makes the whole page anew: at the start, and when language or colours change. */
 function build() {
   const { basin } = page;
+  flag(document.body, "looks", onlyLooks());
   const chosen = page.faceplate?.i;
   page.faceplate?.close();
   page.screen?.drop?.();
@@ -133,7 +134,7 @@ function keys() {
   const typing = (event) => event.target.closest?.("input, textarea, select, dialog");
   addEventListener("keydown", (event) => {
     if (event.key.toLowerCase() !== "h" || event.ctrlKey || event.altKey || event.metaKey || typing(event)) return;
-    if (!event.repeat && !page.header.hold.hidden && page.live === null) page.header.press.start();
+    if (!event.repeat && !page.header.hold.hidden && page.live === null && !onlyLooks()) page.header.press.start();
   });
   addEventListener("keyup", (event) => event.key.toLowerCase() === "h" && page.header?.press.stop());
 }
@@ -154,6 +155,7 @@ async function start() {
   await loadMe();
   build();
   keys();
+  whenLooks(build);
   addEventListener("hashchange", () => {
     if (location.hash === "#main") return;
     page.faceplate?.close();

@@ -27,6 +27,18 @@ function apply(el, props) {
   }
 }
 
+/** A telephone only looks: by its width, or as a small screen under a finger, whichever way it is held. */
+const phone = matchMedia("(max-width: 480px), (max-width: 759px) and (pointer: coarse), (max-height: 480px) and (pointer: coarse)");
+
+export function onlyLooks() {
+  return phone.matches;
+}
+
+/** Tells when a window becomes as narrow as a telephone, or wide again. */
+export function whenLooks(tell) {
+  phone.addEventListener("change", tell);
+}
+
 /** Sets text only where it differs, so that a quiet page does no layout. */
 export function text(el, value) {
   if (el.textContent !== value) el.textContent = value;

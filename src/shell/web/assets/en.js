@@ -191,6 +191,8 @@ export default {
     A56: { title: "Pollution incident is open", cause: "somebody marked one", consequence: "users take polluted water", action: "call who is reached next, shut what is proposed with a second person, hold or dilute (Incident); close it when its water has passed" },
     unknown: { title: "Alarm {id}", cause: "–", consequence: "–", action: "see the alarm manual" },
   },
+  horn: { off: "Horn off", on: "Horn on", waits: "Horn on", sounds: "Mute", muted: "Horn muted", do_off: "Let the horn sound for alarms nobody has acknowledged", do_on: "Horn on: switch it off", do_waits: "Horn on: press anywhere first, browsers want that", do_sounds: "Mute the horn until the next alarm", do_muted: "Muted until the next alarm: switch it off" },
+  only_looks: "On a telephone this page only shows; use a desk or a tablet to act.",
   // The screens beyond the overview.
   skip: "To the content", days_short: "{n} d", to_meter: "Meter", meter_word: "Meter", estimate: "estimate",
   nav: { label: "Screens", overview: "Overview", alarms: "Alarms", warnings: "Warnings", incident: "Incident", map: "Rivers", schedule: "Schedule", meters: "Meters", links: "Comms", records: "Records" },

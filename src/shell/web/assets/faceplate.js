@@ -12,7 +12,7 @@ import { stepTrend } from "./trend.js";
 import { buildTicket } from "./ticket.js";
 import { buildWhatIf } from "./whatif.js";
 
-const COMMANDS = 5;
+const COMMANDS = 10;
 
 /** Opens the faceplate of gate `i`, which stands as in the state `now`; `rows()` are the newest rows of the action log. */
 export function openFaceplate(basin, i, { now, rows, onClose }) {
@@ -36,7 +36,7 @@ export function openFaceplate(basin, i, { now, rows, onClose }) {
   const bound = h("p", { class: "bound", tid: "face-limits" });
   const checks = h("ul", { class: "checks", tid: "checks" });
   const starts = h("p", { class: "quiet" });
-  const commands = h("ol", { class: "commands" });
+  const commands = h("ol", { class: "commands", tid: "face-commands" });
   const trendHost = h("div", { class: "small-plot" });
   const work = h("div", { class: "work" });
   const ticket = driven ? buildTicket(basin, i) : null;
@@ -60,6 +60,7 @@ export function openFaceplate(basin, i, { now, rows, onClose }) {
   let stage = 0;
   let plot = null;
   let state = now;
+  let kept = [];
 
   function close() {
     flowing?.end(false);
@@ -172,7 +173,6 @@ export function openFaceplate(basin, i, { now, rows, onClose }) {
   function update(next, ctx) {
     state = next;
     const now = next.gates[i];
-    const now_s = next.utc_ms / 1000;
     const percentOf = (v) => `${Math.max(0, Math.min(100, v * 100))}%`;
     const { scale: factor } = strokeOf(gate);
     showValue(pos.value, now.position, ctx.clock, { show: (v) => v.toFixed(1), unit, scale: factor });
@@ -197,15 +197,28 @@ export function openFaceplate(basin, i, { now, rows, onClose }) {
     const list = checkList(now);
     renew(checks, JSON.stringify([list, lang()]), () => list.map((check) => h("li", { class: check.ok === true ? "" : "not" }, h("b", {}, check.ok === true ? "✓" : check.ok === false ? "✗" : "?"), h("span", {}, check.words), h("span", { class: "note" }, check.note || ""))));
     text(starts, t("starts", { hour: now.starts[0], day: now.starts[1], max: gate.max_starts_per_hour }));
-    const mine = rows().filter((row) => row.gate === gate.id).slice(0, COMMANDS);
-    renew(commands, JSON.stringify([mine.map((row) => [row.seq, row.outcome]), lang()]), () => (mine.length === 0 ? h("li", { class: "quiet" }, t("none_yet")) : mine.map((row) => {
-      const say = rowWords(basin, row);
-      return h("li", { title: [who(row.actor), say.why].filter(Boolean).join(t("sep")) }, h("span", {}, moment(Date.parse(row.utc) / 1000, now_s)), h("b", { class: "live" }, say.what), h("span", {}, `${outcomeSign(say.end.key)} ${say.end.words}`));
-    })));
+    listCommands();
     const may = driven && (!byOrder || next.tickets.some((one) => one.gate === i && one.in_force && one.of.permit === "order"));
     if (may !== moves) allow(may);
     authorityButtons(now);
     ticket?.update(next);
+  }
+
+  /** The newest of the whole record come with the page; those of a gate that moves seldom are asked for. */
+  async function older() {
+    const asked = new URLSearchParams({ kind: "moves", gate: gate.id, limit: String(COMMANDS) });
+    kept = (await load(`/api/v1/records?${asked}`).catch(() => ({ rows: [] }))).rows;
+    if (el.isConnected) listCommands();
+  }
+
+  function listCommands() {
+    const now_s = state.utc_ms / 1000;
+    const newest = [...kept, ...rows()].filter((row) => row.gate === gate.id && row.kind !== "outcome");
+    const mine = [...new Map(newest.map((row) => [row.seq, row])).values()].sort((a, b) => b.seq - a.seq).slice(0, COMMANDS);
+    renew(commands, JSON.stringify([mine.map((row) => [row.seq, row.outcome]), lang()]), () => (mine.length === 0 ? h("li", { class: "quiet" }, t("none_yet")) : mine.map((row) => {
+      const say = rowWords(basin, row);
+      return h("li", { title: [who(row.actor), say.why].filter(Boolean).join(t("sep")) }, h("span", {}, moment(Date.parse(row.utc) / 1000, now_s)), h("b", { class: "live" }, say.what), h("span", {}, `${outcomeSign(say.end.key)} ${say.end.words}`));
+    })));
   }
 
   async function history() {
@@ -228,6 +241,7 @@ export function openFaceplate(basin, i, { now, rows, onClose }) {
   document.body.append(el);
   allow(driven && !byOrder);
   history();
+  older();
   el.focus();
   return { el, update, close, i };
 }

@@ -2,7 +2,7 @@
 
 import { act, requestId, wording } from "./api.js";
 import { openDialog } from "./confirm.js";
-import { flag, glyph, h, longPress, renew, text } from "./dom.js";
+import { flag, glyph, h, longPress, onlyLooks, renew, text } from "./dom.js";
 import { age, civil, moment, offset, weekday, who } from "./format.js";
 import { lang, named, setLang, t } from "./i18n.js";
 import { buildPeople, me } from "./people.js";
@@ -59,10 +59,12 @@ export function buildHeader(basin, rebuild) {
     h("p", { class: "banner", tid: "bench", hidden: !basin.bench }, t("bench")),
     h("p", { class: "banner", tid: "observing", hidden: true }, t("observe_banner")));
   const observing = banners.lastChild;
+  banners.append(h("p", { class: "banner looks-banner", tid: "only-looks" }, t("only_looks")));
   banners.append(people.band);
   let current = null;
 
   function modeDialog() {
+    if (onlyLooks()) return;
     const choose = (next) => openDialog(`${t("mode_change")}${t("colon")}${t(`mode.${next}`)}`, { order: "set_mode", mode: next },
       { about: t(`mode_about.${next}`), what: t("do_mode", { mode: t(`mode.${next}`) }) });
     openDialog(t("mode_change"), null, { body: (close) => h("ul", { class: "modes" }, MODES.map((next) => h("li", {},

@@ -4,7 +4,7 @@
 import { valueWords } from "./ahead.js";
 import { load, requestId, send, wording } from "./api.js";
 import { openDialog } from "./confirm.js";
-import { flag, h, longPress, panel, renew, text } from "./dom.js";
+import { flag, h, longPress, onlyLooks, panel, renew, text } from "./dom.js";
 import { flow, known, moment, positionUnit } from "./format.js";
 import { lang, named, t } from "./i18n.js";
 import { me } from "./people.js";
@@ -118,7 +118,7 @@ export function buildSchedule(basin, { pick }) {
   function drawTools() {
     const button = (key, act, more) => h("button", { type: "button", tid: `schedule-${key}`, on: { click: act }, ...more }, t(`schedule.${key}`));
     const csv = (of) => h("a", { href: `${API}.csv?of=${of}`, download: `schedule-${of}.csv`, tid: `export-${of}` }, t("schedule.export", { of: t(`schedule.of.${of}`) }));
-    if (!me.may.schedule) {
+    if (!me.may.schedule || onlyLooks()) {
       tools.replaceChildren(csv("active"));
       return;
     }
@@ -179,7 +179,7 @@ export function buildSchedule(basin, { pick }) {
       const step = running.get(row.id);
       const is = JSON.stringify(active.find((other) => other.id === row.id)) === JSON.stringify(row);
       const key = off ? "removed" : own && !is ? "drafted" : step ? (step.cut ? "cut" : step.state) : own ? "active" : "in_file";
-      const acts = own && !off && me.may.schedule ? h("span", { class: "row-acts" },
+      const acts = own && !off && me.may.schedule && !onlyLooks() ? h("span", { class: "row-acts" },
         h("button", { type: "button", tid: `edit-${row.id}`, "aria-label": `${t("schedule.edit")} ${row.id}`, on: { click: () => edit(row) } }, "✎"),
         h("button", { type: "button", tid: `remove-${row.id}`, "aria-label": `${t("schedule.remove")} ${row.id}`, on: { click: () => saveAll(base().filter((other) => other.id !== row.id)) } }, "✕")) : null;
       const order = [row.order_number, row.order_giver && `${row.order_giver} → ${row.order_receiver ?? "–"}`, row.order_given, row.order_basis].filter(Boolean);

@@ -192,6 +192,8 @@ export default {
     unknown: { title: "报警 {id}", cause: "–", consequence: "–", action: "见报警手册" },
   },
   // The screens beyond the overview.
+  horn: { off: "报警音关", on: "报警音开", waits: "报警音开", sounds: "静音", muted: "已静音", do_off: "有未确认的报警时鸣响", do_on: "报警音开：关闭", do_waits: "报警音开：浏览器须先点按一下", do_sounds: "静音，直到下一条报警", do_muted: "已静音，直到下一条报警：关闭" },
+  only_looks: "手机上只能查看；操作请用电脑或平板。",
   skip: "跳到内容", days_short: "{n} 天", to_meter: "仪表", meter_word: "仪表", estimate: "估计",
   nav: { label: "各屏", overview: "总览", alarms: "报警", warnings: "预警", incident: "突发", map: "河网", schedule: "计划", meters: "仪表", links: "通信", records: "记录" },
   pens: {
