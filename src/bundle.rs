@@ -2,10 +2,11 @@
 //! build, and of the library for its tests.
 //!
 //! Modules stand one after the other in the order a browser would run them, in one scope: what two of them declare at their top
-//! must have two names, and the build says where it has not. Our own because the bundlers written in Rust bring a compiler of
-//! the whole language into the build; of ours, one form of import is all that is used.
+//! must have two names, and the build says where it has not. Our own because the bundler of Rust that is well kept (rolldown)
+//! brings 277 crates and a newer compiler than ours into the build, and of ours one form of import is all that is used.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 /// Scripts by their name.
 pub(crate) type Scripts = BTreeMap<String, String>;
@@ -47,7 +48,7 @@ pub(crate) fn bundled(entry: &str, scripts: &Scripts) -> Result<Scripts, String>
                         }
                     }
                     if !is_inside {
-                        own.push_str(&format!("import {{ {} }} from \"./{entry}\";\n", wanted.join(", ")));
+                        let _ = writeln!(own, "import {{ {} }} from \"./{entry}\";", wanted.join(", "));
                         lent.extend(wanted);
                     }
                 }
@@ -63,7 +64,7 @@ pub(crate) fn bundled(entry: &str, scripts: &Scripts) -> Result<Scripts, String>
     }
     let lent: Vec<_> = lent.into_iter().collect();
     if !lent.is_empty() {
-        one.push_str(&format!("export {{ {} }};\n", lent.join(", ")));
+        let _ = writeln!(one, "export {{ {} }};", lent.join(", "));
     }
     out.insert(entry.to_owned(), one);
     Ok(out)

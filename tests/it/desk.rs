@@ -27,7 +27,8 @@ async fn type_in(browser: &Browser, words: &str) {
 
 /// Presses Tab until the focus is on the element with this identifier, name or text.
 async fn reach(browser: &Browser, wanted: &str) {
-    let focus = "const el = document.activeElement; return [el?.dataset?.testid, el?.name, el?.textContent?.trim()]";
+    let focus =
+        "const el = document.activeElement; return [el?.dataset?.testid, el?.name, el?.textContent?.trim()]";
     for _ in 0..120 {
         let here = browser.run(focus).await;
         if here.as_array().unwrap().iter().any(|one| one == wanted) {
@@ -138,7 +139,9 @@ async fn a_telephone_shows_everything_and_commands_nothing() {
     assert!(service.acts().is_empty());
     browser.command("Emulation.setTouchEmulationEnabled", json!({ "enabled": false })).await;
     browser.size(1366, 768).await;
-    browser.wait("innerWidth === 1366 && document.querySelector('[data-testid=hold-all]').checkVisibility()").await;
+    browser
+        .wait("innerWidth === 1366 && document.querySelector('[data-testid=hold-all]').checkVisibility()")
+        .await;
     assert!(!browser.sees("only-looks").await);
     assert_eq!(browser.complaints().await, Vec::<String>::new());
 }
@@ -150,7 +153,8 @@ async fn the_faceplate_tells_the_last_ten_commands_of_its_gate() {
     browser.click("gate-v1").await;
     browser.wait("document.querySelectorAll('[data-testid=face-commands] li').length === 10").await;
     // The newest of the page's own list stands first, older ones of the record below it.
-    let first = browser.run("return document.querySelector('[data-testid=face-commands] li').textContent").await;
+    let first =
+        browser.run("return document.querySelector('[data-testid=face-commands] li').textContent").await;
     assert!(first.as_str().unwrap().contains("24.0"), "{first}");
     let ends = browser.run("return [...document.querySelectorAll('[data-testid=face-commands] li')].every(li => /[✓✗…–]/.test(li.textContent))").await;
     assert_eq!(ends, true, "each with how it ended");
@@ -173,7 +177,9 @@ async fn the_horn_sounds_when_it_was_allowed_until_it_is_muted_or_the_alarm_is_s
     browser.open(&service.page()).await;
     browser.says("clock", ":").await;
     let is = async |wanted: &str| {
-        browser.wait(&format!("document.querySelector('[data-testid=horn]')?.dataset.horn === '{wanted}'")).await;
+        browser
+            .wait(&format!("document.querySelector('[data-testid=horn]')?.dataset.horn === '{wanted}'"))
+            .await;
     };
     let push = |id: &str, ago: i64| {
         service.change(|s| {

@@ -21,7 +21,9 @@ use crate::{door, fixture, polluted, screens};
 
 /// A text that would run if it became markup, in an element, an attribute or a script.
 fn planted(place: &str) -> String {
-    format!("{place}\"'><img src=x onerror=\"window.ran='{place}'\"><svg onload=\"window.ran='{place}'\"></script><b>")
+    format!(
+        "{place}\"'><img src=x onerror=\"window.ran='{place}'\"><svg onload=\"window.ran='{place}'\"></script><b>"
+    )
 }
 
 fn name(place: &str) -> Name {
@@ -78,9 +80,18 @@ async fn what_is_planted_in_names_and_acts_stays_text_on_every_screen() {
         since: fixture::utc(-700),
         detail: json!({ "by": planted("detail"), "unit": planted("detail"), "entry": planted("detail") }),
     };
-    let aside = AlarmStatus { key: "A10:dam.rtu".into(), id: "A10".into(), element: planted("element"), ..alarm.clone() };
+    let aside = AlarmStatus {
+        key: "A10:dam.rtu".into(),
+        id: "A10".into(),
+        element: planted("element"),
+        ..alarm.clone()
+    };
     status.alarms.push(alarm);
-    status.aside.push(AsideStatus { alarm: aside, shelf: Some(fixture::shelf(&planted("shelf"), 60)), parent: None });
+    status.aside.push(AsideStatus {
+        alarm: aside,
+        shelf: Some(fixture::shelf(&planted("shelf"), 60)),
+        parent: None,
+    });
     status.tickets.push(fixture::ticket(GateId(0), 60, &planted("ticket")));
     status.entered.push(fixture::entered("q.ford", 1.5, (60, &planted("reading"))));
     for watch in &mut status.warnings {
@@ -155,7 +166,8 @@ async fn what_is_planted_in_notes_and_filings_stays_text_in_record_and_pages() {
     let note = json!({ "text": planted("note"), "gate": null, "section": null });
     assert_eq!(bench.page.post("/api/v1/notes", note).await.0, 200);
     let filing = json!({ "sections": ["ford"], "kind": "maintenance", "from_s": 1_778_983_200, "to_s": 1_778_990_400, "document": planted("document"), "reason": planted("reason") });
-    let (status, said) = bench.page.post("/api/v1/filings", json!({ "request": "planted-filing", "filing": filing })).await;
+    let (status, said) =
+        bench.page.post("/api/v1/filings", json!({ "request": "planted-filing", "filing": filing })).await;
     assert_eq!(status, 200, "{said}");
     let browser = Browser::start().await;
     browser.size(1366, 768).await;

@@ -154,7 +154,8 @@ async fn ten_years_are_answered_or_refused_with_what_may_be_asked() {
     let asked = async {
         let mut answers = Vec::new();
         for (years, by) in [(10, "hours"), (11, "hours"), (10, "minutes"), (10, "samples")] {
-            let (status, said) = tokio::time::timeout(PATIENCE, bench.page.get(&ask(years, by))).await.unwrap();
+            let (status, said) =
+                tokio::time::timeout(PATIENCE, bench.page.get(&ask(years, by))).await.unwrap();
             answers.push((years, by, status, said));
         }
         answers

@@ -204,7 +204,7 @@ async fn show(
         Err(why) => {
             let why = problem::outward(problem::UNREADABLE, &why);
             page.raw("<tr><td colspan=\"7\">").piece(&problem::markup(why)).raw("</td></tr>")
-        },
+        }
     };
     page = page.raw("</tbody></table>");
     if caller.may(Need::Operate, false) {

@@ -131,8 +131,8 @@ pub(super) fn part(text: &str) -> Option<String> {
     if let Some(zh) = TABLE.part.get(text) {
         return Some(zh.clone());
     }
-    let by_pattern = TABLE.part.iter().filter(|(en, _)| en.contains('{'));
-    let found = by_pattern.filter_map(|(en, zh)| Some(filled(zh, &matched(en, text)?))).next();
+    let mut by_pattern = TABLE.part.iter().filter(|(en, _)| en.contains('{'));
+    let found = by_pattern.find_map(|(en, zh)| Some(filled(zh, &matched(en, text)?)));
     found.or_else(|| known(text).map(|known| known.zh))
 }
 
@@ -216,10 +216,10 @@ mod tests {
             // In its Chinese only names the program reads and values stay as they are.
             let found = known(&example).unwrap_or_else(|| panic!("{code}: {example}"));
             assert_eq!(found.code, code, "{example}");
-            assert!(zh.chars().any(|c| !c.is_ascii()), "{code}: {zh}");
+            assert!(!zh.is_ascii(), "{code}: {zh}");
         }
         for (en, zh) in &TABLE.part {
-            assert!(zh.chars().any(|c| !c.is_ascii()), "{en}: {zh}");
+            assert!(!zh.is_ascii(), "{en}: {zh}");
         }
     }
 
