@@ -106,6 +106,14 @@ impl Controller {
                 Some(change) => Ok(told(decision, act, &change)),
                 None => Err(format!("alarm {alarm} is not open or was already acknowledged")),
             },
+            Order::AcknowledgeMany { alarms } => {
+                let seen = alarms.iter().filter_map(|alarm| self.carry.alarms.acknowledge(alarm));
+                let seen: Vec<_> = seen.map(|change| told(decision, act, &change)).collect();
+                if seen.is_empty() {
+                    return Err("none of these alarms is open, or all were already acknowledged".into());
+                }
+                Ok(format!("{} acknowledged", seen.len()))
+            }
             Order::Shelve { alarm, minutes, reason } => {
                 let time = Duration::from_secs(60 * u64::from(*minutes));
                 let change = self.carry.alarms.shelve(alarm, time, (&act.who, reason), now.utc)?;

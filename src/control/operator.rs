@@ -153,6 +153,11 @@ pub enum Order {
         /// Its key, as `A09:q.runcheng`.
         alarm: String,
     },
+    /// Acknowledge several in one act.
+    AcknowledgeMany {
+        /// Their keys.
+        alarms: Vec<String>,
+    },
     /// Put an alarm aside for some time.
     Shelve {
         /// Its key.
@@ -242,6 +247,7 @@ impl Order {
             | Self::ReleaseHold
             | Self::SetMode { .. }
             | Self::Acknowledge { .. }
+            | Self::AcknowledgeMany { .. }
             | Self::Shelve { .. }
             | Self::Unshelve { .. }
             | Self::Enter { .. }

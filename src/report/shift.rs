@@ -151,6 +151,7 @@ fn not_automatic(ground: Ground<'_>, records: &[Record], to: Timestamp) -> Table
                 }
             }
             Order::Acknowledge { .. }
+            | Order::AcknowledgeMany { .. }
             | Order::Shelve { .. }
             | Order::Unshelve { .. }
             | Order::Accept { .. }

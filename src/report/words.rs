@@ -220,6 +220,10 @@ pub fn order(basin: &Basin, order: &Order, gate: Option<&str>) -> Name {
         Order::Acknowledge { alarm } => {
             name(format!("确认报警 {alarm}"), format!("acknowledge alarm {alarm}"))
         }
+        Order::AcknowledgeMany { alarms } => {
+            let count = alarms.len();
+            name(format!("确认 {count} 条报警"), format!("acknowledge {count} alarms"))
+        }
         Order::Shelve { alarm, minutes, reason } => name(
             format!("搁置报警 {alarm} {minutes} 分钟（{reason}）"),
             format!("shelve alarm {alarm} for {minutes} min ({reason})"),

@@ -219,6 +219,9 @@ fn obey(status: &mut Status, order: &Order) {
         Order::Acknowledge { alarm } => {
             status.alarms.iter_mut().filter(|a| a.key == *alarm).for_each(|a| a.acknowledged = true);
         }
+        Order::AcknowledgeMany { alarms } => {
+            status.alarms.iter_mut().filter(|a| alarms.contains(&a.key)).for_each(|a| a.acknowledged = true);
+        }
         Order::Shelve { alarm, minutes, reason } => {
             let Some(at) = status.alarms.iter().position(|a| a.key == *alarm) else { return };
             let shelf = fixture::shelf(reason, *minutes);

@@ -307,7 +307,8 @@ async fn a_crowd_of_alarms_shares_an_entry() {
     browser.says("alarm-A05:v1", "闸门未到位").await;
     browser.click("ack-A11:*").await;
     browser.says("alarm-A11:*", "已确认").await;
-    assert_eq!(service.acts().len(), 5);
+    let alarms = (0..5).map(|k| format!("A11:site{k}")).collect();
+    assert_eq!(service.acts(), [Order::AcknowledgeMany { alarms }]);
 }
 
 #[tokio::test]
@@ -389,8 +390,7 @@ async fn nothing_is_asked_of_any_other_origin_and_both_languages_say_the_same() 
         .await;
     assert_eq!(differ["keys"], json!([]));
     // In one scope a name of a module must not hide one of the browser from another.
-    let scripts =
-        own_files().into_iter().filter(|name| name.ends_with(".js")).map(|name| fixture::asset(&name));
+    let scripts = own_files().into_iter().filter(|name| is_of(name, "js")).map(|name| fixture::asset(&name));
     let declared = |line: &str| {
         let line = line.strip_prefix("export ").unwrap_or(line);
         let line = line.strip_prefix("async ").unwrap_or(line);
@@ -429,11 +429,15 @@ fn own_files() -> Vec<String> {
     files.map(|entry| entry.file_name().into_string().unwrap()).collect()
 }
 
+fn is_of(name: &str, kind: &str) -> bool {
+    std::path::Path::new(name).extension().is_some_and(|own| own == kind)
+}
+
 /// The build leaves out indentation and lines of comments: no text may run over several lines, and no comment begin one that
 /// goes on after it.
 #[test]
 fn scripts_and_styles_can_be_slimmed() {
-    for name in own_files().iter().filter(|name| name.ends_with(".js") || name.ends_with(".css")) {
+    for name in own_files().iter().filter(|name| is_of(name, "js") || is_of(name, "css")) {
         for (at, line) in fixture::asset(name).lines().enumerate() {
             let place = format!("{name}:{}: {line}", at + 1);
             assert!(line.matches('`').count() % 2 == 0, "a text over several lines: {place}");

@@ -186,15 +186,35 @@ async fn what_is_acknowledged_is_what_was_on_the_screen() {
     });
     browser.click("ack-page-go").await;
     browser.wait("!document.querySelector('dialog')").await;
-    let seen = |key: &str| Order::Acknowledge { alarm: key.into() };
-    assert_eq!(service.acts(), [seen("A01:ford"), seen("A05:v1")]);
+    let seen =
+        |keys: &[&str]| Order::AcknowledgeMany { alarms: keys.iter().map(|&key| key.into()).collect() };
+    assert_eq!(service.acts(), [seen(&["A01:ford", "A05:v1"])]);
     // What has been raised anew since it was shown is not acknowledged with it.
     service.change(|s| {
         s.alarms.iter_mut().filter(|a| a.key == "A14:v1").for_each(|a| a.since = fixture::utc(-1));
     });
-    let stale = "return fetch('/api/v1/acts/acknowledge', { method: 'POST', headers: { 'content-type': 'application/json', 'x-qindan': '1' },
-        body: JSON.stringify({ request: 'stale-request', alarm: 'A14:v1', since_s: 5 }) }).then(r => r.status)";
-    assert_eq!(browser.run(stale).await, 409);
+    let shown = fixture::utc(-700).as_second();
+    let asked = async |what: &str| {
+        let request = format!(
+            "return fetch('/api/v1/acts/acknowledge', {{ method: 'POST', headers: {{ 'content-type': 'application/json', 'x-qindan': '1' }},
+             body: JSON.stringify({{ request: crypto.randomUUID(), {what} }}) }}).then(async r => [r.status, (await r.json()).left ?? null])"
+        );
+        browser.run(&request).await
+    };
+    let stale = format!("{{ alarm: 'A14:v1', since_s: {shown} }}");
+    assert_eq!(asked(&format!("alarm: 'A14:v1', since_s: {shown}")).await, json!([409, null]));
+    assert_eq!(asked(&format!("alarms: [{stale}]")).await, json!([409, null]));
+    assert_eq!(service.acts().len(), 1);
+    // Nor does it keep the others back.
+    let both = asked(&format!("alarms: [{stale}, {{ alarm: 'A10:dam.rtu', since_s: {shown} }}]")).await;
+    assert_eq!(both, json!([200, ["A14:v1"]]));
+    assert_eq!(service.acts()[1..], [seen(&["A10:dam.rtu"])]);
+    // One or many, and no more than a hundred.
+    let crowd = format!("alarms: Array(101).fill({stale})");
+    let two = format!("alarm: 'A14:v1', alarms: [{stale}]");
+    for wrong in [two.as_str(), crowd.as_str(), "", "alarms: []"] {
+        assert_eq!(asked(wrong).await, json!([422, null]), "{wrong}");
+    }
     assert_eq!(service.acts().len(), 2);
 }
 
@@ -460,9 +480,7 @@ async fn every_screen_fits_is_reached_by_keyboard_and_has_nothing_serious_for_ax
                     );
                 }
                 browser.size(1366, 768).await;
-                browser
-                    .wait("innerWidth === 1366 && !document.body.classList.contains('looks')")
-                    .await;
+                browser.wait("innerWidth === 1366 && !document.body.classList.contains('looks')").await;
                 let found = browser.run("return axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'], resultTypes: ['violations'] })
                     .then(r => r.violations.filter(v => ['serious', 'critical'].includes(v.impact)).map(v => [v.id, v.nodes.length, v.nodes[0].html.slice(0, 300), v.nodes[0].any.map(a => a.message)]))").await;
                 assert_eq!(found, json!([]), "{address} {language} {theme}");

@@ -106,15 +106,6 @@ pub(super) struct ForGate {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ForAlarm {
-    request: String,
-    alarm: String,
-    /// Since when, Unix seconds, as it was shown: what came after that is not acknowledged with it.
-    since_s: Option<i64>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Confirm {
     request: String,
     token: String,
@@ -258,31 +249,6 @@ pub(super) async fn stop(
             }
             Err(why) => failure(StatusCode::UNPROCESSABLE_ENTITY, &why),
         },
-        Err(error) => malformed(&error),
-    }
-}
-
-pub(super) async fn acknowledge(
-    State(app): State<Arc<App>>,
-    Known(person): Known,
-    From(address): From,
-    body: Body<ForAlarm>,
-) -> Response {
-    match body {
-        Ok(Json(asked)) => {
-            let open = app.web.status.borrow().alarms.iter().find(|alarm| alarm.key == asked.alarm).cloned();
-            let Some(open) = open else {
-                return failure(StatusCode::NOT_FOUND, "alarm: not open; the list on the page is the newest");
-            };
-            if asked.since_s.is_some_and(|shown| open.since.as_second() != shown) {
-                let why =
-                    "alarm: has been raised anew since it was shown; look at it and acknowledge it again";
-                return failure(StatusCode::CONFLICT, why);
-            }
-            let order = Order::Acknowledge { alarm: asked.alarm };
-            let who = Who::new(person, address);
-            once(&app, &asked.request, send(&app, &asked.request, &who, order)).await
-        }
         Err(error) => malformed(&error),
     }
 }

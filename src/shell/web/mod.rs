@@ -28,6 +28,7 @@ mod problem;
 mod query;
 mod schedule;
 mod screens;
+mod seen;
 mod shift;
 mod shift_page;
 mod simulated;

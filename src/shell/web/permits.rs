@@ -15,6 +15,7 @@ pub(super) fn permit(app: &App, person: &Person, address: &str, order: &Order) -
         Order::HoldAll
         | Order::StopGate { .. }
         | Order::Acknowledge { .. }
+        | Order::AcknowledgeMany { .. }
         | Order::Shelve { .. }
         | Order::Unshelve { .. }
         | Order::Enter { .. }
@@ -59,6 +60,7 @@ pub(super) fn rivers(app: &App, order: &Order) -> Vec<String> {
         Order::HoldAll
         | Order::StopGate { .. }
         | Order::Acknowledge { .. }
+        | Order::AcknowledgeMany { .. }
         | Order::Shelve { .. }
         | Order::Unshelve { .. }
         | Order::IssueWarning { .. }
@@ -104,6 +106,7 @@ pub(super) fn needs_password(order: &Order) -> bool {
         | Order::AskTicket { .. }
         | Order::EndTicket { .. }
         | Order::Acknowledge { .. }
+        | Order::AcknowledgeMany { .. }
         | Order::Shelve { .. }
         | Order::Unshelve { .. }
         | Order::Enter { .. }

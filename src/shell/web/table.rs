@@ -12,8 +12,8 @@ use serde::Serialize;
 
 use super::{
     App, account, acts, assets, basin_document, control, doors, filings, filings_page, forecasts, guard,
-    metrics, openapi, plain, query, schedule, screens, shift, shift_page, simulated, state_document, stream,
-    users, users_page, whatif,
+    metrics, openapi, plain, query, schedule, screens, seen, shift, shift_page, simulated, state_document,
+    stream, users, users_page, whatif,
 };
 use crate::shell::forecast::TEXT_MOST;
 use crate::shell::people::Need;
@@ -118,7 +118,7 @@ pub(super) fn rows(river: bool) -> Vec<Row> {
         Row::post("/api/v1/notes", Operate, shift::note),
         Row::post("/api/v1/acts/hold-all", Operate, acts::hold_all),
         Row::post("/api/v1/acts/stop", Operate, acts::stop),
-        Row::post("/api/v1/acts/acknowledge", Operate, acts::acknowledge),
+        Row::post("/api/v1/acts/acknowledge", Operate, seen::acknowledge),
         Row::post("/api/v1/acts/preview", Operate, acts::preview),
         Row::post("/api/v1/acts/confirm", Operate, acts::confirm),
         Row::post("/api/v1/control/take", Operate, control::take),

@@ -17,7 +17,7 @@ function orderWords(basin, row) {
   if (!has(`order.${order.order}`)) return row.kind;
   const gate = basin.gates.find((g) => g.id === row.gate);
   return t(`order.${order.order}`, {
-    mode: t(`mode.${order.mode}`), authority: t(`authority.${order.authority}`), alarm: order.alarm, ticket: order.ticket, version: order.version, entry: order.entry, warning: order.warning, incident: order.incident ?? "", grade: has(`warning.grade.${order.grade}`) ? t(`warning.grade.${order.grade}`) : "",
+    mode: t(`mode.${order.mode}`), authority: t(`authority.${order.authority}`), alarm: order.alarm, n: order.alarms?.length, ticket: order.ticket, version: order.version, entry: order.entry, warning: order.warning, incident: order.incident ?? "", grade: has(`warning.grade.${order.grade}`) ? t(`warning.grade.${order.grade}`) : "",
     value: order.value, meter: named(basin.meters.find((m) => m.id === order.meter)?.name) || order.meter,
     to: gate && known(order.opening) ? positionUnit(gate, order.opening) : "–",
   });

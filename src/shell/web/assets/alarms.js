@@ -54,19 +54,20 @@ function entriesOf(alarms) {
   return entries;
 }
 
-/** Requests at once where many are acknowledged: each waits for the next tick of the service. */
-const AT_A_TIME = 5;
+/** Most in one act, as the service has it. */
+const ACT_MOST = 100;
 
 /** Acknowledges those of `alarms` that nobody has, as they were shown: what was raised anew since is not. Answers what went wrong. */
 export async function acknowledgeAll(alarms) {
-  const wanted = alarms.filter((a) => !a.acknowledged);
-  const step = wanted.length > AT_A_TIME ? AT_A_TIME : 1;
-  for (let k = 0; k < wanted.length; k += step) {
-    const answers = await Promise.all(wanted.slice(k, k + step).map((alarm) => act("acknowledge", { request: requestId(), alarm: alarm.key, since_s: alarm.since_s })));
-    const refused = answers.find((answer) => !answer.ok);
-    if (refused) return wording(refused.body);
+  const wanted = alarms.filter((a) => !a.acknowledged).map((a) => ({ alarm: a.key, since_s: a.since_s }));
+  let left = 0;
+  for (let k = 0; k < wanted.length; k += ACT_MOST) {
+    const part = wanted.slice(k, k + ACT_MOST);
+    const answer = await act("acknowledge", { request: requestId(), ...(part.length === 1 ? part[0] : { alarms: part }) });
+    if (!answer.ok) return wording(answer.body);
+    left += answer.body.left?.length ?? 0;
   }
-  return "";
+  return left > 0 ? t("ack_left", { n: left }) : "";
 }
 
 export function buildAlarms(basin, pick) {

@@ -99,7 +99,7 @@ export default {
     set_authority_automatic: "自动调度从现有开度接管，按变率移动。未到位、外来写入、走偏与闸控箱自行动作的标记随之清除。",
   },
   do_release_hold: "解除全部保持", do_mode: "切到{mode}", do_manual: "改为手动", do_automatic: "交还自动", do_advice: "改为建议", do_observe: "改为观察",
-  alarms: "需要处理", no_alarms: "没有报警", ack: "确认", ack_all: "确认 {n} 条", places: "{n} 处", returned: "已恢复 · 未确认", acked: "已确认", new_alarm: "未确认",
+  alarms: "需要处理", no_alarms: "没有报警", ack: "确认", ack_all: "确认 {n} 条", ack_left: "{n} 条显示后有变，仍待确认", places: "{n} 处", returned: "已恢复 · 未确认", acked: "已确认", new_alarm: "未确认",
   cause: "原因", consequence: "后果", action: "处置", faceplate: "面板", alarm_count: "{n} 项",
   why: "自动控制在做什么、为什么", because: "因为", expect: "预期", limited: "受限", not_moved: "不动", moved: "{from} → {to}", nothing_yet: "还没有决定",
   rung: { F0: "F0 · 新计划", F1: "F1 · 沿用上一计划", F2: "F2 · 到达时间规则", F3: "F3 · 安全定值" }, ladder: "计划层级", earlier: "此前",
@@ -110,7 +110,7 @@ export default {
   actions: "最近动作", actions_note: "核实 = 位置回读在允差内", no_actions: "记录里还没有动作", actions_failed: "记录读不出：{error}",
   actor: { dispatch: "自动", service: "服务", failsafe: "保护", recovery: "恢复", console: "控制台" },
   order: {
-    hold_all: "全部保持", release_hold: "解除保持", set_mode: "模式 → {mode}", set_authority: "权限 → {authority}", set_point: "设定 {to}", stop_gate: "停闸", accept: "采纳建议 {to}", reject: "不采纳建议", ask_ticket: "申请操作票", sign_ticket: "签署操作票 {ticket}", end_ticket: "终止操作票 {ticket}", acknowledge: "确认报警 {alarm}", shelve: "搁置 {alarm}", unshelve: "取回 {alarm}", activate_schedule: "启用计划第 {version} 版", draft_saved: "保存计划草案", draft_discarded: "放弃计划草案", missed: "计划 {entry} 未按时开始", open_incident: "标记突发污染", close_incident: "结束事件 {incident}", issue_warning: "发布{grade}预警", cancel_warning: "销警 {warning}", enter: "人工置数 {meter} {value}", withdraw: "撤销人工置数 {meter}",
+    hold_all: "全部保持", release_hold: "解除保持", set_mode: "模式 → {mode}", set_authority: "权限 → {authority}", set_point: "设定 {to}", stop_gate: "停闸", accept: "采纳建议 {to}", reject: "不采纳建议", ask_ticket: "申请操作票", sign_ticket: "签署操作票 {ticket}", end_ticket: "终止操作票 {ticket}", acknowledge: "确认报警 {alarm}", acknowledge_many: "确认 {n} 条报警", shelve: "搁置 {alarm}", unshelve: "取回 {alarm}", activate_schedule: "启用计划第 {version} 版", draft_saved: "保存计划草案", draft_discarded: "放弃计划草案", missed: "计划 {entry} 未按时开始", open_incident: "标记突发污染", close_incident: "结束事件 {incident}", issue_warning: "发布{grade}预警", cancel_warning: "销警 {warning}", enter: "人工置数 {meter} {value}", withdraw: "撤销人工置数 {meter}",
   },
   quality: { good: "好", simulated: "模拟", substituted: "估算", stale: "过期", suspect: "可疑", bad: "无数据" },
   tag: { substituted: "估", manual: "人工", simulated: "模拟" }, last_at: "{v} 于 {when}", never: "从未读到",
