@@ -19,6 +19,8 @@ pub(super) const MEDIA: &str = "application/problem+json";
 const KIND: &str = "urn:qindan:problem:";
 /// Values that have words of their own.
 const INNER: [&str; 3] = ["what", "remedy", "first"];
+/// Values that may hold several sentences; a name or a number ends before the next of several mistakes.
+const LONG: [&str; 6] = ["what", "remedy", "first", "why", "value", "limits"];
 
 /// `problems.toml`.
 #[derive(Default, Deserialize)]
@@ -153,7 +155,7 @@ fn matched<'a>(template: &'a str, text: &'a str) -> Option<Vec<(&'a str, &'a str
             (false, false) => rest.find(literal)?,
         };
         let (value, after) = rest.split_at_checked(end)?;
-        if value.is_empty() {
+        if value.is_empty() || (value.contains("; ") && !LONG.contains(&name)) {
             return None;
         }
         values.push((name, value));
